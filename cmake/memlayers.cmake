@@ -1,0 +1,50 @@
+# Functions that every folder's CMakeLists.txt uses, and the flags all targets share.
+
+find_program(MEMLAYERS_CCACHE ccache)
+if(MEMLAYERS_CCACHE)
+  # A precompiled header needs these to be cacheable.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${MEMLAYERS_CCACHE})
+endif()
+
+add_compile_options(-Wall -Wextra -Wshadow)
+if(MEMLAYERS_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(MEMLAYERS_SANITIZE)
+  add_compile_options(-fsanitize=${MEMLAYERS_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${MEMLAYERS_SANITIZE})
+endif()
+
+# memlayers_library(NAME [SHARED] SOURCES a.cpp ... DEPS target ...): the target memlayers_NAME of folder src/NAME.
+function(memlayers_library name)
+  cmake_parse_arguments(ARG "SHARED" "" "SOURCES;DEPS" ${ARGN})
+  if(ARG_SHARED)
+    add_library(memlayers_${name} SHARED ${ARG_SOURCES})
+  else()
+    add_library(memlayers_${name} STATIC ${ARG_SOURCES})
+    set_target_properties(memlayers_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  endif()
+  target_include_directories(memlayers_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(memlayers_${name} PUBLIC ${ARG_DEPS})
+endfunction()
+
+# memlayers_test(NAME [TORCH] [LABELS fast|slow ...] SOURCES a_test.cpp ... DEPS target ...)
+# One executable of GoogleTest cases; ctest runs it as a whole. TORCH reuses the precompiled header.
+function(memlayers_test name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS fast)
+  endif()
+  find_package(GTest REQUIRED)
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE MEMLAYERS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  if(ARG_TORCH)
+    target_precompile_headers(${name} REUSE_FROM memlayers_layers)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
+endfunction()

@@ -1,0 +1,47 @@
+// Configuration as plain structs, each with one list of its fields.
+//
+//   struct LoaderConfig {
+//     std::string path;
+//     int64_t seq_len = 256;
+//
+//     static constexpr auto fields() {
+//       return std::tuple{field("path", &LoaderConfig::path, "folder written by `memlayers prepare`"),
+//                         field("seq_len", &LoaderConfig::seq_len, "tokens of one training sequence")};
+//     }
+//     void validate() const;   // optional; throws UsageError; called after every load, inner structs first
+//   };
+//
+// From that list come parsing (YAML or JSON, since JSON is YAML), `a.b=value` overrides, the dump, and the help text.
+// A member may be bool, an integer, double, std::string, a struct with fields(), std::vector or std::optional of
+// these, std::map<std::string, T>, or an enumeration E with a visible `constexpr auto enum_names(E)` returning
+// an array of {E, "name"} pairs. An unknown key is an error that names file, line and the nearest known key.
+#pragma once
+
+#include "base/config_impl.h"
+
+namespace memlayers::base {
+
+/// Reads `path` (YAML or JSON), then applies `overrides` ("model.hidden_size=64") in order, then validates.
+/// Precedence: defaults < file < overrides. Throws UsageError (key, file:line, nearest key) or IoError.
+template <class Config>
+Config load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides = {});
+
+/// The same from text; `origin` stands for the file name in messages.
+template <class Config>
+Config parse_config(const std::string& text, const std::string& origin, const std::vector<std::string>& overrides = {});
+
+/// Applies `a.b=value` to an existing configuration. The value is parsed as YAML ("[1, 2]", "true", "3e-4").
+template <class Config>
+void override_config(Config& config, const std::vector<std::string>& overrides);
+
+/// Every field with its value, in declaration order; load_config of the dump gives an equal configuration.
+template <class Config>
+nlohmann::ordered_json config_to_json(const Config& config);
+template <class Config>
+std::string config_to_yaml(const Config& config);
+
+/// One line a field: dotted name, default, help.
+template <class Config>
+std::string config_help(const Config& defaults = {});
+
+}  // namespace memlayers::base

@@ -1,0 +1,28 @@
+// Exact top-k over product keys.
+//
+// A slot's score is the sum of two dot products, query half 1 with sub-key i1 and query half 2 with sub-key i2, and its
+// index is i1 * n + i2. The k best of all n * n slots are found from the k best of each half: with both halves sorted
+// (rank from 1), a pair of ranks (i, j) has i * j - 1 pairs at least as good, so only pairs with i * j <= k can be among
+// the k best (119 of 1,024 for k = 32). Paper section 3, eq. 1.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace memlayers::ops {
+
+struct TopK {
+  at::Tensor scores;  // [N, H, k] float32 (float64 for float64 inputs), descending, before the softmax
+  at::Tensor slots;   // [N, H, k] int64 in [0, n * n)
+};
+
+/// The k slots with the highest scores, per token and head.
+///
+/// query [N, H, K]; sub_keys [H, 2, n, K/2]; both float32, bfloat16 or float64 and of one dtype; any strides.
+/// Scores are computed in float32 (float64 for float64), no scaling. Tie rule: higher score first, among equal scores
+/// the lower slot. A NaN score counts as minus infinity. N may be 0.
+/// Differentiable in query and sub_keys through scores, not in slots; no [N, H, n] gradient is ever made. Results
+/// do not depend on the number of threads.
+/// Throws base::UsageError: shapes that do not fit, odd K, k < 1, k > n * n, mixed dtypes.
+TopK product_key_topk(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k);
+
+}  // namespace memlayers::ops

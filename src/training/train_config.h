@@ -1,0 +1,98 @@
+// One training run: the YAML's sections, and the numbers of the optimizer and its schedule.
+#pragma once
+
+#include "data/loader.h"
+#include "model/model_config.h"
+#include "ops/row_update/row_update.h"
+
+namespace memlayers::training {
+
+enum class Schedule { kLinear, kCosine, kConstant };
+constexpr auto enum_names(Schedule) {
+  return std::array{std::pair{Schedule::kLinear, "linear"}, std::pair{Schedule::kCosine, "cosine"},
+                    std::pair{Schedule::kConstant, "constant"}};
+}
+enum class ComputeDtype { kAuto, kFloat32, kBFloat16 };
+constexpr auto enum_names(ComputeDtype) {
+  return std::array{std::pair{ComputeDtype::kAuto, "auto"}, std::pair{ComputeDtype::kFloat32, "float32"},
+                    std::pair{ComputeDtype::kBFloat16, "bfloat16"}};
+}
+
+struct OptimizerConfig {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip = 1.0;
+  ops::RowOptimizer table_optimizer = ops::RowOptimizer::kExact;
+  double table_learning_rate = 0;  // 0: ten times learning_rate
+  double table_weight_decay = -1;  // negative: weight_decay
+  double table_clip = -1;          // negative: clip
+  Schedule schedule = Schedule::kLinear;
+  int64_t warmup_steps = 100;
+  double final_rate = 0.01;  // share of the peak at the last step
+
+  static constexpr auto fields() {
+    using base::field;
+    using C = OptimizerConfig;
+    return std::tuple{
+        field("learning_rate", &C::learning_rate, "peak rate of everything but the tables"),
+        field("beta1", &C::beta1, "decay of the first moment"),
+        field("beta2", &C::beta2, "decay of the second moment"),
+        field("eps", &C::eps, "added to the root of the second moment"),
+        field("weight_decay", &C::weight_decay, "decoupled weight decay"),
+        field("clip", &C::clip, "largest global gradient norm of everything but the tables; 0: none"),
+        field("table_optimizer", &C::table_optimizer, "exact (dense AdamW, bit for bit), lazy, rowwise or sgd"),
+        field("table_learning_rate", &C::table_learning_rate, "peak rate of the tables; 0: ten times learning_rate"),
+        field("table_weight_decay", &C::table_weight_decay, "decay of the tables; negative: weight_decay"),
+        field("table_clip", &C::table_clip, "largest global norm of the tables' gradient; negative: clip; 0: none"),
+        field("schedule", &C::schedule, "linear (the paper's), cosine or constant after the warm-up"),
+        field("warmup_steps", &C::warmup_steps, "steps from rate 0 to the peak"),
+        field("final_rate", &C::final_rate, "share of the peak left at the last step"),
+    };
+  }
+};
+
+struct TrainConfig {
+  std::string output = "runs/train";
+  model::ModelConfig model;
+  data::LoaderConfig data;
+  OptimizerConfig optimizer;
+  int64_t steps = 1000;
+  int64_t micro_batches = 1;
+  uint64_t seed = 1;
+  ComputeDtype dtype = ComputeDtype::kAuto;
+  int64_t checkpoint_every = 200;
+  int64_t keep_checkpoints = 2;
+  int64_t log_every = 10;
+  int64_t validate_every = 0;
+  int64_t validation_batches = 8;
+  int64_t threads = 0;
+  bool tensorboard = true;
+
+  static constexpr auto fields() {
+    using base::field;
+    using C = TrainConfig;
+    return std::tuple{
+        field("output", &C::output, "folder of the run: checkpoints, metrics, resolved configuration"),
+        field("model", &C::model, "the model's shape, same keys as config.json"),
+        field("data", &C::data, "prepared data and how batches are made of it"),
+        field("optimizer", &C::optimizer, "AdamW, the tables' optimizer, schedule and clips"),
+        field("steps", &C::steps, "optimizer steps of the whole run"),
+        field("micro_batches", &C::micro_batches, "parts a batch is split into; gradients add up"),
+        field("seed", &C::seed, "of initialisation and dropout (the data's order has its own)"),
+        field("dtype", &C::dtype, "auto, float32 or bfloat16; auto asks the processor"),
+        field("checkpoint_every", &C::checkpoint_every, "steps between checkpoints; 0: only at the end"),
+        field("keep_checkpoints", &C::keep_checkpoints, "newest checkpoints kept; 0: all"),
+        field("log_every", &C::log_every, "steps between metric lines"),
+        field("validate_every", &C::validate_every, "steps between validation losses; 0: never"),
+        field("validation_batches", &C::validation_batches, "batches of a validation loss"),
+        field("threads", &C::threads, "CPU threads; 0: all cores"),
+        field("tensorboard", &C::tensorboard, "also write TensorBoard event files"),
+    };
+  }
+  void validate();
+};
+
+/// Factor of step `step` (counted from 0) on every peak rate: step / warmup, then down to final_rate at the last step
+/// (paper.md 4.2; step 0 has rate 0).
+double schedule_factor(const OptimizerConfig& config, int64_t step, int64_t total_steps);
+
+}  // namespace memlayers::training
