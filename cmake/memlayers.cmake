@@ -10,6 +10,9 @@ endif()
 
 # -fPIC everywhere: libraries and programs then share one precompiled header.
 add_compile_options(-Wall -Wextra -Wshadow -fPIC)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  add_compile_options(-Wno-restrict)  # false alarms on "literal" + string (GCC bug 105651, mended in 13)
+endif()
 if(MEMLAYERS_WERROR)
   add_compile_options(-Werror)
 endif()

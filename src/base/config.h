@@ -17,7 +17,12 @@
 // an array of {E, "name"} pairs. An unknown key is an error that names file, line and the nearest known key.
 #pragma once
 
-#include "base/config_impl.h"
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "base/config_field.h"
 
 namespace memlayers::base {
 
@@ -30,11 +35,13 @@ Config load_config(const std::filesystem::path& path, const std::vector<std::str
 template <class Config>
 Config parse_config(const std::string& text, const std::string& origin, const std::vector<std::string>& overrides = {});
 
-/// Applies `a.b=value` to an existing configuration. The value is parsed as YAML ("[1, 2]", "true", "3e-4").
+/// Applies `a.b=value` to an existing configuration, then validates it. The value is parsed as YAML ("[1, 2]", "true",
+/// "3e-4"); list elements go by number ("data.sources.0.path=x"), and the number after the last appends one.
 template <class Config>
 void override_config(Config& config, const std::vector<std::string>& overrides);
 
 /// Every field with its value, in declaration order; load_config of the dump gives an equal configuration.
+/// Whoever calls config_to_json includes <nlohmann/json.hpp>: here the type is only declared.
 template <class Config>
 nlohmann::ordered_json config_to_json(const Config& config);
 template <class Config>
@@ -45,3 +52,5 @@ template <class Config>
 std::string config_help(const Config& defaults = {});
 
 }  // namespace memlayers::base
+
+#include "base/config_impl.h"

@@ -1,0 +1,83 @@
+#include "base/cpu.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <string_view>
+#include <thread>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+namespace memlayers::base {
+namespace {
+
+Isa processor_isa() {
+  __builtin_cpu_init();
+  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+                  __builtin_cpu_supports("bmi2");
+  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vl");
+  return v4 ? Isa::kAvx512 : v3 ? Isa::kAvx2 : Isa::kBaseline;
+}
+
+Isa chosen_isa() {
+  const Isa best = processor_isa();
+  const char* wanted = std::getenv("MEMLAYERS_ISA");
+  if (!wanted || !*wanted) return best;
+  for (Isa candidate : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512}) {
+    if (isa_name(candidate) != wanted) continue;
+    check(candidate <= best, "MEMLAYERS_ISA=", wanted, ": this processor has no more than ", isa_name(best));
+    return candidate;
+  }
+  throw UsageError(concat("MEMLAYERS_ISA=", wanted, ": expected baseline, avx2 or avx512"));
+}
+
+}  // namespace
+
+Isa isa() {
+  static const Isa chosen = chosen_isa();
+  return chosen;
+}
+
+std::string isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::kBaseline: return "baseline";
+    case Isa::kAvx2: return "avx2";
+    case Isa::kAvx512: return "avx512";
+  }
+  return "unknown";
+}
+
+bool has_native_bfloat16() {
+  __builtin_cpu_init();
+  return isa() == Isa::kAvx512 && __builtin_cpu_supports("avx512bf16");
+}
+
+std::string cpu_model_name() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);) {
+    const size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown processor";
+}
+
+int core_count() { return std::max(1, int(std::thread::hardware_concurrency())); }
+
+long long resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  long long size = 0, resident = 0;
+  statm >> size >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+long long peak_resident_bytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024LL;
+}
+
+}  // namespace memlayers::base

@@ -1,0 +1,139 @@
+#include "base/file.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/error.h"
+#include "base/file_sync.h"
+
+namespace memlayers::base {
+namespace {
+
+[[noreturn]] void fail(const fs::path& path, const std::string& what) {
+  throw IoError(path, what + ": " + std::strerror(errno));
+}
+
+// A test's way to a full disk: after this many bytes in the process, writes fail as if no space were left.
+bool disk_is_declared_full(size_t size) {
+  static const char* const limit = std::getenv("MEMLAYERS_FAIL_WRITES_AFTER");
+  if (!limit) return false;
+  static uint64_t written = 0;
+  written += size;
+  return written > std::strtoull(limit, nullptr, 10);
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const fs::path& path) : path_(path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail(path, "cannot open");
+  struct stat status = {};
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(descriptor);
+    throw IoError(path, "not a regular file");
+  }
+  size_ = size_t(status.st_size);
+  void* address = size_ ? ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0) : nullptr;
+  const int reason = errno;
+  ::close(descriptor);
+  if (address == MAP_FAILED) {
+    errno = reason;
+    fail(path, "cannot map");
+  }
+  data_ = static_cast<const std::byte*>(address);
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+AtomicFile::AtomicFile(const fs::path& path)
+    : path_(path), temporary_(path.string() + ".tmp-" + std::to_string(::getpid())) {
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) fail(path, "cannot create");
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(const void* data, size_t size) {
+  if (disk_is_declared_full(size)) {
+    errno = ENOSPC;
+    fail(path_, "cannot write");
+  }
+  const char* next = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t written = ::write(descriptor_, next, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(path_, "cannot write");
+    next += written;
+    size -= size_t(written);
+  }
+}
+
+void AtomicFile::commit() {
+  assert(descriptor_ >= 0);
+  if (::fsync(descriptor_) != 0) fail(path_, "cannot write to the disk");
+  if (::close(std::exchange(descriptor_, -1)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const int reason = errno;
+    ::unlink(temporary_.c_str());
+    errno = reason;
+    fail(path_, "cannot replace");
+  }
+  sync_folder(path_.parent_path());
+}
+
+std::string read_text(const fs::path& path) {
+  const MappedFile file(path);
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+void write_text_atomically(const fs::path& path, std::string_view text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+std::optional<uint64_t> checked_multiply(uint64_t a, uint64_t b) {
+  uint64_t result;
+  if (__builtin_mul_overflow(a, b, &result)) return std::nullopt;
+  return result;
+}
+
+std::optional<uint64_t> checked_add(uint64_t a, uint64_t b) {
+  uint64_t result;
+  if (__builtin_add_overflow(a, b, &result)) return std::nullopt;
+  return result;
+}
+
+uint64_t hash_bytes(const void* data, size_t size, uint64_t seed) { return XXH64(data, size, seed); }
+
+uint64_t hash_file(const fs::path& path) {
+  const MappedFile file(path);
+  return hash_bytes(file.bytes().data(), file.bytes().size());
+}
+
+}  // namespace memlayers::base

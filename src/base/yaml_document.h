@@ -1,0 +1,46 @@
+// A parsed YAML or JSON text as a small tree with line numbers, and the tree's way back to YAML and JSON.
+//
+// The rest of base sees only this tree: yaml-cpp stays in one .cpp file, so that a header with a configuration in it
+// compiles quickly. Texts are untrusted: depth, number of nodes (aliases counted as often as they are used) and size
+// are bounded, duplicate keys and unknown tags are refused.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace memlayers::base {
+
+struct ConfigNode {
+  /// kPlain is an unquoted scalar (number, true, word), kText a quoted one: only a string member takes it.
+  enum class Kind { kNull, kPlain, kText, kSequence, kMapping };
+  struct Key {
+    std::string name;
+    int line = 0;
+  };
+
+  Kind kind = Kind::kNull;
+  int line = 0;  // counted from 1; 0: unknown
+  std::string text;
+  std::vector<Key> keys;          // of a mapping, one for each item
+  std::vector<ConfigNode> items;  // of a sequence or a mapping
+
+  static ConfigNode plain(std::string text);
+  static ConfigNode quoted(std::string text);
+  void add(std::string key, ConfigNode item);
+};
+
+/// Largest text, deepest nesting and most nodes that parse_yaml accepts.
+inline constexpr size_t kMaxConfigBytes = size_t{64} << 20;
+inline constexpr int kMaxConfigDepth = 64;
+inline constexpr size_t kMaxConfigNodes = 2'000'000;
+
+/// Parses one YAML document (so also JSON). Throws UsageError "ORIGIN:LINE: reason". An empty text is a kNull node.
+ConfigNode parse_yaml(const std::string& text, const std::string& origin);
+
+/// Block style; a scalar that would read as something else is quoted, so parse_yaml of the result gives an equal tree.
+std::string yaml_from_node(const ConfigNode& node);
+/// Plain scalars become booleans and numbers where they read as such; .inf and .nan become strings, as JSON has neither.
+nlohmann::ordered_json json_from_node(const ConfigNode& node);
+
+}  // namespace memlayers::base
