@@ -1,0 +1,115 @@
+// The program: finds the command, and turns whatever it throws into one line on stderr and an exit status.
+#include <csignal>
+#include <cstring>
+#include <iostream>
+#include <new>
+#include <vector>
+
+#include "base/config_reader.h"
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "cli/build_info.h"
+#include "cli/command_line.h"
+#include "cli/commands.h"
+
+namespace memlayers::cli {
+namespace {
+
+struct Command {
+  const char* name;
+  int (*run)(int, char**);
+  const char* summary;
+};
+
+constexpr Command kCommands[] = {
+    {"prepare", run_prepare, "turn JSONL, text or built-in fact sources into token shards and questions"},
+    {"train", run_train, "train a model from a configuration; stop it any time and --resume"},
+    {"eval", run_eval, "ask a trained model closed-book questions"},
+    {"generate", run_generate, "continue prompts with a trained model"},
+    {"compare", run_compare, "train several configurations on the same data, ask all, write report.html"},
+    {"report", run_report, "write report.html again from a comparison's results.json"},
+    {"plan", run_plan, "parameters, FLOPs and bytes of a configuration, without allocating them"},
+};
+
+void print_usage(std::ostream& out) {
+  out << "memlayers: language models with trainable product-key memory layers\n\n"
+         "usage: memlayers COMMAND [options]\n\ncommands:\n";
+  for (const Command& command : kCommands) {
+    out << "  " << command.name << std::string(12 - std::strlen(command.name), ' ') << command.summary << '\n';
+  }
+  out << "\nmemlayers COMMAND --help explains a command and its configuration keys; memlayers --version names this build.\n"
+         "Exit status: 0 done, 1 failed, 2 called wrongly.\n";
+}
+
+const Command* find_command(const std::string& name) {
+  for (const Command& command : kCommands) {
+    if (name == command.name) return &command;
+  }
+  return nullptr;
+}
+
+[[noreturn]] void fail_unknown(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) names.emplace_back(command.name);
+  const std::string nearest = base::nearest_name(name, names);
+  throw base::UsageError(base::concat("no command '", name, "'",
+                                      nearest.empty() ? std::string() : "; did you mean '" + nearest + "'?",
+                                      " (memlayers --help lists all)"));
+}
+
+int run_command(int argc, char** argv) {
+  if (argc < 2) {
+    print_usage(std::cerr);
+    return 2;
+  }
+  const std::string name = argv[1];
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_usage(std::cout);
+    return 0;
+  }
+  if (name == "--version") {
+    std::cout << "memlayers " << program_version() << " (" << program_commit() << ")\n";
+    return 0;
+  }
+  const Command* command = find_command(name);
+  if (command == nullptr) fail_unknown(name);
+  return command->run(argc - 1, argv + 1);
+}
+
+constexpr const char* kOutOfMemory =
+    "not enough memory; a smaller batch, sequence or table needs less (memlayers plan shows how much)";
+
+/// An error as one line: torch's messages carry a trace after their first line, and its allocator's are not for people.
+void report(const char* command, std::string message) {
+  message = message.substr(0, message.find('\n'));
+  if (message.find("can't allocate memory") != std::string::npos) message = kOutOfMemory;
+  std::cerr << "memlayers" << (*command != '\0' ? " " : "") << command << ": " << message << std::endl;
+}
+
+}  // namespace
+}  // namespace memlayers::cli
+
+int main(int argc, char** argv) {
+  using namespace memlayers;
+  std::signal(SIGPIPE, SIG_DFL);  // `memlayers ... | head` ends quietly
+  const char* command = argc > 1 && cli::find_command(argv[1]) != nullptr ? argv[1] : "";
+  try {
+    base::watch_for_interrupt();
+    const int status = cli::run_command(argc, argv);
+    std::cout.flush();
+    if (!std::cout) throw base::Error("standard output: could not be written");
+    return status;
+  } catch (const base::UsageError& error) {
+    cli::report(command, error.what());
+    return 2;
+  } catch (const CLI::ParseError& error) {
+    cli::report(command, error.what());
+    return 2;
+  } catch (const std::bad_alloc&) {
+    cli::report(command, cli::kOutOfMemory);
+    return 1;
+  } catch (const std::exception& error) {
+    cli::report(command, error.what());
+    return 1;
+  }
+}
