@@ -25,7 +25,7 @@ namespace {
 
 // A test's way to a full disk: after this many bytes in the process, writes fail as if no space were left.
 bool disk_is_declared_full(size_t size) {
-  static const char* const limit = std::getenv("MEMLAYERS_FAIL_WRITES_AFTER");
+  const char* const limit = std::getenv("MEMLAYERS_FAIL_WRITES_AFTER");
   if (!limit) return false;
   static uint64_t written = 0;
   written += size;
