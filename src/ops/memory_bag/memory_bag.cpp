@@ -1,0 +1,227 @@
+#include "ops/memory_bag/memory_bag.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/error.h"
+#include "ops/kernel_choice.h"
+#include "ops/memory_bag/memory_bag_kernel.h"
+
+namespace memlayers::ops {
+namespace {
+
+constexpr int64_t kTokensPerTask = 16;
+
+const BagKernel& kernel() {
+  static const BagKernel& chosen =
+      choose_kernel("memory_bag", baseline::kBagKernel, avx2::kBagKernel, avx512::kBagKernel);
+  return chosen;
+}
+
+bool known_dtype(at::ScalarType dtype) {
+  return dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble;
+}
+
+/// The dtype of weights, gradients and sums that goes with a table.
+at::ScalarType weight_dtype(const at::Tensor& table) {
+  return table.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+void check_slots_inside(const at::Tensor& slots, int64_t num_slots) {
+  const int64_t* slot = slots.const_data_ptr<int64_t>();
+  std::atomic<int64_t> outside{-1};
+  at::parallel_for(0, slots.numel(), 1 << 16, [&](int64_t first, int64_t last) {
+    // Compared as unsigned, a negative slot is too large as well.
+    uint64_t largest = 0;
+    for (int64_t i = first; i < last; ++i) largest = std::max(largest, uint64_t(slot[i]));
+    if (first < last && largest >= uint64_t(num_slots)) outside = int64_t(largest);
+  });
+  base::check(outside == -1 && (slots.numel() == 0 || num_slots > 0), "memory_bag: slot ",
+              static_cast<int64_t>(outside), " is outside the table, expected 0 <= slot < ", num_slots);
+}
+
+void check_table_and_slots(const at::Tensor& table, const at::Tensor& slots) {
+  base::check(table.dim() == 2 && known_dtype(table.scalar_type()),
+              "memory_bag: table must be [S, D] float32, bfloat16 or float64, got ", table.sizes(), " ", table.dtype());
+  base::check(slots.dim() == 2 && slots.scalar_type() == at::kLong, "memory_bag: slots must be [N, M] int64, got ",
+              slots.sizes(), " ", slots.dtype());
+  base::check(table.device().is_cpu() && slots.device().is_cpu(), "memory_bag: table and slots must be on the CPU, got ",
+              table.device(), " and ", slots.device());
+}
+
+void check_weights(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
+  base::check(weights.sizes() == slots.sizes(), "memory_bag: weights must have the shape of slots ", slots.sizes(),
+              ", got ", weights.sizes());
+  base::check(weights.scalar_type() == weight_dtype(table), "memory_bag: weights must be ", weight_dtype(table),
+              " with a table of ", table.dtype(), ", got ", weights.dtype());
+}
+
+template <class Row, class T>
+BagProblem<Row, T> problem(const at::Tensor& table, const at::Tensor& slots) {
+  return {.bag_size = slots.size(1),
+          .value_dim = table.size(1),
+          .table = static_cast<const Row*>(table.const_data_ptr()),
+          .slots = slots.const_data_ptr<int64_t>()};
+}
+
+template <class Row, class T>
+void run_forward(const BagFunctions<Row, T>& functions, const at::Tensor& table, const at::Tensor& slots,
+                 const at::Tensor& weights, at::Tensor& output) {
+  const auto bag = problem<Row, T>(table, slots);
+  const T* weight = weights.const_data_ptr<T>();
+  Row* out = static_cast<Row*>(output.mutable_data_ptr());
+  at::parallel_for(0, slots.size(0), kTokensPerTask, [&](int64_t first, int64_t last) {
+    functions.forward(bag, weight, out, first, last);
+  });
+}
+
+template <class Row, class T>
+void run_weight_gradient(const BagFunctions<Row, T>& functions, const at::Tensor& table, const at::Tensor& slots,
+                         const at::Tensor& grad_output, at::Tensor& gradient) {
+  const auto bag = problem<Row, T>(table, slots);
+  const T* grad = grad_output.const_data_ptr<T>();
+  T* out = gradient.mutable_data_ptr<T>();
+  at::parallel_for(0, slots.size(0), kTokensPerTask, [&](int64_t first, int64_t last) {
+    functions.weight_gradient(bag, grad, out, first, last);
+  });
+}
+
+at::Tensor forward_cpu(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
+  check_table_and_slots(table, slots);
+  check_weights(table, slots, weights);
+  const at::Tensor rows = table.contiguous(), slot = slots.contiguous(), weight = weights.contiguous();
+  check_slots_inside(slot, rows.size(0));
+  at::Tensor output = at::empty({slot.size(0), rows.size(1)}, rows.options());
+  switch (rows.scalar_type()) {
+    case at::kDouble:
+      run_forward(kernel().float64, rows, slot, weight, output);
+      break;
+    case at::kBFloat16:
+      run_forward(kernel().bfloat16, rows, slot, weight, output);
+      break;
+    default:
+      run_forward(kernel().float32, rows, slot, weight, output);
+  }
+  return output;
+}
+
+at::Tensor weight_gradient_cpu(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& grad_output) {
+  check_table_and_slots(table, slots);
+  base::check(grad_output.dim() == 2 && grad_output.size(0) == slots.size(0) && grad_output.size(1) == table.size(1),
+              "memory_bag_weight_gradient: grad_output must be [", slots.size(0), ", ", table.size(1), "], got ",
+              grad_output.sizes());
+  const at::Tensor rows = table.contiguous(), slot = slots.contiguous();
+  const at::Tensor grad = grad_output.to(weight_dtype(rows)).contiguous();
+  check_slots_inside(slot, rows.size(0));
+  at::Tensor gradient = at::empty(slot.sizes(), grad.options());
+  switch (rows.scalar_type()) {
+    case at::kDouble:
+      run_weight_gradient(kernel().float64, rows, slot, grad, gradient);
+      break;
+    case at::kBFloat16:
+      run_weight_gradient(kernel().bfloat16, rows, slot, grad, gradient);
+      break;
+    default:
+      run_weight_gradient(kernel().float32, rows, slot, grad, gradient);
+  }
+  return gradient;
+}
+
+using BagSignature = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&);
+
+const c10::TypedOperatorHandle<BagSignature>& forward_operator() {
+  static const auto op =
+      c10::Dispatcher::singleton().findSchemaOrThrow("memlayers::memory_bag", "").typed<BagSignature>();
+  return op;
+}
+
+const c10::TypedOperatorHandle<BagSignature>& weight_gradient_operator() {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("memlayers::memory_bag_weight_gradient", "")
+                             .typed<BagSignature>();
+  return op;
+}
+
+/// Carries the records' pointer through the autograd context, which stores tensors and boxed values only.
+struct RecordsHolder : torch::CustomClassHolder {
+  explicit RecordsHolder(std::shared_ptr<BagRecords> pointer) : records(std::move(pointer)) {}
+  std::shared_ptr<BagRecords> records;
+};
+
+class MemoryBagFunction : public torch::autograd::Function<MemoryBagFunction> {
+ public:
+  /// `anchor` is an empty tensor that requires a gradient where the table is trained: the output then takes part in
+  /// backward even if the weights are constant. It never receives anything.
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& table, const at::Tensor& slots,
+                            const at::Tensor& weights, const at::Tensor& /*anchor*/,
+                            const std::shared_ptr<BagRecords>& records) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    at::Tensor output = forward_operator().call(table, slots, weights);
+    // Not among the saved variables: other layers may bring rows that this bag does not read up to date in place.
+    context->saved_data["table"] = table;
+    context->save_for_backward({slots, weights});
+    if (records) {
+      context->saved_data["records"] =
+          c10::IValue::make_capsule(c10::make_intrusive<RecordsHolder>(records));
+    }
+    return output;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    base::check(!at::GradMode::is_enabled(),
+                "memory_bag: has no second derivative; run backward without create_graph");
+    const at::Tensor& grad_output = gradients[0];
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &slots = saved[0], &weights = saved[1];
+    const at::Tensor table = context->saved_data["table"].toTensor();
+    const auto holder = context->saved_data.find("records");
+    if (holder != context->saved_data.end()) {
+      const auto capsule = holder->second.toCapsule();
+      static_cast<RecordsHolder&>(*capsule).records->push_back(
+          {slots.detach(), weights.detach(), grad_output.detach().to(weights.scalar_type()).contiguous()});
+    }
+    at::Tensor grad_weights;
+    if (context->needs_input_grad(kWeightsInput)) {
+      grad_weights = weight_gradient_operator().call(table, slots, grad_output);
+    }
+    return {{}, {}, grad_weights, {}, {}};
+  }
+
+ private:
+  static constexpr size_t kWeightsInput = 2;
+};
+
+at::Tensor forward_autograd(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
+  return MemoryBagFunction::apply(table, slots, weights, at::Tensor(), std::shared_ptr<BagRecords>());
+}
+
+}  // namespace
+
+at::Tensor memory_bag(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights,
+                      std::shared_ptr<BagRecords> records) {
+  if (!records || !at::GradMode::is_enabled()) return forward_operator().call(table, slots, weights);
+  const at::Tensor anchor = at::empty({0}).requires_grad_(true);
+  return MemoryBagFunction::apply(table, slots, weights, anchor, records);
+}
+
+at::Tensor memory_bag_weight_gradient(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& grad_output) {
+  return weight_gradient_operator().call(table, slots, grad_output);
+}
+
+TORCH_LIBRARY_FRAGMENT(memlayers, library) {
+  library.def("memory_bag(Tensor table, Tensor slots, Tensor weights) -> Tensor");
+  library.def("memory_bag_weight_gradient(Tensor table, Tensor slots, Tensor grad_output) -> Tensor");
+}
+TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
+  library.impl("memory_bag", forward_cpu);
+  library.impl("memory_bag_weight_gradient", weight_gradient_cpu);
+}
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) { library.impl("memory_bag", forward_autograd); }
+
+}  // namespace memlayers::ops

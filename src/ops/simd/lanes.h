@@ -1,0 +1,119 @@
+// Sixteen numbers at a time, with one meaning on every instruction set.
+//
+// The width is 16 lanes whatever the registers hold: one AVX-512, two AVX or four SSE registers of floats. So sums along
+// a row are taken in the same order everywhere, and results do not depend on the processor. Only kernel bodies
+// include this file; everything has internal linkage, so that builds for different instruction sets share no code.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace memlayers::ops {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+constexpr int kLanes = 16;
+
+#define MEMLAYERS_INLINE inline __attribute__((always_inline))
+
+template <class T, int bytes = kVectorBytes>
+struct NativeVector {
+  typedef T type __attribute__((vector_size(bytes)));
+};
+
+template <class T>
+struct Lanes {
+  using Native = typename NativeVector<T>::type;
+  static constexpr int kPerPart = kVectorBytes / int(sizeof(T));
+  static constexpr int kParts = kLanes / kPerPart;
+  Native part[kParts];
+};
+
+template <class T>
+MEMLAYERS_INLINE Lanes<T> broadcast(T value) {
+  Lanes<T> result;
+  for (int p = 0; p < Lanes<T>::kParts; ++p) result.part[p] = value - typename Lanes<T>::Native{};
+  return result;
+}
+
+template <class T>
+MEMLAYERS_INLINE Lanes<T> load(const T* source) {
+  Lanes<T> result;
+  std::memcpy(&result, source, sizeof(result));
+  return result;
+}
+
+/// bfloat16 bits, widened to float.
+MEMLAYERS_INLINE Lanes<float> load(const uint16_t* source) {
+  using Half = NativeVector<uint16_t, kVectorBytes / 2>::type;
+  using Word = NativeVector<uint32_t>::type;
+  Lanes<float> result;
+  for (int p = 0; p < Lanes<float>::kParts; ++p) {
+    Half half;
+    std::memcpy(&half, source + p * Lanes<float>::kPerPart, sizeof(half));
+    result.part[p] = reinterpret_cast<Lanes<float>::Native>(__builtin_convertvector(half, Word) << 16);
+  }
+  return result;
+}
+
+MEMLAYERS_INLINE float widen(uint16_t bits) {
+  const uint32_t word = uint32_t{bits} << 16;
+  float value;
+  std::memcpy(&value, &word, sizeof(value));
+  return value;
+}
+MEMLAYERS_INLINE float widen(float value) { return value; }
+MEMLAYERS_INLINE double widen(double value) { return value; }
+
+/// The first `count` (< 16) numbers, the other lanes zero.
+template <class T, class Row>
+MEMLAYERS_INLINE Lanes<T> load_tail(const Row* source, int64_t count) {
+  T buffer[kLanes] = {};
+  for (int64_t i = 0; i < count; ++i) buffer[i] = widen(source[i]);
+  return load(buffer);
+}
+
+template <class T>
+MEMLAYERS_INLINE void store(T* target, const Lanes<T>& value) {
+  std::memcpy(target, &value, sizeof(value));
+}
+
+template <class T>
+MEMLAYERS_INLINE Lanes<T> operator+(Lanes<T> a, const Lanes<T>& b) {
+  for (int p = 0; p < Lanes<T>::kParts; ++p) a.part[p] += b.part[p];
+  return a;
+}
+
+template <class T>
+MEMLAYERS_INLINE Lanes<T> operator*(Lanes<T> a, const Lanes<T>& b) {
+  for (int p = 0; p < Lanes<T>::kParts; ++p) a.part[p] *= b.part[p];
+  return a;
+}
+
+/// Halves added until one number is left: the fixed order of every sum along a row.
+template <class T>
+MEMLAYERS_INLINE T sum(const Lanes<T>& value) {
+  T lane[kLanes];
+  store(lane, value);
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
+  }
+  return lane[0];
+}
+
+/// bfloat16 bits of a float, rounded to nearest even.
+MEMLAYERS_INLINE uint16_t narrow(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  if (value != value) return uint16_t((bits >> 16) | 0x40);
+  return uint16_t((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+
+}  // namespace
+}  // namespace memlayers::ops
