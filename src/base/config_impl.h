@@ -168,7 +168,7 @@ void override_value(ConfigReader& reader, Path path, const ConfigNode& node, T& 
     if (!value) value.emplace();
     override_value(reader, path, node, *value);
   } else {
-    reader.fail(0, concat("is a single value; it has no key ", path[0]));
+    reader.fail(0, concat("is a single value; it has no key ", shown_text(path[0])));
   }
 }
 
@@ -227,6 +227,15 @@ ConfigNode node_of(const T& value) {
 // Help: one line a leaf; a list of structures shows its element's keys under N, a map under NAME.
 
 template <class T>
+struct ElementOf {
+  using type = typename T::value_type;
+};
+template <class T>
+struct ElementOf<std::map<std::string, T>> {
+  using type = T;
+};
+
+template <class T>
 void collect_lines(const std::string& name, std::string_view help, const T& value, std::vector<ConfigLine>& lines) {
   const std::string prefix = name.empty() ? "" : name + ".";
   if constexpr (Structure<T>) {
@@ -238,17 +247,17 @@ void collect_lines(const std::string& name, std::string_view help, const T& valu
     if constexpr (Structure<typename T::value_type>) {
       collect_lines(name, help, value.value_or(typename T::value_type{}), lines);
     } else {
-      lines.push_back({name, yaml_from_node(node_of(value)), std::string(help)});
+      lines.push_back({name, flow_from_node(node_of(value)), std::string(help)});
     }
   } else if constexpr (ListMember<T> || MapMember<T>) {
-    using Element = std::conditional_t<ListMember<T>, typename T::value_type, typename std::pair<int, T>::second_type>;
-    if constexpr (ListMember<T> && Structure<Element>) {
-      collect_lines(prefix + "N", help, Element{}, lines);
+    using Element = typename ElementOf<T>::type;
+    if constexpr (Structure<Element>) {
+      collect_lines(prefix + (ListMember<T> ? "N" : "NAME"), help, Element{}, lines);
     } else {
-      lines.push_back({name, yaml_from_node(node_of(value)), std::string(help)});
+      lines.push_back({name, flow_from_node(node_of(value)), std::string(help)});
     }
   } else {
-    lines.push_back({name, yaml_from_node(node_of(value)), std::string(help)});
+    lines.push_back({name, flow_from_node(node_of(value)), std::string(help)});
   }
 }
 
@@ -265,7 +274,7 @@ template <class Config>
 void apply_overrides(Config& config, const std::vector<std::string>& overrides) {
   for (const std::string& text : overrides) {
     const ConfigOverride item = parse_override(text);
-    ConfigReader reader("override " + text, all_keys<Config>());
+    ConfigReader reader("override " + shown_text(text), all_keys<Config>());
     override_value(reader, Path(item.path), item.value, config);
   }
 }
@@ -294,12 +303,14 @@ Config load_config(const std::filesystem::path& path, const std::vector<std::str
 
 template <class Config>
 void override_config(Config& config, const std::vector<std::string>& overrides) {
-  detail::apply_overrides(config, overrides);
-  detail::validate_value(config);
+  Config changed = config;
+  detail::apply_overrides(changed, overrides);
+  detail::validate_value(changed);
+  config = std::move(changed);
 }
 
-template <class Config>
-nlohmann::ordered_json config_to_json(const Config& config) {
+template <class Config, class Json>
+Json config_to_json(const Config& config) {
   return json_from_node(detail::node_of(config));
 }
 

@@ -37,12 +37,7 @@ std::string shown(const ConfigNode& node) {
     case Kind::kText:
       break;
   }
-  std::string text = node.text.substr(0, 60);
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-  }
-  if (text.size() < node.text.size()) text += "...";
-  return node.kind == Kind::kText ? "the text \"" + text + "\"" : text;
+  return node.kind == Kind::kText ? "the text \"" + shown_text(node.text) + "\"" : shown_text(node.text);
 }
 
 size_t edit_distance(const std::string& a, const std::string& b) {
@@ -102,7 +97,7 @@ void ConfigReader::fail(int line, const std::string& message) const {
 void ConfigReader::fail_unknown_key(int line, const std::string& key, const std::vector<std::string>& known) const {
   std::string place = origin_;
   if (line > 0) place += ":" + std::to_string(line);
-  const std::string full = path_.empty() ? key : where() + "." + key;
+  const std::string full = path_.empty() ? shown_text(key) : where() + "." + shown_text(key);
   std::string advice = nearest_name(key, known);
   if (advice.empty()) {  // the right key in the wrong section
     for (const std::string& candidate : all_keys_) {
@@ -161,7 +156,9 @@ double ConfigReader::read_double(const ConfigNode& node) const {
     if (node.text == ".nan") return std::numeric_limits<double>::quiet_NaN();
   }
   double value = 0;
-  const bool number = node.kind == Kind::kPlain && node.text.find_first_of("0123456789") != std::string::npos;
+  // from_chars alone would take inf and nan(7).
+  const bool number =
+      node.kind == Kind::kPlain && node.text.find_first_not_of("0123456789+-.eE") == std::string::npos;
   const std::errc error = number ? read_whole(node.text, value) : std::errc::invalid_argument;
   if (error == std::errc::result_out_of_range) fail_type(node, "a number that a double can hold");
   if (error != std::errc()) fail_type(node, "a number");
@@ -177,6 +174,7 @@ ConfigNode ConfigReader::split_list(const ConfigNode& node) {
   ConfigNode list;
   list.kind = Kind::kSequence;
   list.line = node.line;
+  if (node.text.empty()) return list;
   size_t begin = 0;
   while (begin <= node.text.size()) {
     const size_t comma = std::min(node.text.find(',', begin), node.text.size());
@@ -193,7 +191,7 @@ ConfigNode ConfigReader::split_list(const ConfigNode& node) {
 size_t ConfigReader::read_index(const std::string& component, size_t size) const {
   size_t index = 0;
   if (read_whole(component, index) != std::errc()) {
-    fail(0, concat("expected the number of a list element, got ", component, "; the list has ", size, " elements"));
+    fail(0, concat("expected the number of a list element, got ", shown_text(component), "; the list has ", size, " elements"));
   }
   if (index > size) fail(0, concat("has ", size, " elements, so ", index, " is neither one of them nor the next"));
   return index;
@@ -210,18 +208,20 @@ std::string read_config_text(const std::filesystem::path& path) {
 
 ConfigOverride parse_override(const std::string& text) {
   const size_t equals = text.find('=');
-  check(equals != std::string::npos && equals > 0, "override ", text, ": expected key=value, such as optimizer.eps=1e-8");
+  check(equals != std::string::npos && equals > 0, "override ", shown_text(text), ": expected key=value, such as optimizer.eps=1e-8");
   ConfigOverride result;
   result.text = text;
   const std::string key = text.substr(0, equals);
   size_t begin = 0;
   while (begin <= key.size()) {
     const size_t dot = std::min(key.find('.', begin), key.size());
-    check(dot > begin, "override ", text, ": the key has an empty part");
+    check(dot > begin, "override ", shown_text(text), ": the key has an empty part");
     result.path.push_back(key.substr(begin, dot - begin));
     begin = dot + 1;
   }
-  result.value = parse_yaml(text.substr(equals + 1), "override " + key);
+  const std::string value = text.substr(equals + 1);
+  // `key=` sets an empty text; what unsets an optional is `key=null`.
+  result.value = value.empty() ? ConfigNode::quoted("") : parse_yaml(value, "override " + shown_text(key));
   return result;
 }
 
@@ -231,7 +231,8 @@ std::string double_text(double value) {
   char buffer[40];
   const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
   std::string text(buffer, result.ptr);
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  // 1e-08 gets a point too: YAML 1.1 readers such as PyYAML take it for a text otherwise.
+  if (text.find('.') == std::string::npos) text.insert(std::min(text.find('e'), text.size()), ".0");
   return text;
 }
 

@@ -23,7 +23,7 @@ class ConfigReader {
   ConfigReader(std::string origin, std::vector<std::string> all_keys)
       : origin_(std::move(origin)), all_keys_(std::move(all_keys)) {}
 
-  void enter(std::string key) { path_.push_back(std::move(key)); }
+  void enter(const std::string& key) { path_.push_back(shown_text(key)); }
   void leave() { path_.pop_back(); }
   std::string where() const;
 

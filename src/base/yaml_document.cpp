@@ -8,6 +8,7 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <unordered_map>
@@ -46,7 +47,7 @@ class Builder {
   explicit Builder(const std::string& origin) : origin_(origin) {}
 
   void scalar(Kind kind, std::string text, int line, size_t anchor = 0) {
-    count(1, line);
+    count({1, text.size()}, line);
     ConfigNode node;
     node.kind = kind;
     node.text = std::move(text);
@@ -56,7 +57,7 @@ class Builder {
   }
 
   void begin(Kind kind, int line, size_t anchor = 0) {
-    count(1, line);
+    count({1, 0}, line);
     if (open_.size() >= kMaxConfigDepth) fail(line, concat("nested deeper than ", kMaxConfigDepth, " levels"));
     open_.push_back({});
     open_.back().node.kind = kind;
@@ -74,7 +75,7 @@ class Builder {
   /// In JSON keys come as such; in YAML a mapping's next node is its key when none is pending.
   void key(std::string name, int line) {
     Open& mapping = open_.back();
-    if (!mapping.seen.insert(name).second) fail(line, concat("duplicate key ", name));
+    if (!mapping.seen.insert(name).second) fail(line, concat("duplicate key ", shown_text(name)));
     mapping.node.keys.push_back({std::move(name), line});
     mapping.key_pending = true;
   }
@@ -99,19 +100,30 @@ class Builder {
     size_t anchor = 0;
     bool key_pending = false;
   };
+  /// What a part of the tree takes: each alias costs as much as the node it repeats.
+  struct Size {
+    size_t nodes, bytes;
+  };
   struct Anchored {
     ConfigNode node;
-    size_t size;
+    Size size;
   };
 
-  void count(size_t nodes, int line) {
-    nodes_ += nodes;
-    if (nodes_ > kMaxConfigNodes) fail(line, concat("more than ", kMaxConfigNodes, " values (aliases included)"));
+  void count(Size size, int line) {
+    total_.nodes += size.nodes;
+    total_.bytes += size.bytes;
+    if (total_.nodes > kMaxConfigNodes) fail(line, concat("more than ", kMaxConfigNodes, " values (aliases included)"));
+    if (total_.bytes > 2 * kMaxConfigBytes) fail(line, "its aliases multiply the text beyond what is accepted");
   }
 
-  static size_t size_of(const ConfigNode& node) {
-    size_t size = 1;
-    for (const ConfigNode& item : node.items) size += size_of(item);
+  static Size size_of(const ConfigNode& node) {
+    Size size = {1, node.text.size()};
+    for (const ConfigNode::Key& key : node.keys) size.bytes += key.name.size();
+    for (const ConfigNode& item : node.items) {
+      const Size inner = size_of(item);
+      size.nodes += inner.nodes;
+      size.bytes += inner.bytes;
+    }
     return size;
   }
 
@@ -123,7 +135,7 @@ class Builder {
 
   void remember(size_t anchor, const ConfigNode& node) {
     if (anchor == 0) return;
-    const size_t size = size_of(node);
+    const Size size = size_of(node);
     count(size, node.line);  // the copy kept for aliases takes memory too
     anchored_.insert_or_assign(anchor, Anchored{node, size});
   }
@@ -151,7 +163,7 @@ class Builder {
   const std::string& origin_;
   std::vector<Open> open_;
   std::unordered_map<size_t, Anchored> anchored_;
-  size_t nodes_ = 0;
+  Size total_ = {0, 0};
   ConfigNode root_;
 };
 
@@ -189,13 +201,13 @@ class YamlEvents : public YAML::EventHandler {
     for (const char* name : {"int", "float", "bool"}) {
       if (tag == kStandard + name) return Kind::kPlain;
     }
-    if (!tag.empty() && tag != "?") builder_.fail(mark.line + 1, concat("tag ", tag, " is not understood"));
+    if (!tag.empty() && tag != "?") builder_.fail(mark.line + 1, concat("tag ", shown_text(tag), " is not understood"));
     return Kind::kPlain;
   }
 
   void check_tag(const YAML::Mark& mark, const std::string& tag, const char* allowed) const {
     if (tag.empty() || tag == "?" || tag == "!" || tag == kStandard + allowed) return;
-    builder_.fail(mark.line + 1, concat("tag ", tag, " is not understood"));
+    builder_.fail(mark.line + 1, concat("tag ", shown_text(tag), " is not understood"));
   }
 
   const std::string kStandard = "tag:yaml.org,2002:";
@@ -285,21 +297,50 @@ bool parse_json(const std::string& text, Builder& builder) {
                                    CountingIterator(text.data() + text.size(), &counter), &events);
 }
 
-/// Control characters are no text in YAML, and two of them (0x00, 0x04) would end yaml-cpp's input early.
+/// Bytes of the UTF-8 character at `at`, 0 if there is none (overlong, surrogate, cut off).
+size_t utf8_length(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const unsigned first = byte(at), second = byte(at + 1);
+  if (first < 0x80) return 1;
+  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
+  if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xc0) != 0x80) return 0;
+  }
+  return length;
+}
+
+/// Control characters are no text in YAML, and two of them (0x00, 0x04) would end yaml-cpp's input early; bytes that are
+/// no UTF-8 it would replace, so that a path would silently name another file.
 void check_text(const std::string& text, const std::string& origin) {
   check(text.size() <= kMaxConfigBytes, origin, ": larger than ", kMaxConfigBytes >> 20, " MiB");
   int line = 1;
-  for (const char c : text) {
-    if (c == '\n') ++line;
+  for (size_t at = 0; at < text.size();) {
+    const char c = text[at];
     const auto code = static_cast<unsigned char>(c);
     const bool control = (code < 0x20 && c != '\n' && c != '\r' && c != '\t') || code == 0x7f;
-    if (control) {
-      throw UsageError(concat(origin, ":", line, ": control character ", static_cast<int>(code), ", so this is not text"));
-    }
+    check(!control, origin, ":", line, ": control character ", static_cast<int>(code), ", so this is not text");
+    const size_t length = utf8_length(text, at);
+    check(length > 0, origin, ":", line, ": not UTF-8 text");
+    if (c == '\n') ++line;
+    at += length;
   }
 }
 
 }  // namespace
+
+std::string shown_text(std::string_view text) {
+  constexpr size_t kLongest = 60;
+  size_t end = std::min(text.size(), kLongest);
+  while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  std::string shown(text.substr(0, end));
+  for (char& c : shown) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  return end < text.size() ? shown + "..." : shown;
+}
 
 ConfigNode parse_yaml(const std::string& text, const std::string& origin) {
   check_text(text, origin);
@@ -322,7 +363,7 @@ ConfigNode parse_yaml(const std::string& text, const std::string& origin) {
     }
     return root;
   } catch (const YAML::Exception& error) {
-    throw UsageError(concat(origin, ":", error.mark.line + 1, ": not valid YAML: ", error.msg));
+    throw UsageError(concat(origin, ":", error.mark.line + 1, ": not valid YAML: ", shown_text(error.msg)));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace memlayers::base {
@@ -30,7 +31,7 @@ struct ConfigNode {
   void add(std::string key, ConfigNode item);
 };
 
-/// Largest text, deepest nesting and most nodes that parse_yaml accepts.
+/// Largest text, deepest nesting and most nodes that parse_yaml accepts; aliases may at most double the text.
 inline constexpr size_t kMaxConfigBytes = size_t{64} << 20;
 inline constexpr int kMaxConfigDepth = 64;
 inline constexpr size_t kMaxConfigNodes = 2'000'000;
@@ -40,7 +41,12 @@ ConfigNode parse_yaml(const std::string& text, const std::string& origin);
 
 /// Block style; a scalar that would read as something else is quoted, so parse_yaml of the result gives an equal tree.
 std::string yaml_from_node(const ConfigNode& node);
+/// The same on one line, without a line's end: [1, 2], {a: 1, b: x}.
+std::string flow_from_node(const ConfigNode& node);
 /// Plain scalars become booleans and numbers where they read as such; .inf and .nan become strings, as JSON has neither.
 nlohmann::ordered_json json_from_node(const ConfigNode& node);
+
+/// An untrusted text as it may stand in a message: one line, at most 60 bytes of it.
+std::string shown_text(std::string_view text);
 
 }  // namespace memlayers::base

@@ -76,16 +76,7 @@ bool fits_a_line(const ConfigNode& node) {
   return true;
 }
 
-std::string one_line(const ConfigNode& node) {
-  if (node.kind == Kind::kMapping) return "{}";
-  if (node.kind != Kind::kSequence) return scalar_text(node);
-  std::string out = "[";
-  for (size_t i = 0; i < node.items.size(); ++i) {
-    if (i > 0) out += ", ";
-    out += scalar_text(node.items[i]);
-  }
-  return out + "]";
-}
+std::string key_text(const std::string& name) { return safe_unquoted(name) ? name : quote(name); }
 
 void write_block(const ConfigNode& node, size_t indent, bool first_is_placed, std::string& out) {
   for (size_t i = 0; i < node.items.size(); ++i) {
@@ -94,16 +85,15 @@ void write_block(const ConfigNode& node, size_t indent, bool first_is_placed, st
     if (node.kind == Kind::kSequence) {
       out += "- ";
       if (fits_a_line(item)) {
-        out += one_line(item) + "\n";
+        out += flow_from_node(item) + "\n";
       } else {
         write_block(item, indent + 2, true, out);
       }
       continue;
     }
-    const std::string& name = node.keys[i].name;
-    out += (safe_unquoted(name) ? name : quote(name)) + ":";
+    out += key_text(node.keys[i].name) + ":";
     if (fits_a_line(item)) {
-      out += " " + one_line(item) + "\n";
+      out += " " + flow_from_node(item) + "\n";
     } else {
       out += "\n";
       write_block(item, indent + 2, false, out);
@@ -126,15 +116,27 @@ nlohmann::ordered_json plain_json(const std::string& text) {
   double real = 0;
   if (reads_as(text, integer)) return integer;
   if (reads_as(text, natural)) return natural;
-  const bool digits = text.find_first_of("0123456789") != std::string::npos;
-  if (digits && reads_as(text, real)) return real;
+  const bool number = text.find_first_not_of("0123456789+-.eE") == std::string::npos;  // so neither inf nor nan
+  if (number && reads_as(text, real)) return real;
   return text;
 }
 
 }  // namespace
 
+std::string flow_from_node(const ConfigNode& node) {
+  if (is_scalar(node)) return scalar_text(node);
+  const bool mapping = node.kind == Kind::kMapping;
+  std::string out = mapping ? "{" : "[";
+  for (size_t i = 0; i < node.items.size(); ++i) {
+    if (i > 0) out += ", ";
+    if (mapping) out += key_text(node.keys[i].name) + ": ";
+    out += flow_from_node(node.items[i]);
+  }
+  return out + (mapping ? "}" : "]");
+}
+
 std::string yaml_from_node(const ConfigNode& node) {
-  if (fits_a_line(node)) return one_line(node) + "\n";
+  if (fits_a_line(node)) return flow_from_node(node) + "\n";
   std::string out;
   write_block(node, 0, false, out);
   return out;
