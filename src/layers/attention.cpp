@@ -1,0 +1,58 @@
+#include "layers/attention.h"
+
+#include <ATen/ATen.h>
+
+namespace memlayers::layers {
+namespace {
+
+// Each key head serves `group` neighboring query heads.
+at::Tensor repeat_heads(const at::Tensor& x, int64_t group) {
+  if (group == 1) return x;
+  const int64_t batch = x.size(0), heads = x.size(1), length = x.size(2), width = x.size(3);
+  return x.unsqueeze(2).expand({batch, heads, group, length, width}).reshape({batch, heads * group, length, width});
+}
+
+// Additive mask for queries at positions start .. start + T - 1 among start + T keys.
+at::Tensor continued_mask(int64_t start, int64_t length, const at::TensorOptions& options) {
+  const at::Tensor mask = at::full({length, start + length}, -std::numeric_limits<double>::infinity(), options);
+  return at::triu(mask, start + 1);
+}
+
+}  // namespace
+
+Attention::Attention(const AttentionShape& shape)
+    : shape_(shape),
+      query_(shape.hidden, shape.heads * shape.head_dim, false),
+      key_(shape.hidden, shape.key_value_heads * shape.head_dim, false),
+      value_(shape.hidden, shape.key_value_heads * shape.head_dim, false),
+      out_(shape.heads * shape.head_dim, shape.hidden, false) {}
+
+at::Tensor Attention::forward(const at::Tensor& x, int64_t layer, const ForwardContext& context) const {
+  const int64_t batch = x.size(0), length = x.size(1);
+  const int64_t start = context.cache ? context.cache->length() : 0;
+  auto split = [&](const at::Tensor& y, int64_t heads) {
+    return y.view({batch, length, heads, shape_.head_dim}).transpose(1, 2);
+  };
+  const at::Tensor query = context.rotary->forward(split(query_.forward(x), shape_.heads), start);
+  at::Tensor key = context.rotary->forward(split(key_.forward(x), shape_.key_value_heads), start);
+  at::Tensor value = split(value_.forward(x), shape_.key_value_heads);
+  if (context.cache) std::tie(key, value) = context.cache->append(layer, key, value);
+  const int64_t group = shape_.heads / shape_.key_value_heads;
+  key = repeat_heads(key, group);
+  value = repeat_heads(value, group);
+  // A single new position sees everything; from position 0 the fused kernel masks by itself.
+  std::optional<at::Tensor> mask;
+  if (start > 0 && length > 1) mask = continued_mask(start, length, query.options());
+  const at::Tensor read = at::scaled_dot_product_attention(query, key, value, mask, 0.0, start == 0 && length > 1);
+  return out_.forward(read.transpose(1, 2).reshape({batch, length, shape_.heads * shape_.head_dim}));
+}
+
+void Attention::collect(const std::string& name, ParameterList& list) {
+  const Initializer initializer = Initializer::truncated_normal(1 / std::sqrt(static_cast<double>(shape_.hidden)));
+  query_.collect(name + ".q_proj", initializer, list);
+  key_.collect(name + ".k_proj", initializer, list);
+  value_.collect(name + ".v_proj", initializer, list);
+  out_.collect(name + ".o_proj", initializer, list);
+}
+
+}  // namespace memlayers::layers

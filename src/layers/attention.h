@@ -1,0 +1,27 @@
+// Causal self-attention with grouped queries and rotary positions.
+#pragma once
+
+#include "layers/context.h"
+#include "layers/linear.h"
+
+namespace memlayers::layers {
+
+struct AttentionShape {
+  int64_t hidden = 0, heads = 0, key_value_heads = 0, head_dim = 0;
+};
+
+class Attention {
+ public:
+  explicit Attention(const AttentionShape& shape);
+
+  /// x [B, T, d] -> [B, T, d] in x's dtype. With a cache, x continues at its length and sees what it holds.
+  at::Tensor forward(const at::Tensor& x, int64_t layer, const ForwardContext& context) const;
+  /// Appends NAME.{q,k,v,o}_proj.weight.
+  void collect(const std::string& name, ParameterList& list);
+
+ private:
+  AttentionShape shape_;
+  Linear query_, key_, value_, out_;
+};
+
+}  // namespace memlayers::layers

@@ -1,0 +1,18 @@
+// What one forward pass tells all layers.
+#pragma once
+
+#include "layers/initialize.h"
+#include "layers/key_value_cache.h"
+#include "layers/rotary.h"
+
+namespace memlayers::layers {
+
+struct ForwardContext {
+  bool training = false;                   // dropout and batch statistics
+  at::ScalarType dtype = at::kFloat;       // of matrix products
+  const Rotary* rotary = nullptr;
+  KeyValueCache* cache = nullptr;          // null: the whole sequence is given
+  DropoutStream* dropout = nullptr;
+};
+
+}  // namespace memlayers::layers

@@ -1,0 +1,26 @@
+#include "layers/feed_forward.h"
+
+#include <ATen/ATen.h>
+
+namespace memlayers::layers {
+
+FeedForward::FeedForward(int64_t hidden, int64_t intermediate)
+    : hidden_(hidden),
+      intermediate_(intermediate),
+      gate_(hidden, intermediate, false),
+      up_(hidden, intermediate, false),
+      down_(intermediate, hidden, false) {}
+
+at::Tensor FeedForward::forward(const at::Tensor& x) const {
+  return down_.forward(at::silu(gate_.forward(x)) * up_.forward(x));
+}
+
+void FeedForward::collect(const std::string& name, ParameterList& list) {
+  const Initializer in = Initializer::truncated_normal(1 / std::sqrt(static_cast<double>(hidden_)));
+  const Initializer out = Initializer::truncated_normal(1 / std::sqrt(static_cast<double>(intermediate_)));
+  gate_.collect(name + ".gate_proj", in, list);
+  up_.collect(name + ".up_proj", in, list);
+  down_.collect(name + ".down_proj", out, list);
+}
+
+}  // namespace memlayers::layers

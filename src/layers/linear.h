@@ -1,0 +1,42 @@
+// y = x W^T + b, and RMSNorm: the two layers every other one is made of.
+#pragma once
+
+#include "layers/parameter.h"
+
+namespace memlayers::layers {
+
+class Linear {
+ public:
+  /// Parameters are allocated, not initialised: weight [out, in] and, with `bias`, bias [out], float32.
+  Linear(int64_t in, int64_t out, bool bias);
+
+  /// x [.., in] -> [.., out] in x's dtype; the parameters are cast to it.
+  at::Tensor forward(const at::Tensor& x) const;
+  /// Appends NAME.weight (and NAME.bias, zero).
+  void collect(const std::string& name, Initializer initializer, ParameterList& list);
+
+  const at::Tensor& weight() const { return weight_; }
+
+ private:
+  at::Tensor weight_, bias_;
+};
+
+/// x / sqrt(mean(x^2) + eps) * weight over the last dimension.
+class RmsNorm {
+ public:
+  RmsNorm(int64_t size, double eps);
+
+  /// x [.., size] of any dtype -> `dtype`; computed in float32 (float64 for float64).
+  at::Tensor forward(const at::Tensor& x, at::ScalarType dtype) const;
+  /// Appends NAME.weight, starting at `value`.
+  void collect(const std::string& name, ParameterList& list, double value = 1);
+
+ private:
+  at::Tensor weight_;
+  double eps_;
+};
+
+/// x / sqrt(mean(x^2) + eps) * weight over the last dimension, which may be strided; weight broadcasts to x.
+at::Tensor rms_normalize(const at::Tensor& x, const at::Tensor& weight, double eps);
+
+}  // namespace memlayers::layers

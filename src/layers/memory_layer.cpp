@@ -1,0 +1,138 @@
+#include "layers/memory_layer.h"
+
+#include <ATen/ATen.h>
+
+#include "layers/peer_score.h"
+#include "ops/memory_bag/memory_bag.h"
+#include "ops/product_key_topk/product_key_topk.h"
+
+namespace memlayers::layers {
+namespace {
+
+constexpr double kBatchMomentum = 0.1, kBatchEps = 1e-5;
+
+double root(double x) { return std::sqrt(x); }
+
+// Where scores are computed, and weights held.
+at::ScalarType score_dtype(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+
+void read_hooks(const MemoryTable& table, const at::Tensor& slots) {
+  if (table.before_read) table.before_read(slots);
+}
+
+}  // namespace
+
+MemoryLayer::MemoryLayer(const MemoryConfig& config, int64_t hidden, double norm_eps, int64_t layer, MemoryTables tables)
+    : config_(config),
+      hidden_(hidden),
+      layer_(layer),
+      eps_(norm_eps),
+      tables_(std::move(tables)),
+      query_proj_(hidden, config.heads * config.key_dim, true),
+      sub_keys_(at::empty({config.heads, 2, config.num_sub_keys, config.key_dim / 2}, at::kFloat)) {
+  const int64_t width = config.heads * config.key_dim;
+  if (config.qk_norm) {
+    query_norm_ = at::empty({2, config.key_dim / 2}, at::kFloat);
+    key_norm_ = at::empty({2, config.key_dim / 2}, at::kFloat);
+  }
+  if (config.query_batch_norm) {
+    for (at::Tensor* tensor : {&batch_weight_, &batch_bias_, &running_mean_, &running_var_}) {
+      *tensor = at::empty({width}, at::kFloat);
+    }
+  }
+  if (config.output == MemoryOutput::kGated) gate_proj_.emplace(hidden, config.value_dim, true);
+  if (has_out_projection()) out_proj_.emplace(config.value_dim, hidden, true);
+  if (config.scalar_gate) scalar_gate_.emplace(hidden, 1, true);
+}
+
+// Beside a feed-forward there is always one, since it is what starts at zero.
+bool MemoryLayer::has_out_projection() const {
+  return config_.output == MemoryOutput::kGated || config_.value_dim != hidden_ ||
+         config_.placement == MemoryPlacement::kBeside;
+}
+
+void MemoryLayer::collect(const std::string& name, ParameterList& parameters, ParameterList& buffers) {
+  const double width = static_cast<double>(config_.heads * config_.key_dim), hidden = static_cast<double>(hidden_);
+  const double key_dim = static_cast<double>(config_.key_dim);
+  const Initializer projection = Initializer::normal(1 / root(hidden));
+  query_proj_.collect(name + ".query_proj", Initializer::uniform(root(6 / (hidden + width))), parameters);  // Xavier
+  parameters.push_back({name + ".sub_keys", &sub_keys_, Initializer::uniform(1 / root(key_dim))});
+  if (config_.qk_norm) {
+    // Sub-keys start with length 1, queries with length sqrt(K/2): scores have deviation near 1, as in attention.
+    parameters.push_back({name + ".query_norm.weight", &query_norm_, Initializer::constant(1)});
+    parameters.push_back({name + ".key_norm.weight", &key_norm_, Initializer::constant(1 / root(key_dim / 2))});
+  }
+  if (config_.query_batch_norm) {
+    parameters.push_back({name + ".query_batch_norm.weight", &batch_weight_, Initializer::constant(1)});
+    parameters.push_back({name + ".query_batch_norm.bias", &batch_bias_, Initializer::constant(0)});
+    buffers.push_back({name + ".query_batch_norm.running_mean", &running_mean_, Initializer::constant(0)});
+    buffers.push_back({name + ".query_batch_norm.running_var", &running_var_, Initializer::constant(1)});
+  }
+  if (gate_proj_) gate_proj_->collect(name + ".gate_proj", projection, parameters);
+  const bool starts_at_zero = config_.placement == MemoryPlacement::kBeside;
+  if (out_proj_) {
+    out_proj_->collect(name + ".out_proj", starts_at_zero ? Initializer::constant(0) : projection, parameters);
+  }
+  if (scalar_gate_) scalar_gate_->collect(name + ".scalar_gate", projection, parameters);
+}
+
+at::Tensor MemoryLayer::batch_normalize(const at::Tensor& query, bool training) const {
+  const at::ScalarType dtype = query.scalar_type();
+  return at::batch_norm(query, batch_weight_.to(dtype), batch_bias_.to(dtype), running_mean_, running_var_, training,
+                        kBatchMomentum, kBatchEps, false);
+}
+
+// [N, H, K] in the scores' dtype.
+at::Tensor MemoryLayer::query(const at::Tensor& x, const ForwardContext& context) const {
+  at::Tensor query = query_proj_.forward(x).to(score_dtype(x));
+  if (config_.query_batch_norm) query = batch_normalize(query, context.training);
+  if (context.training && config_.query_dropout > 0) {
+    query = dropout(query, config_.query_dropout, context.dropout->next_key());
+  }
+  if (config_.qk_norm) {
+    query = rms_normalize(query.view({-1, config_.heads, 2, config_.key_dim / 2}), query_norm_, eps_);
+  }
+  return query.view({-1, config_.heads, config_.key_dim});
+}
+
+MemoryLayer::Bag MemoryLayer::choose(const at::Tensor& x, const ForwardContext& context) const {
+  at::Tensor keys = sub_keys_.to(score_dtype(x));
+  if (config_.qk_norm) keys = rms_normalize(keys, key_norm_.unsqueeze(1), eps_);
+  const ops::TopK best = ops::product_key_topk(query(x, context), keys, config_.top_k);
+  const int64_t reads = config_.heads * config_.top_k;
+  return {best.slots.view({-1, reads}), at::softmax(best.scores, -1).view({-1, reads})};
+}
+
+// The bag's output [N, D] in the table's dtype.
+at::Tensor MemoryLayer::read(const at::Tensor& x, const Bag& bag, const ForwardContext& context) const {
+  at::Tensor weights = bag.weights;
+  if (tables_.down) {
+    read_hooks(*tables_.down, bag.slots);
+    const at::Tensor activation = peer_score(*tables_.down, bag.slots, x.to(tables_.down->weight.scalar_type()));
+    weights = weights * at::gelu(activation);
+  }
+  const MemoryTable& table = *tables_.values;
+  read_hooks(table, bag.slots);
+  at::Tensor y = ops::memory_bag(table.weight, bag.slots, weights, table.records);
+  for (const auto& read : {tables_.down, tables_.values}) {
+    if (read && read->after_read) read->after_read(layer_, bag.slots, bag.weights.detach());
+  }
+  if (context.training && config_.value_dropout > 0) {
+    y = dropout(y, config_.value_dropout, context.dropout->next_key());
+  }
+  return y;
+}
+
+at::Tensor MemoryLayer::forward(const at::Tensor& input, const ForwardContext& context) const {
+  at::Tensor x = input.reshape({-1, hidden_});
+  if (context.training && config_.input_dropout > 0) {
+    x = dropout(x, config_.input_dropout, context.dropout->next_key());
+  }
+  at::Tensor y = read(x, choose(x, context), context).to(x.scalar_type());
+  if (gate_proj_) y = y * at::silu(gate_proj_->forward(x));
+  if (out_proj_) y = out_proj_->forward(y);
+  if (scalar_gate_) y = y * at::sigmoid(scalar_gate_->forward(x));
+  return y.view(input.sizes());
+}
+
+}  // namespace memlayers::layers

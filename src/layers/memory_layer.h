@@ -1,0 +1,57 @@
+// The memory layer: a query, the k best slots of each head by product keys, the weighted sum of their rows.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "layers/context.h"
+#include "layers/linear.h"
+#include "layers/memory_config.h"
+#include "layers/memory_table.h"
+
+namespace memlayers::layers {
+
+/// One table of values, or PEER's two.
+struct MemoryTables {
+  std::shared_ptr<MemoryTable> values;  // peer: the second table ("up")
+  std::shared_ptr<MemoryTable> down;    // peer only: the first
+};
+
+class MemoryLayer {
+ public:
+  /// `config` is complete (no zero left for a rule to fill). `layer` is the block's index, for the table's callbacks.
+  MemoryLayer(const MemoryConfig& config, int64_t hidden, double norm_eps, int64_t layer, MemoryTables tables);
+
+  /// x [.., d] -> [.., d] in x's dtype. Scores and weights are float32 (float64 for float64) whatever x is. Trains the
+  /// parameters through autograd and leaves the tables' gradient as records. Paper section 3, eq. 1 and 2.
+  at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const;
+
+  /// The H*k slots and weights of every token, [N, H*k], without reading a row. x [N, d].
+  struct Bag {
+    at::Tensor slots, weights;
+  };
+  Bag choose(const at::Tensor& x, const ForwardContext& context) const;
+
+  /// Appends NAME.{query_proj,sub_keys,...} in checkpoint order.
+  void collect(const std::string& name, ParameterList& parameters, ParameterList& buffers);
+
+ private:
+  at::Tensor query(const at::Tensor& x, const ForwardContext& context) const;
+  at::Tensor read(const at::Tensor& x, const Bag& bag, const ForwardContext& context) const;
+  at::Tensor batch_normalize(const at::Tensor& query, bool training) const;
+  bool has_out_projection() const;
+
+  MemoryConfig config_;
+  int64_t hidden_, layer_;
+  double eps_;
+  MemoryTables tables_;
+  Linear query_proj_;
+  at::Tensor sub_keys_;                             // [H, 2, n, K/2]
+  at::Tensor query_norm_, key_norm_;                // [2, K/2]
+  at::Tensor batch_weight_, batch_bias_;            // [H*K]
+  mutable at::Tensor running_mean_, running_var_;   // [H*K]; updated by training passes
+  std::optional<Linear> gate_proj_, out_proj_, scalar_gate_;
+};
+
+}  // namespace memlayers::layers

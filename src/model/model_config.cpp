@@ -1,0 +1,178 @@
+#include "model/model_config.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace memlayers::model {
+namespace {
+
+using base::check;
+using base::ConfigNode;
+using layers::MemoryConfig;
+using layers::MemoryPlacement;
+using layers::MemoryVariant;
+
+constexpr int64_t kLargestWidth = int64_t{1} << 20;
+constexpr int64_t kLargestVocabulary = int64_t{1} << 31;
+constexpr int64_t kLargestSubKeys = int64_t{1} << 16;  // n * n slots then fit 32 bits
+
+void check_range(const char* key, int64_t value, int64_t lowest, int64_t highest) {
+  check(value >= lowest && value <= highest, key, " must be between ", lowest, " and ", highest, ", got ", value);
+}
+
+void check_share(const char* key, double value) {
+  check(value >= 0 && value < 1, key, " must be at least 0 and below 1, got ", value);
+}
+
+void validate_placement(const MemoryConfig& memory, int64_t blocks) {
+  std::set<int64_t> seen;
+  for (const int64_t layer : memory.layers) {
+    check(layer >= 0 && layer < blocks, "memory.layers names block ", layer, ", but the ", blocks,
+          " blocks count from 0 to ", blocks - 1);
+    check(seen.insert(layer).second, "memory.layers names block ", layer, " twice");
+  }
+  check(memory.placement != MemoryPlacement::kEmbedding || memory.layers == std::vector<int64_t>{0},
+        "memory.placement embedding has one memory layer, before block 0: set memory.layers to [0]");
+}
+
+void validate_memory(MemoryConfig& memory, int64_t hidden, int64_t blocks) {
+  validate_placement(memory, blocks);
+  if (memory.key_dim == 0) memory.key_dim = hidden / 2;
+  if (memory.value_dim == 0) memory.value_dim = hidden;
+  check_range("memory.num_sub_keys", memory.num_sub_keys, 1, kLargestSubKeys);
+  check_range("memory.heads", memory.heads, 1, kLargestWidth);
+  check_range("memory.key_dim", memory.key_dim, 2, kLargestWidth);
+  check_range("memory.value_dim", memory.value_dim, 1, kLargestWidth);
+  check(memory.key_dim % 2 == 0, "memory.key_dim must be even (two halves), got ", memory.key_dim);
+  const int64_t slots = memory.num_sub_keys * memory.num_sub_keys;
+  check(memory.top_k >= 1, "memory.top_k must be at least 1, got ", memory.top_k);
+  check(memory.top_k <= slots, "memory.top_k is ", memory.top_k, ", but the table has only num_sub_keys^2 = ", slots,
+        " slots; lower top_k or raise num_sub_keys");
+  check(memory.variant != MemoryVariant::kPeer || memory.value_dim == hidden, "memory.variant peer needs value_dim = ",
+        "hidden_size (", hidden, "), got ", memory.value_dim);
+  check_share("memory.input_dropout", memory.input_dropout);
+  check_share("memory.query_dropout", memory.query_dropout);
+  check_share("memory.value_dropout", memory.value_dropout);
+}
+
+void validate_attention(ModelConfig& config) {
+  const int64_t heads = config.num_attention_heads;
+  check_range("num_attention_heads", heads, 1, kLargestWidth);
+  if (config.num_key_value_heads == 0) config.num_key_value_heads = heads;
+  check_range("num_key_value_heads", config.num_key_value_heads, 1, heads);
+  check(heads % config.num_key_value_heads == 0, "num_attention_heads (", heads, ") must be a multiple of ",
+        "num_key_value_heads (", config.num_key_value_heads, ")");
+  if (config.head_dim == 0) {
+    check(config.hidden_size % heads == 0, "hidden_size (", config.hidden_size, ") must be a multiple of ",
+          "num_attention_heads (", heads, "), or give head_dim");
+    config.head_dim = config.hidden_size / heads;
+  }
+  check_range("head_dim", config.head_dim, 2, kLargestWidth);
+  check(config.head_dim % 2 == 0, "head_dim must be even (rotary pairs), got ", config.head_dim);
+}
+
+// What Hugging Face writes and this model computes in one way only. Neutral: nothing else is accepted; null always is.
+struct ForeignKey {
+  const char* name;
+  const char* neutral;  // null: any value, it does not touch the computation
+};
+constexpr ForeignKey kForeignKeys[] = {
+    {"torch_dtype", nullptr},       {"dtype", nullptr},          {"transformers_version", nullptr},
+    {"use_cache", nullptr},         {"initializer_range", nullptr}, {"pad_token_id", nullptr},
+    {"_name_or_path", nullptr},     {"pretraining_tp", nullptr}, {"hidden_act", "silu"},
+    {"attention_bias", "false"},    {"mlp_bias", "false"},       {"rope_scaling", ""},
+    {"attention_dropout", "0.0"},
+};
+
+bool is_neutral(const ConfigNode& node, const std::string& neutral) {
+  if (node.kind == ConfigNode::Kind::kNull || node.text == neutral) return true;
+  return neutral == "0.0" && node.text == "0";
+}
+
+// True where `key` is Hugging Face's alone and may be dropped. Throws where its value would change the computation.
+bool is_foreign(const ConfigNode::Key& key, const ConfigNode& node, const std::string& origin) {
+  for (const ForeignKey& foreign : kForeignKeys) {
+    if (key.name != foreign.name) continue;
+    check(!foreign.neutral || is_neutral(node, foreign.neutral), origin, ":", key.line, ": ", key.name, " is ",
+          node.text.empty() ? "set" : node.text, ", which this model cannot compute; only ",
+          foreign.neutral && *foreign.neutral ? foreign.neutral : "null", " is supported");
+    return true;
+  }
+  return false;
+}
+
+// transformers 5 writes {"rope_type": "default", "rope_theta": X} in place of rope_theta.
+void take_rope_parameters(const ConfigNode& node, const std::string& origin, ConfigNode& kept) {
+  for (size_t i = 0; i < node.items.size(); ++i) {
+    const std::string& name = node.keys[i].name;
+    if (name == "rope_theta") {
+      kept.keys.push_back(node.keys[i]);
+      kept.items.push_back(node.items[i]);
+    } else {
+      check(name == "rope_type" && node.items[i].text == "default", origin, ":", node.keys[i].line, ": rope_parameters.",
+            name, " ", node.items[i].text, ": only rope_type default is supported");
+    }
+  }
+}
+
+// The keys of `root` that are ours.
+ConfigNode without_foreign_keys(const ConfigNode& root, const std::string& origin) {
+  check(root.kind == ConfigNode::Kind::kMapping, origin, ": expected a model configuration (keys and values)");
+  ConfigNode kept = root;
+  kept.keys.clear();
+  kept.items.clear();
+  for (size_t i = 0; i < root.items.size(); ++i) {
+    const ConfigNode::Key& key = root.keys[i];
+    const ConfigNode& node = root.items[i];
+    if (is_foreign(key, node, origin)) continue;
+    if (key.name == "rope_parameters") {
+      take_rope_parameters(node, origin, kept);
+      continue;
+    }
+    const bool is_token_id = key.name == "bos_token_id" || key.name == "eos_token_id";
+    const bool optional = is_token_id || key.name == "head_dim" || key.name == "num_key_value_heads";
+    if (optional && node.kind == ConfigNode::Kind::kNull) continue;
+    const bool is_list = node.kind == ConfigNode::Kind::kSequence && !node.items.empty();
+    kept.keys.push_back(key);
+    kept.items.push_back(is_token_id && is_list ? node.items[0] : node);  // several ends of text: the first
+  }
+  return kept;
+}
+
+}  // namespace
+
+void ModelConfig::validate() {
+  check(model_type == "llama" || model_type == "memlayers", "model_type must be llama or memlayers, got ", model_type);
+  check_range("vocab_size", vocab_size, 0, kLargestVocabulary);
+  check_range("hidden_size", hidden_size, 1, kLargestWidth);
+  if (intermediate_size == 0) intermediate_size = 256 * ((8 * hidden_size / 3 + 255) / 256);
+  check_range("intermediate_size", intermediate_size, 1, kLargestWidth);
+  check_range("num_hidden_layers", num_hidden_layers, 1, 10'000);
+  check_range("max_position_embeddings", max_position_embeddings, 1, int64_t{1} << 24);
+  check(rms_norm_eps > 0 && rms_norm_eps < 1, "rms_norm_eps must be above 0 and below 1, got ", rms_norm_eps);
+  check(rope_theta > 0 && rope_theta < 1e30, "rope_theta must be above 0, got ", rope_theta);
+  validate_attention(*this);
+  const bool dense = memory.layers.empty();
+  if (!dense) validate_memory(memory, hidden_size, num_hidden_layers);
+  model_type = dense ? "llama" : "memlayers";
+  architectures = {dense ? "LlamaForCausalLM" : "MemlayersForCausalLM"};
+}
+
+ModelConfig load_model_config(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+  const std::string origin = path.string();
+  const ConfigNode root = without_foreign_keys(base::parse_yaml(base::read_text(path), origin), origin);
+  ModelConfig config;
+  base::ConfigReader reader(origin, base::detail::all_keys<ModelConfig>());
+  base::detail::read_value(reader, root, config);
+  try {
+    base::override_config(config, overrides);
+  } catch (const base::UsageError& error) {
+    throw base::UsageError(base::concat(origin, ": ", error.what()));
+  }
+  return config;
+}
+
+}  // namespace memlayers::model

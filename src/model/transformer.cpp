@@ -1,0 +1,194 @@
+#include "model/transformer.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+#include "model/cross_entropy.h"
+
+namespace memlayers::model {
+
+using layers::MemoryPlacement;
+using layers::MemoryVariant;
+
+struct Transformer::Parts {
+  explicit Parts(const ModelConfig& config)
+      : embedding(at::empty({config.vocab_size, config.hidden_size}, at::kFloat)),
+        norm(config.hidden_size, config.rms_norm_eps),
+        rotary(config.head_dim, config.max_position_embeddings, config.rope_theta) {
+    if (!config.tie_word_embeddings) head.emplace(config.hidden_size, config.vocab_size, false);
+  }
+
+  at::Tensor embedding;  // [V, d]
+  std::optional<layers::RmsNorm> memory_norm;          // placement embedding only
+  std::optional<layers::MemoryLayer> embedding_memory;
+  std::vector<layers::Block> blocks;
+  layers::RmsNorm norm;
+  std::optional<layers::Linear> head;  // none when tied
+  layers::Rotary rotary;
+  bool training = false;
+  at::ScalarType dtype = at::kFloat;
+  layers::DropoutStream dropout;
+};
+
+namespace {
+
+ModelConfig validated(ModelConfig config) {
+  config.validate();
+  base::check(config.vocab_size > 0, "model.vocab_size is 0: give the number of tokens of the vocabulary");
+  return config;
+}
+
+std::shared_ptr<layers::MemoryTable> make_table(const layers::MemoryConfig& memory) {
+  auto table = std::make_shared<layers::MemoryTable>();
+  table->weight = at::empty({memory.num_sub_keys * memory.num_sub_keys, memory.value_dim}, at::kFloat);
+  return table;
+}
+
+// One set of tables for all memory layers, or one each; named in the order of the layers.
+class TableMaker {
+ public:
+  TableMaker(const layers::MemoryConfig& memory, std::vector<Transformer::NamedTable>& named)
+      : memory_(memory), named_(named) {}
+
+  layers::MemoryTables next() {
+    if (memory_.shared_table && last_.values) return last_;
+    const std::string name = base::concat("model.memory_tables.", made_++);
+    last_ = {};
+    if (memory_.variant == MemoryVariant::kPeer) last_.down = add(name + ".down.weight");
+    last_.values = add(memory_.variant == MemoryVariant::kPeer ? name + ".up.weight" : name + ".weight");
+    return last_;
+  }
+
+ private:
+  std::shared_ptr<layers::MemoryTable> add(const std::string& name) {
+    named_.push_back({name, make_table(memory_)});
+    return named_.back().table;
+  }
+
+  const layers::MemoryConfig& memory_;
+  std::vector<Transformer::NamedTable>& named_;
+  layers::MemoryTables last_;
+  int64_t made_ = 0;
+};
+
+layers::MemoryLayer make_memory(const ModelConfig& config, int64_t index, TableMaker& tables) {
+  return {config.memory, config.hidden_size, config.rms_norm_eps, index, tables.next()};
+}
+
+layers::Block make_block(const ModelConfig& config, int64_t index, TableMaker& tables) {
+  const layers::MemoryConfig& memory = config.memory;
+  const bool listed = std::find(memory.layers.begin(), memory.layers.end(), index) != memory.layers.end();
+  const bool has_memory = listed && memory.placement != MemoryPlacement::kEmbedding;
+  std::optional<layers::FeedForward> feed_forward;
+  std::optional<layers::MemoryLayer> layer;
+  if (!has_memory || memory.placement == MemoryPlacement::kBeside) {
+    feed_forward.emplace(config.hidden_size, config.intermediate_size);
+  }
+  if (has_memory) layer = make_memory(config, index, tables);
+  const layers::AttentionShape shape{config.hidden_size, config.num_attention_heads, config.num_key_value_heads,
+                                     config.head_dim};
+  return {index, config.rms_norm_eps, shape, std::move(feed_forward), std::move(layer)};
+}
+
+}  // namespace
+
+Transformer::Transformer(const ModelConfig& config, Uninitialized) : config_(validated(config)) {
+  parts_ = std::make_shared<Parts>(config_);
+  Parts& parts = *parts_;
+  TableMaker tables(config_.memory, tables_);
+  if (!config_.memory.layers.empty() && config_.memory.placement == MemoryPlacement::kEmbedding) {
+    parts.memory_norm.emplace(config_.hidden_size, config_.rms_norm_eps);
+    parts.embedding_memory = make_memory(config_, 0, tables);
+  }
+  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) parts.blocks.push_back(make_block(config_, i, tables));
+  list_parameters();
+}
+
+void Transformer::list_parameters() {
+  Parts& parts = *parts_;
+  const auto embedding =
+      layers::Initializer::truncated_normal(1 / std::sqrt(static_cast<double>(config_.hidden_size)));
+  parameters_.push_back({"model.embed_tokens.weight", &parts.embedding, embedding});
+  if (parts.embedding_memory) {
+    parts.memory_norm->collect("model.layers.0.memory.input_norm", parameters_);
+    parts.embedding_memory->collect("model.layers.0.memory", parameters_, buffers_);
+  }
+  for (size_t i = 0; i < parts.blocks.size(); ++i) {
+    parts.blocks[i].collect(base::concat("model.layers.", i), parameters_, buffers_);
+  }
+  parts.norm.collect("model.norm", parameters_);
+  if (parts.head) parts.head->collect("lm_head", embedding, parameters_);
+  for (const layers::Parameter& parameter : parameters_) parameter.tensor->set_requires_grad(true);
+}
+
+Transformer::Transformer(const ModelConfig& config, uint64_t seed) : Transformer(config, Uninitialized{}) {
+  for (const layers::Parameter& parameter : parameters_) layers::initialize(parameter, seed);
+  for (const layers::Parameter& buffer : buffers_) layers::initialize(buffer, seed);
+  const bool peer = config_.memory.variant == MemoryVariant::kPeer;
+  const auto width = static_cast<double>(peer ? config_.hidden_size : config_.memory.value_dim);
+  for (const NamedTable& named : tables_) {
+    layers::initialize({named.name, &named.table->weight, layers::Initializer::normal(1 / std::sqrt(width))}, seed);
+  }
+}
+
+layers::ForwardContext Transformer::context(layers::KeyValueCache* cache) {
+  return {parts_->training, parts_->dtype, &parts_->rotary, cache, &parts_->dropout};
+}
+
+at::Tensor Transformer::embed(const at::Tensor& tokens, const layers::ForwardContext& context) const {
+  const at::Tensor x = at::embedding(parts_->embedding, tokens);
+  if (!parts_->embedding_memory) return x;
+  const at::Tensor y =
+      parts_->embedding_memory->forward(parts_->memory_norm->forward(x, context.dtype), context).to(x.scalar_type());
+  return config_.memory.embedding_mode == layers::EmbeddingMode::kAdd ? x + y : y;
+}
+
+at::Tensor Transformer::hidden(const at::Tensor& tokens, layers::KeyValueCache* cache) {
+  base::check(tokens.dim() == 2 && tokens.scalar_type() == at::kLong && tokens.size(1) > 0,
+              "model: expected tokens [B, T] int64 with T > 0, got ", tokens.sizes(), " ", tokens.scalar_type());
+  const int64_t end = (cache ? cache->length() : 0) + tokens.size(1);
+  base::check(end <= config_.max_position_embeddings, "model: ", end, " positions, but max_position_embeddings is ",
+              config_.max_position_embeddings, "; shorten the sequence or raise it");
+  const c10::AutoGradMode record(cache == nullptr && at::GradMode::is_enabled());
+  const layers::ForwardContext passed = context(cache);
+  at::Tensor x = embed(tokens, passed);
+  for (const layers::Block& block : parts_->blocks) x = block.forward(x, passed);
+  if (cache) cache->advance(tokens.size(1));
+  return parts_->norm.forward(x, parts_->dtype);
+}
+
+at::Tensor Transformer::head(const at::Tensor& hidden) const {
+  const at::Tensor& weight = parts_->head ? parts_->head->weight() : parts_->embedding;
+  const at::Tensor logits = at::linear(hidden, weight.to(hidden.scalar_type()));
+  return logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
+}
+
+at::Tensor Transformer::forward(const at::Tensor& tokens, layers::KeyValueCache* cache) {
+  return head(hidden(tokens, cache));
+}
+
+at::Tensor Transformer::loss(const at::Tensor& tokens) {
+  base::check(tokens.dim() == 2 && tokens.size(0) > 0 && tokens.size(1) > 1,
+              "model: the loss needs tokens [B, T + 1] with T > 0, got ", tokens.sizes());
+  const int64_t length = tokens.size(1) - 1;
+  const at::Tensor last = hidden(tokens.narrow(1, 0, length)).view({-1, config_.hidden_size});
+  const at::Tensor& weight = parts_->head ? parts_->head->weight() : parts_->embedding;
+  return linear_cross_entropy(last, weight.to(last.scalar_type()), tokens.narrow(1, 1, length).reshape({-1}));
+}
+
+void Transformer::set_training(bool training) { parts_->training = training; }
+
+void Transformer::set_compute_dtype(at::ScalarType dtype) {
+  base::check(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble,
+              "model: compute dtype must be float32, bfloat16 or float64, got ", dtype);
+  parts_->dtype = dtype;
+  for (const NamedTable& named : tables_) named.table->weight = named.table->weight.to(dtype);
+}
+
+void Transformer::set_dropout_stream(uint64_t seed, uint64_t step) { parts_->dropout = {seed, step, 0}; }
+
+}  // namespace memlayers::model
