@@ -27,14 +27,20 @@ constexpr Field<Owner, Value> field(std::string_view name, Value Owner::*member,
 
 /// A struct with a field list.
 template <class T>
-concept Structure = requires { T::fields(); };
+concept Structure = requires {
+  T::fields();
+};
 
 /// An enumeration with named values (found next to the enumeration by argument-dependent lookup).
 template <class T>
-concept Enumeration = std::is_enum_v<T> && requires(T value) { enum_names(value); };
+concept Enumeration = std::is_enum_v<T> && requires(T value) {
+  enum_names(value);
+};
 
 template <class T>
-concept Validated = requires(T& value) { value.validate(); };
+concept Validated = requires(T& value) {
+  value.validate();
+};
 
 namespace detail {
 

@@ -14,7 +14,8 @@ namespace detail {
 
 template <Structure T>
 std::vector<std::string> key_names() {
-  return std::apply([](const auto&... item) { return std::vector<std::string>{std::string(item.name)...}; }, T::fields());
+  return std::apply([](const auto&... item) { return std::vector<std::string>{std::string(item.name)...}; },
+                    T::fields());
 }
 
 template <Enumeration T>

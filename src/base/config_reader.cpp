@@ -157,8 +157,7 @@ double ConfigReader::read_double(const ConfigNode& node) const {
   }
   double value = 0;
   // from_chars alone would take inf and nan(7).
-  const bool number =
-      node.kind == Kind::kPlain && node.text.find_first_not_of("0123456789+-.eE") == std::string::npos;
+  const bool number = node.kind == Kind::kPlain && node.text.find_first_not_of("0123456789+-.eE") == std::string::npos;
   const std::errc error = number ? read_whole(node.text, value) : std::errc::invalid_argument;
   if (error == std::errc::result_out_of_range) fail_type(node, "a number that a double can hold");
   if (error != std::errc()) fail_type(node, "a number");
@@ -191,7 +190,8 @@ ConfigNode ConfigReader::split_list(const ConfigNode& node) {
 size_t ConfigReader::read_index(const std::string& component, size_t size) const {
   size_t index = 0;
   if (read_whole(component, index) != std::errc()) {
-    fail(0, concat("expected the number of a list element, got ", shown_text(component), "; the list has ", size, " elements"));
+    fail(0, concat("expected the number of a list element, got ", shown_text(component), "; the list has ", size,
+                   " elements"));
   }
   if (index > size) fail(0, concat("has ", size, " elements, so ", index, " is neither one of them nor the next"));
   return index;
@@ -208,7 +208,8 @@ std::string read_config_text(const std::filesystem::path& path) {
 
 ConfigOverride parse_override(const std::string& text) {
   const size_t equals = text.find('=');
-  check(equals != std::string::npos && equals > 0, "override ", shown_text(text), ": expected key=value, such as optimizer.eps=1e-8");
+  check(equals != std::string::npos && equals > 0, "override ", shown_text(text),
+        ": expected key=value, such as optimizer.eps=1e-8");
   ConfigOverride result;
   result.text = text;
   const std::string key = text.substr(0, equals);

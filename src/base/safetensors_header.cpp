@@ -16,8 +16,8 @@ struct DtypeRow {
   size_t bytes;
 };
 constexpr DtypeRow kDtypes[] = {
-    {Dtype::kBool, "BOOL", 1}, {Dtype::kU8, "U8", 1},   {Dtype::kI8, "I8", 1},   {Dtype::kI16, "I16", 2},
-    {Dtype::kU16, "U16", 2},   {Dtype::kI32, "I32", 4}, {Dtype::kU32, "U32", 4}, {Dtype::kI64, "I64", 8},
+    {Dtype::kBool, "BOOL", 1}, {Dtype::kU8, "U8", 1},   {Dtype::kI8, "I8", 1},     {Dtype::kI16, "I16", 2},
+    {Dtype::kU16, "U16", 2},   {Dtype::kI32, "I32", 4}, {Dtype::kU32, "U32", 4},   {Dtype::kI64, "I64", 8},
     {Dtype::kU64, "U64", 8},   {Dtype::kF16, "F16", 2}, {Dtype::kBF16, "BF16", 2}, {Dtype::kF32, "F32", 4},
     {Dtype::kF64, "F64", 8},
 };
@@ -203,6 +203,8 @@ std::string shown_name(const std::string& name) {
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, const fs::path& path) {
   if (json.empty() || json.front() != '{') throw IoError(path, "the header does not begin with {");
+  // The JSON parser takes a NUL for the end of its input and would never look at what follows.
+  if (json.find('\0') != json.npos) throw IoError(path, "the header is not valid JSON (it holds a NUL byte)");
   HeaderEvents events(path);
   nlohmann::json::sax_parse(json.begin(), json.end(), &events);
   return events.take();

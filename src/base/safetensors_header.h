@@ -18,7 +18,7 @@ inline constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;
 struct SafetensorsEntry {
   std::string name;
   Dtype dtype = Dtype::kF32;
-  std::vector<int64_t> shape;  // none negative
+  std::vector<int64_t> shape;   // none negative
   uint64_t begin = 0, end = 0;  // bytes after the header; begin <= end
 };
 

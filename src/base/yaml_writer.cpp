@@ -12,8 +12,8 @@ namespace {
 using Kind = ConfigNode::Kind;
 
 bool word_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '/' ||
-         c == '.';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+         c == '/' || c == '.';
 }
 
 /// A text that YAML of any version reads back as the same text without quotes.

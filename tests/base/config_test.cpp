@@ -98,7 +98,8 @@ Everything unusual() {
   config.color = Color::kDarkBlue;
   config.inner = {1e-300, 5};
   config.numbers = {-3, 0, 9007199254740993};
-  config.words = {"", "null", "yes", "12", "1e5", "~", "- a", "{b}", "true", ".inf", " padded ", "a: b", "0x10", "=", "<<"};
+  config.words = {"",     "null", "yes",      "12",   "1e5",  "~", "- a", "{b}",
+                  "true", ".inf", " padded ", "a: b", "0x10", "=", "<<"};
   config.switches = {true, false, true};
   config.colors = {Color::kDarkBlue, Color::kRed};
   config.parts = {{1e-8, 2}, {3.0, 4}};
@@ -179,8 +180,8 @@ TEST(Config, OverridesWinOverTheFileWhichWinsOverDefaults) {
 
 TEST(Config, OverrideValuesAreYaml) {
   Everything config;
-  override_config(config, {"numbers=[7, 8]", "flag=true", "real=3e-4", "text=a=b.c", "inner={rate: 2}", "color=dark_blue",
-                           "weights.q=4", "extra.hidden_size=3", "maybe=5", "words=[x]"});
+  override_config(config, {"numbers=[7, 8]", "flag=true", "real=3e-4", "text=a=b.c", "inner={rate: 2}",
+                           "color=dark_blue", "weights.q=4", "extra.hidden_size=3", "maybe=5", "words=[x]"});
   EXPECT_EQ(config.numbers, (std::vector<int64_t>{7, 8}));
   EXPECT_TRUE(config.flag);
   EXPECT_EQ(config.real, 3e-4);
@@ -226,7 +227,8 @@ TEST(Config, MalformedOverridesAreRefused) {
 
 TEST(Config, UnknownKeyNamesFileLineAndNearestKey) {
   EXPECT_EQ(refusal("seed: 1\n\nfalg: true\n"), "run.yaml:3: unknown key falg (did you mean flag?)");
-  EXPECT_EQ(refusal("inner:\n  hiden_size: 3\n"), "run.yaml:2: unknown key inner.hiden_size (did you mean hidden_size?)");
+  EXPECT_EQ(refusal("inner:\n  hiden_size: 3\n"),
+            "run.yaml:2: unknown key inner.hiden_size (did you mean hidden_size?)");
   EXPECT_EQ(refusal("parts:\n- {}\n- rates: 1\n"), "run.yaml:3: unknown key parts.1.rates (did you mean rate?)");
 }
 
@@ -236,7 +238,8 @@ TEST(Config, KeyInTheWrongSectionNamesTheRightOne) {
 }
 
 TEST(Config, KeyLikeNoneListsTheKnownOnes) {
-  EXPECT_EQ(refusal("inner: {something: 3}"), "run.yaml:1: unknown key inner.something (known here: rate, hidden_size)");
+  EXPECT_EQ(refusal("inner: {something: 3}"),
+            "run.yaml:1: unknown key inner.something (known here: rate, hidden_size)");
 }
 
 TEST(Config, WrongTypesNameTheKeyTheExpectationAndTheValue) {
@@ -452,10 +455,11 @@ TEST(Config, HelpHasOneLineForEachField) {
   Everything defaults;
   defaults.weights = {{"a", 1}};
   const std::string help = config_help(defaults);
-  for (const char* line : {"\ninner.rate              [0.001]  peak rate\n", "\nnumbers                 [[1, 2]]  whole numbers\n",
-                           "\nparts.N.rate            [0.001]  peak rate\n", "\nextra.hidden_size       [64]  width\n",
-                           "\nmaybe                   [null]  may be unset\n", "\nweights                 [{a: 1.0}]  by name\n",
-                           "\nnamed.NAME.hidden_size  [64]  width\n", "\ncolor                   [red]  one of two\n"}) {
+  for (const char* line :
+       {"\ninner.rate              [0.001]  peak rate\n", "\nnumbers                 [[1, 2]]  whole numbers\n",
+        "\nparts.N.rate            [0.001]  peak rate\n", "\nextra.hidden_size       [64]  width\n",
+        "\nmaybe                   [null]  may be unset\n", "\nweights                 [{a: 1.0}]  by name\n",
+        "\nnamed.NAME.hidden_size  [64]  width\n", "\ncolor                   [red]  one of two\n"}) {
     EXPECT_NE(help.find(line), std::string::npos) << line << " in\n" << help;
   }
   EXPECT_EQ(std::count(help.begin(), help.end(), '\n'), 21);
