@@ -14,6 +14,8 @@ struct SamplingOptions {
   double top_p = 1.0;
   uint64_t seed = 1;       // a sequence's draws depend on (seed, its index), not on its batch
   std::vector<int64_t> stop_ids;  // a sequence ends at any of these (not returned)
+  /// Called with (sequence, its ids so far) after each id; true ends that sequence, its ids kept. May be empty.
+  std::function<bool(int64_t, const std::vector<int64_t>&)> stop_when;
 };
 
 class Engine {
