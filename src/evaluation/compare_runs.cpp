@@ -1,0 +1,352 @@
+#include "evaluation/compare_runs.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <sstream>
+
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/log.h"
+#include "data/prepared_data.h"
+#include "evaluation/asking.h"
+#include "evaluation/learning_curve.h"
+#include "evaluation/slot_counter.h"
+#include "model/checkpoint.h"
+#include "model/count.h"
+#include "training/trainer.h"
+
+namespace memlayers::evaluation {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kExamples = 12;
+
+/// What must be equal for an output folder to be continued: all but its place and its prose.
+Json identity(const ComparePlan& plan) {
+  Json config = base::config_to_json(plan.config);
+  for (const char* key : {"title", "description", "output"}) config.erase(key);
+  config["run"].erase("output");
+  Json runs = Json::array();
+  for (const training::TrainConfig& run : plan.runs) {
+    runs.push_back(base::config_to_json(run));
+    runs.back().erase("output");
+  }
+  config["resolved"] = runs;
+  return config;
+}
+
+void check_same_comparison(const std::filesystem::path& path, const Json& now) {
+  const Json stored = Json::parse(base::read_text(path), nullptr, /*allow_exceptions=*/false);
+  if (stored.is_discarded()) throw base::IoError(path, "is damaged; delete the folder to compare again");
+  if (stored == now) return;
+  std::string difference = "it names other keys";
+  const Json before = stored.flatten(), after = now.flatten();
+  for (const auto& [key, value] : after.items()) {
+    const bool known = before.contains(key);
+    if (known && before[key] == value) continue;
+    difference =
+        base::concat(key.substr(1), " is ", value.dump(), " now and ", known ? before[key].dump() : "absent", " there");
+    break;
+  }
+  throw base::UsageError(base::concat(path.parent_path().string(), " holds a comparison of another configuration (",
+                                      difference, "); give another output=FOLDER, or delete that one"));
+}
+
+std::string now_utc() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &parts);
+  return text;
+}
+
+RelationScore relation_score(const std::string& relation, const char* wording, const Score& score) {
+  return {relation, wording, score.questions, score.exact_match, score.f1, score.nats};
+}
+
+void set_scores(RunResult& result, const Scores& scores) {
+  result.seen = relation_score("all", "seen", scores.seen);
+  result.unseen = relation_score("all", "unseen", scores.unseen);
+  for (const auto& [relation, score] : scores.seen_by_relation) {
+    result.relations.push_back(relation_score(relation, "seen", score));
+  }
+  for (const auto& [relation, score] : scores.unseen_by_relation) {
+    result.relations.push_back(relation_score(relation, "unseen", score));
+  }
+}
+
+/// Exact match to draw: -1 where no question of that wording was asked.
+double recall_of(const Score& score) { return score.questions > 0 ? score.exact_match : -1; }
+
+/// One variant with one seed.
+class Run {
+ public:
+  Run(const ComparePlan& plan, size_t variant, uint64_t seed, const std::vector<data::Question>& questions,
+      const data::Tokenizer& tokenizer)
+      : plan_(plan),
+        variant_(variant),
+        seed_(seed),
+        questions_(questions),
+        tokenizer_(tokenizer),
+        config_(plan.run_config(variant, seed)),
+        folder_(config_.output),
+        name_(base::concat(plan.config.variants[variant].name, " seed ", seed)) {}
+
+  const std::string& name() const { return name_; }
+  std::filesystem::path answers_path() const { return folder_ / "answers.jsonl"; }
+
+  /// The result of an earlier call; nothing when the run is not finished.
+  std::optional<RunResult> finished() const {
+    const std::filesystem::path path = folder_ / "result.json";
+    if (!std::filesystem::exists(path)) return std::nullopt;
+    return base::load_config<RunResult>(path);
+  }
+
+  /// Trains and asks. Nothing when interrupted.
+  std::optional<RunResult> execute() {
+    std::filesystem::create_directories(folder_);
+    LearningCurve curve(folder_);
+    if (!train(curve)) return std::nullopt;
+
+    const std::unique_ptr<model::Transformer> model = model::load_model(training::newest_checkpoint(folder_));
+    model->set_training(false);
+    const SlotCounter counter(*model);
+    std::filesystem::remove(answers_path());  // of an asking cut short: its reads were not counted
+    const std::vector<Answer> answers =
+        ask(*model, tokenizer_, questions_, {plan_.config.max_new_tokens, 0, answers_path(), "ask " + name_});
+    if (answers.size() < questions_.size()) return std::nullopt;
+    const RunResult result = gather(*model, score(questions_, answers), counter, curve);
+    base::write_text_atomically(folder_ / "result.json", base::config_to_json(result).dump(1) + "\n");
+    return result;
+  }
+
+ private:
+  bool train(LearningCurve& curve) {
+    training::TrainOptions options;
+    options.resume = true;
+    options.progress_title = name_;
+    options.callback_every = plan_.ask_every(variant_);
+    options.callback = [&](const training::StepReport& report, model::Transformer& model) {
+      if (report.step < config_.steps) {
+        ask_on_the_way(report, model, curve);
+      } else {
+        curve.add(report, -1, -1);  // the final asking fills it in
+      }
+    };
+    return training::train(config_, options) == training::TrainEnd::kFinished && !base::interrupted();
+  }
+
+  void ask_on_the_way(const training::StepReport& report, model::Transformer& model, LearningCurve& curve) {
+    const std::vector<Answer> answers =
+        ask(model, tokenizer_, questions_, {plan_.config.max_new_tokens, plan_.config.ask_limit, {}, {}});
+    if (base::interrupted()) return;
+    const Scores scores = score(questions_, answers);
+    curve.add(report, recall_of(scores.unseen), recall_of(scores.seen));
+  }
+
+  RunResult gather(const model::Transformer& model, const Scores& scores, const SlotCounter& counter,
+                   const LearningCurve& curve) const {
+    if (!std::isfinite(scores.seen.nats + scores.unseen.nats))
+      throw base::Error("the model's probabilities are not finite");
+    const CurvePoint* end = curve.last();
+    if (end == nullptr || end->step != config_.steps) {
+      throw base::Error(folder_.string() + ": its recall.jsonl lacks the last step; delete the folder to run it again");
+    }
+    RunResult result;
+    result.variant = plan_.config.variants[variant_].name;
+    result.seed = seed_;
+    const model::ModelCount count = model::count_model(model.config(), config_.data.seq_len);
+    result.parameters = count.total + count.norms;
+    result.table_parameters = count.tables;
+    result.flops_per_token = count.flops_training;
+    result.tokens_per_second = end->seconds > 0 ? static_cast<double>(end->tokens) / end->seconds : 0;
+    result.curve = curve.points();
+    result.curve.back().recall = recall_of(scores.unseen);
+    result.curve.back().recall_seen = recall_of(scores.seen);
+    set_scores(result, scores);
+    result.slot_usage = counter.usage();
+    return result;
+  }
+
+  const ComparePlan& plan_;
+  size_t variant_;
+  uint64_t seed_;
+  const std::vector<data::Question>& questions_;
+  const data::Tokenizer& tokenizer_;
+  training::TrainConfig config_;
+  std::filesystem::path folder_;
+  std::string name_;
+};
+
+/// Questions in unseen wordings (in seen ones where there are no others), spread over the file, with what each variant's
+/// first seed said.
+std::vector<Example> examples(const ComparePlan& plan, const std::vector<data::Question>& questions,
+                              const std::vector<RunResult>& runs) {
+  std::vector<std::pair<std::string, std::map<int64_t, Json>>> said;  // variant, question id -> line of answers.jsonl
+  for (size_t v = 0; v < plan.runs.size(); ++v) {
+    const std::string& variant = plan.config.variants[v].name;
+    for (const RunResult& run : runs) {
+      if (run.variant != variant || run.seed != plan.config.seeds[0]) continue;
+      auto& lines = said.emplace_back(variant, std::map<int64_t, Json>()).second;
+      std::istringstream in(
+          base::read_text(std::filesystem::path(plan.run_config(v, run.seed).output) / "answers.jsonl"));
+      for (std::string line; std::getline(in, line);) {
+        Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+        if (object.is_object() && object.contains("id")) lines[object["id"].get<int64_t>()] = std::move(object);
+      }
+    }
+  }
+  std::vector<const data::Question*> candidates;
+  for (const data::Question& question : questions) {
+    if (!question.seen_wording) candidates.push_back(&question);
+  }
+  if (candidates.empty()) {
+    for (const data::Question& question : questions) candidates.push_back(&question);
+  }
+  std::vector<Example> result;
+  const size_t count = said.empty() ? 0 : std::min(kExamples, candidates.size());
+  for (size_t i = 0; i < count; ++i) {
+    // The middle of each of `count` equal parts of the list.
+    const data::Question& question = *candidates[(2 * i + 1) * candidates.size() / (2 * count)];
+    Example& example = result.emplace_back();
+    example.relation = question.relation;
+    example.wording = question.seen_wording ? "seen" : "unseen";
+    example.prompt = question.prompt;
+    example.answer = question.answers[0];
+    for (const auto& [variant, lines] : said) {
+      const auto line = lines.find(question.id);
+      if (line == lines.end()) continue;
+      example.replies.push_back(
+          {variant, line->second.value("text", std::string()), line->second.value("exact_match", false)});
+    }
+  }
+  return result;
+}
+
+class Comparer {
+ public:
+  Comparer(const ComparePlan& plan, const CompareOptions& options)
+      : plan_(plan), output_(plan.config.output), questions_(data::read_questions(plan.questions_path())) {
+    base::check(!questions_.empty(), plan.questions_path().string(), ": holds no questions");
+    const data::Loader loader(plan.config.run.data, "train");
+    tokenizer_ = data::load_tokenizer(loader.tokenizer_folder());
+    Comparison& comparison = outcome_.comparison;
+    comparison.title = plan.config.title;
+    comparison.description = plan.config.description;
+    comparison.baseline = plan.config.baseline;
+    comparison.machine = base::concat(base::cpu_model_name(), ", ", base::core_count(), " cores");
+    comparison.commit = options.commit;
+    comparison.command = options.command;
+    for (const VariantConfig& variant : plan.config.variants) comparison.variants.push_back(variant.name);
+    comparison.questions = static_cast<int64_t>(questions_.size());
+    set_exposures(loader);
+  }
+
+  CompareOutcome run() {
+    open_output();
+    for (size_t s = 0; s < plan_.config.seeds.size(); ++s) {
+      for (size_t i = 0; i < plan_.runs.size(); ++i) {
+        const size_t variant = s % 2 == 0 ? i : plan_.runs.size() - 1 - i;
+        if (!run_one(Run(plan_, variant, plan_.config.seeds[s], questions_, *tokenizer_))) {
+          outcome_.end = CompareEnd::kInterrupted;
+          return std::move(outcome_);
+        }
+      }
+    }
+    if (!outcome_.failures.empty()) outcome_.end = CompareEnd::kSomeFailed;
+    return std::move(outcome_);
+  }
+
+ private:
+  void open_output() {
+    std::error_code error;
+    std::filesystem::create_directories(output_, error);
+    if (error) throw base::IoError(output_, error.message());
+    const std::filesystem::path path = output_ / "compare.json";
+    const Json now = identity(plan_);
+    if (std::filesystem::exists(path)) {
+      check_same_comparison(path, now);
+    } else {
+      base::write_text_atomically(path, now.dump(1) + "\n");
+    }
+  }
+
+  /// Facts of the data and how often the run reads each: passes over the data times sentences that state it in a pass, as
+  /// the data's prepare.json says; without such numbers, the facts asked for and the passes.
+  void set_exposures(const data::Loader& loader) {
+    std::set<std::pair<std::string, std::string>> asked;
+    for (const data::Question& question : questions_) asked.emplace(question.relation, question.subject);
+    int64_t facts = 0;
+    double sentences = 0;
+    for (const data::SourceConfig& source : plan_.config.run.data.sources) {
+      const Json prepared = data::read_prepare_file(source.path);
+      for (const Json& report : prepared.value("sources", Json::array())) {
+        const auto count = report.value("facts", int64_t{0});
+        facts += count;
+        sentences += static_cast<double>(count) * report.value("exposures_per_epoch", 1.0);
+      }
+    }
+    const training::TrainConfig& run = plan_.config.run;
+    const double tokens = static_cast<double>(run.steps) * static_cast<double>(run.data.batch_size * run.data.seq_len);
+    outcome_.comparison.facts = facts > 0 ? facts : static_cast<int64_t>(asked.size());
+    outcome_.comparison.exposures = tokens / static_cast<double>(loader.epoch_tokens()) *
+                                    (facts > 0 ? sentences / static_cast<double>(facts) : 1.0);
+  }
+
+  /// False when interrupted.
+  bool run_one(Run run) {
+    std::optional<RunResult> result = run.finished();
+    try {
+      if (!result) {
+        if (base::interrupted()) return false;
+        result = run.execute();
+        if (!result) return false;
+      }
+    } catch (const std::bad_alloc&) {
+      fail(run, "not enough memory");
+      return true;
+    } catch (const std::exception& error) {
+      fail(run, error.what());
+      return true;
+    }
+    outcome_.comparison.runs.push_back(std::move(*result));
+    write_results();
+    return true;
+  }
+
+  void fail(const Run& run, const std::string& reason) {
+    outcome_.failures.push_back(run.name() + ": " + reason.substr(0, reason.find('\n')));
+    base::log(base::LogLevel::kError, outcome_.failures.back() + " (the other runs go on)");
+  }
+
+  void write_results() {
+    Comparison& comparison = outcome_.comparison;
+    comparison.date = now_utc();
+    comparison.examples = examples(plan_, questions_, comparison.runs);
+    const std::string text = base::config_to_json(comparison).dump(1, ' ', false, Json::error_handler_t::replace);
+    base::write_text_atomically(output_ / "results.json", text + "\n");
+  }
+
+  const ComparePlan& plan_;
+  std::filesystem::path output_;
+  std::vector<data::Question> questions_;
+  std::shared_ptr<const data::Tokenizer> tokenizer_;
+  CompareOutcome outcome_;
+};
+
+}  // namespace
+
+CompareOutcome compare_runs(const ComparePlan& plan, const CompareOptions& options) {
+  return Comparer(plan, options).run();
+}
+
+}  // namespace memlayers::evaluation

@@ -1,0 +1,34 @@
+// Trains and asks every variant with every seed, one after the other, and gathers what happened.
+//
+//   OUTPUT/compare.json               the configuration; another one is refused
+//   OUTPUT/results.json               the Comparison, of the runs finished so far
+//   OUTPUT/VARIANT/seed-N/            a training run's folder, and in it
+//     recall.jsonl                    exact match on the sample, at each asking on the way
+//     answers.jsonl, result.json      final answers to all questions; the RunResult, written last
+#pragma once
+
+#include "evaluation/compare_config.h"
+#include "evaluation/comparison.h"
+
+namespace memlayers::evaluation {
+
+/// What the program knows and this floor does not.
+struct CompareOptions {
+  std::string commit = "unknown", command;
+};
+
+enum class CompareEnd { kFinished, kInterrupted, kSomeFailed };
+
+struct CompareOutcome {
+  CompareEnd end = CompareEnd::kFinished;
+  Comparison comparison;              // of the runs that finished
+  std::vector<std::string> failures;  // "VARIANT seed N: reason"
+};
+
+/// Runs what is not finished yet, and writes results.json after each run. All variants of one seed read the same batches;
+/// their order turns with every seed, so that a machine growing slower or faster favours none. A run that throws is
+/// reported in `failures` and the others go on. SIGINT and SIGTERM save and return kInterrupted; calling again continues.
+/// Throws UsageError: `output` holds a comparison of another configuration; IoError: data or questions unreadable.
+CompareOutcome compare_runs(const ComparePlan& plan, const CompareOptions& options);
+
+}  // namespace memlayers::evaluation
