@@ -198,7 +198,7 @@ class MemoryBagFunction : public torch::autograd::Function<MemoryBagFunction> {
 };
 
 at::Tensor forward_autograd(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
-  return MemoryBagFunction::apply(table, slots, weights, at::Tensor(), std::shared_ptr<BagRecords>());
+  return MemoryBagFunction::apply(table, slots, weights, at::empty({0}), std::shared_ptr<BagRecords>());
 }
 
 }  // namespace

@@ -1,0 +1,219 @@
+#include "ops/product_key_topk/product_key_topk.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include <tuple>
+#include <vector>
+
+#include "base/error.h"
+#include "ops/kernel_choice.h"
+#include "ops/product_key_topk/product_key_topk_kernel.h"
+
+namespace memlayers::ops {
+namespace {
+
+constexpr int64_t kColumnsPerTask = 64;  // of the sub-keys' gradient
+
+const TopKKernel& kernel() {
+  static const TopKKernel& chosen =
+      choose_kernel("product_key_topk", baseline::kTopKKernel, avx2::kTopKKernel, avx512::kTopKKernel);
+  return chosen;
+}
+
+template <class T>
+const TopKFunctions<T>& functions() {
+  if constexpr (std::is_same_v<T, double>) {
+    return kernel().float64;
+  } else {
+    return kernel().float32;
+  }
+}
+
+at::ScalarType score_dtype(const at::Tensor& query) {
+  return query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+void check_inputs(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) {
+  const char* op = "product_key_topk: ";
+  const auto dtype = query.scalar_type();
+  base::check(query.dim() == 3, op, "query must be [N, H, K], got ", query.sizes());
+  base::check(sub_keys.dim() == 4 && sub_keys.size(1) == 2, op, "sub_keys must be [H, 2, n, K/2], got ",
+              sub_keys.sizes());
+  base::check(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble, op,
+              "query must be float32, bfloat16 or float64, got ", query.dtype());
+  base::check(sub_keys.scalar_type() == dtype, op, "query and sub_keys must have one dtype, got ", query.dtype(), " and ",
+              sub_keys.dtype());
+  base::check(query.device().is_cpu() && sub_keys.device().is_cpu(), op, "inputs must be on the CPU, got ",
+              query.device(), " and ", sub_keys.device());
+  base::check(query.size(2) % 2 == 0, op, "K must be even, since each half of a query has its sub-keys, got ",
+              query.size(2));
+  base::check(sub_keys.size(0) == query.size(1) && sub_keys.size(3) * 2 == query.size(2), op, "sub_keys must be [",
+              query.size(1), ", 2, n, ", query.size(2) / 2, "] for a query ", query.sizes(), ", got ",
+              sub_keys.sizes());
+  const int64_t n = sub_keys.size(2);
+  base::check(n >= 1 && n <= (int64_t{1} << 31), op, "n must be in [1, 2^31], got ", n);
+  base::check(k >= 1 && k <= n * n, op, "k must be in [1, n * n = ", n * n, "], got ", k);
+}
+
+TopKShape shape_of(const at::Tensor& sub_keys, int64_t k) {
+  return {.heads = sub_keys.size(0), .num_sub_keys = sub_keys.size(2), .half_dim = sub_keys.size(3), .k = k};
+}
+
+/// [H, 2, n, K/2] -> [H, 2, panels, K/2, 32]: the sub-keys of a panel side by side, padded with zeros.
+at::Tensor pack_panels(const at::Tensor& sub_keys, const TopKShape& shape) {
+  const at::Tensor padded = at::constant_pad_nd(sub_keys, {0, 0, 0, shape.padded_keys() - shape.num_sub_keys});
+  return padded.view({shape.heads, 2, shape.num_panels(), kKeysPerPanel, shape.half_dim}).transpose(3, 4).contiguous();
+}
+
+template <class T>
+void run_forward(const TopKShape& shape, const at::Tensor& query, const at::Tensor& panels, const at::Tensor& scores,
+                 const at::Tensor& slots) {
+  const T *query_data = query.const_data_ptr<T>(), *panel_data = panels.const_data_ptr<T>();
+  T* score_data = scores.mutable_data_ptr<T>();
+  int64_t* slot_data = slots.mutable_data_ptr<int64_t>();
+  at::parallel_for(0, query.size(0), kTokensPerBlock, [&](int64_t first, int64_t last) {
+    std::vector<T> half_scores(static_cast<size_t>(kTokensPerBlock * 2 * shape.padded_keys()));
+    std::vector<Candidate<T>> halves(static_cast<size_t>(2 * shape.num_sub_keys));
+    std::vector<Candidate<T>> pairs(static_cast<size_t>(shape.staircase_pairs()));
+    functions<T>().forward(shape, query_data, panel_data, score_data, slot_data,
+                           {half_scores.data(), halves.data(), pairs.data()}, first, last);
+  });
+}
+
+std::tuple<at::Tensor, at::Tensor> forward_cpu(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) {
+  check_inputs(query, sub_keys, k);
+  const TopKShape shape = shape_of(sub_keys, k);
+  const auto dtype = score_dtype(query);
+  const at::Tensor queries = query.to(dtype).contiguous(), panels = pack_panels(sub_keys.to(dtype), shape);
+  const at::Tensor scores = at::empty({query.size(0), shape.heads, k}, queries.options());
+  const at::Tensor slots = at::empty(scores.sizes(), scores.options().dtype(at::kLong));
+  if (dtype == at::kDouble) {
+    run_forward<double>(shape, queries, panels, scores, slots);
+  } else {
+    run_forward<float>(shape, queries, panels, scores, slots);
+  }
+  return {scores, slots};
+}
+
+template <class T>
+void run_backward(const TopKShape& shape, const at::Tensor& grad_scores, const at::Tensor& slots,
+                  const at::Tensor& query, const at::Tensor& sub_keys, const at::Tensor& grad_query,
+                  const at::Tensor& grad_sub_keys) {
+  const T *grad_data = grad_scores.const_data_ptr<T>(), *query_data = query.const_data_ptr<T>(),
+          *key_data = sub_keys.const_data_ptr<T>();
+  const int64_t* slot_data = slots.const_data_ptr<int64_t>();
+  const int64_t tokens = query.size(0);
+  if (grad_query.defined()) {
+    T* out = grad_query.mutable_data_ptr<T>();
+    at::parallel_for(0, tokens, kTokensPerBlock, [&](int64_t first, int64_t last) {
+      functions<T>().query_gradient(shape, grad_data, slot_data, key_data, out, first, last);
+    });
+  }
+  if (grad_sub_keys.defined()) {
+    // A task owns some columns of one head and half, and adds all tokens in their order: no two threads meet.
+    T* out = grad_sub_keys.mutable_data_ptr<T>();
+    const int64_t column_tasks = (shape.half_dim + kColumnsPerTask - 1) / kColumnsPerTask;
+    at::parallel_for(0, shape.heads * 2 * column_tasks, 1, [&](int64_t first, int64_t last) {
+      for (int64_t task = first; task < last; ++task) {
+        const int64_t half = task / column_tasks, column = task % column_tasks * kColumnsPerTask;
+        functions<T>().key_gradient(shape, grad_data, slot_data, query_data, out, tokens, half / 2, half % 2, column,
+                                    std::min(column + kColumnsPerTask, shape.half_dim));
+      }
+    });
+  }
+}
+
+/// Gradients in the inputs' dtype; an undefined tensor for what is not wanted.
+std::tuple<at::Tensor, at::Tensor> backward_cpu(const at::Tensor& grad_scores, const at::Tensor& slots,
+                                                const at::Tensor& query, const at::Tensor& sub_keys,
+                                                bool wants_query, bool wants_sub_keys) {
+  check_inputs(query, sub_keys, slots.size(-1));
+  base::check(grad_scores.sizes() == slots.sizes() && slots.dim() == 3 && slots.size(0) == query.size(0) &&
+                  slots.size(1) == query.size(1) && slots.scalar_type() == at::kLong,
+              "product_key_topk_backward: grad_scores and slots (int64) must be [N, H, k], got ", grad_scores.sizes(),
+              " and ", slots.sizes());
+  const auto dtype = score_dtype(query);
+  const at::Tensor queries = query.to(dtype).contiguous(), keys = sub_keys.to(dtype).contiguous();
+  const at::Tensor grads = grad_scores.to(dtype).contiguous(), slot = slots.contiguous();
+  at::Tensor grad_query, grad_sub_keys;
+  if (wants_query) grad_query = at::empty(queries.sizes(), queries.options());
+  if (wants_sub_keys) grad_sub_keys = at::zeros(keys.sizes(), keys.options());
+  const TopKShape shape = shape_of(sub_keys, slots.size(2));
+  if (dtype == at::kDouble) {
+    run_backward<double>(shape, grads, slot, queries, keys, grad_query, grad_sub_keys);
+  } else {
+    run_backward<float>(shape, grads, slot, queries, keys, grad_query, grad_sub_keys);
+  }
+  if (wants_query) grad_query = grad_query.to(query.scalar_type());
+  if (wants_sub_keys) grad_sub_keys = grad_sub_keys.to(query.scalar_type());
+  return {grad_query, grad_sub_keys};
+}
+
+using Signature = std::tuple<at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&, int64_t);
+using BackwardSignature = std::tuple<at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                                                             const at::Tensor&, bool, bool);
+
+const c10::TypedOperatorHandle<Signature>& forward_operator() {
+  static const auto op =
+      c10::Dispatcher::singleton().findSchemaOrThrow("memlayers::product_key_topk", "").typed<Signature>();
+  return op;
+}
+
+const c10::TypedOperatorHandle<BackwardSignature>& backward_operator() {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("memlayers::product_key_topk_backward", "")
+                             .typed<BackwardSignature>();
+  return op;
+}
+
+class ProductKeyTopKFunction : public torch::autograd::Function<ProductKeyTopKFunction> {
+ public:
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& query,
+                                                const at::Tensor& sub_keys, int64_t k) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    auto [scores, slots] = forward_operator().call(query, sub_keys, k);
+    context->save_for_backward({query, sub_keys, slots});
+    context->mark_non_differentiable({slots});
+    return {scores, slots};
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    base::check(!at::GradMode::is_enabled(),
+                "product_key_topk: has no second derivative; run backward without create_graph");
+    const auto saved = context->get_saved_variables();
+    const auto [grad_query, grad_sub_keys] =
+        backward_operator().call(gradients[0], saved[2], saved[0], saved[1], context->needs_input_grad(0),
+                                 context->needs_input_grad(1));
+    return {grad_query, grad_sub_keys, {}};
+  }
+};
+
+std::tuple<at::Tensor, at::Tensor> forward_autograd(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) {
+  const auto outputs = ProductKeyTopKFunction::apply(query, sub_keys, k);
+  return {outputs[0], outputs[1]};
+}
+
+}  // namespace
+
+TopK product_key_topk(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) {
+  auto [scores, slots] = forward_operator().call(query, sub_keys, k);
+  return {scores, slots};
+}
+
+TORCH_LIBRARY_FRAGMENT(memlayers, library) {
+  library.def("product_key_topk(Tensor query, Tensor sub_keys, int k) -> (Tensor scores, Tensor slots)");
+  library.def(
+      "product_key_topk_backward(Tensor grad_scores, Tensor slots, Tensor query, Tensor sub_keys, bool wants_query, "
+      "bool wants_sub_keys) -> (Tensor grad_query, Tensor grad_sub_keys)");
+}
+TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
+  library.impl("product_key_topk", forward_cpu);
+  library.impl("product_key_topk_backward", backward_cpu);
+}
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) { library.impl("product_key_topk", forward_autograd); }
+
+}  // namespace memlayers::ops
