@@ -48,6 +48,12 @@ struct OptimizerConfig {
         field("final_rate", &C::final_rate, "share of the peak left at the last step"),
     };
   }
+  void validate() const;
+
+  /// The tables' numbers with the rules for "as the rest" applied.
+  double peak_table_rate() const { return table_learning_rate > 0 ? table_learning_rate : 10 * learning_rate; }
+  double decay_of_tables() const { return table_weight_decay < 0 ? weight_decay : table_weight_decay; }
+  double clip_of_tables() const { return table_clip < 0 ? clip : table_clip; }
 };
 
 struct TrainConfig {
@@ -88,7 +94,8 @@ struct TrainConfig {
         field("tensorboard", &C::tensorboard, "also write TensorBoard event files"),
     };
   }
-  void validate();
+  /// Checks every number; throws base::UsageError. model.vocab_size may still be 0 (train() takes the data's).
+  void validate() const;
 };
 
 /// Factor of step `step` (counted from 0) on every peak rate: step / warmup, then down to final_rate at the last step

@@ -1,0 +1,301 @@
+#include "training/training_run.h"
+
+#include <nlohmann/json.hpp>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "model/checkpoint.h"
+#include "model/count.h"
+#include "training/resume_check.h"
+
+namespace memlayers::training {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kStateFormat = 1;
+
+void use_threads(int64_t threads) {
+  static const int all = at::get_num_threads();  // torch's own choice: every core, or OMP_NUM_THREADS
+  at::set_num_threads(threads > 0 ? int(threads) : all);
+}
+
+/// [rows, seq_len + 1] int64, of the batch's int32 ids.
+at::Tensor batch_tensor(std::vector<int32_t> ids, int64_t rows) {
+  return at::from_blob(ids.data(), {rows, int64_t(ids.size()) / rows}, at::kInt).to(at::kLong);
+}
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+nlohmann::json read_state(const fs::path& path) {
+  try {
+    auto state = nlohmann::json::parse(base::read_text(path));
+    if (state.at("format").get<int64_t>() != kStateFormat) throw base::IoError(path, "is of another format version");
+    return state;
+  } catch (const nlohmann::json::exception& error) {
+    throw base::IoError(path, base::concat("is not a training state: ", error.what()));
+  }
+}
+
+}  // namespace
+
+at::ScalarType resolved_dtype(ComputeDtype dtype) {
+  const bool bfloat16 = dtype == ComputeDtype::kAuto ? base::has_native_bfloat16() : dtype == ComputeDtype::kBFloat16;
+  return bfloat16 ? at::kBFloat16 : at::kFloat;
+}
+
+TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options) : config_(config) {
+  base::override_config(config_, {});  // a configuration made by hand is checked like one that was read
+  use_threads(config_.threads);
+  prepare_folder(options);
+  loader_ = std::make_unique<data::Loader>(config_.data, "train");
+  if (config_.validate_every > 0) validation_loader_ = std::make_unique<data::Loader>(config_.data, "validation");
+  tokenizer_ = data::load_tokenizer(loader_->tokenizer_folder());
+  take_vocabulary_of_data();
+  const auto checkpoint = options.resume ? newest_good_checkpoint(config_.output) : std::nullopt;
+  model_ = std::make_unique<model::Transformer>(config_.model, config_.seed);
+  model_->set_compute_dtype(resolved_dtype(config_.dtype));
+  optimizer_ = std::make_unique<Optimizer>(*model_, config_.optimizer, config_.steps, config_.seed);
+  for (const auto& [name, table] : model_->tables()) usage_.emplace_back(table->weight.size(0));
+  flops_per_token_ = model::count_model(config_.model, config_.data.seq_len).flops_training;
+  if (checkpoint) resume_from(*checkpoint);
+  if (options.resume && !checkpoint) {
+    base::log_info(base::concat("no checkpoint in ", config_.output, " yet: starting at step 0"));
+  }
+  metrics_ = std::make_unique<MetricsWriter>(config_.output, report_.step, config_.tensorboard);
+  base::write_text_atomically(fs::path(config_.output) / "resolved.yaml", base::config_to_yaml(config_));
+}
+
+TrainingRun::~TrainingRun() {
+  if (model_) count_reads(false);
+}
+
+void TrainingRun::prepare_folder(const TrainOptions& options) {
+  const fs::path run = config_.output;
+  const bool holds_run = fs::exists(run / "metrics.jsonl") || !list_checkpoints(run).empty();
+  base::check(
+      !holds_run || options.resume || options.overwrite, "output ", config_.output,
+      " already holds a run: continue it with --resume, delete it with --overwrite, or choose another output=FOLDER");
+  std::error_code error;
+  if (options.overwrite && !options.resume) {
+    for (const char* name : {"checkpoints", "metrics.jsonl", "tensorboard", "resolved.yaml"})
+      fs::remove_all(run / name, error);
+  }
+  fs::create_directories(run / "checkpoints", error);
+  if (error) throw base::IoError(run, "cannot be made: " + error.message());
+  remove_leftovers(run);
+}
+
+void TrainingRun::take_vocabulary_of_data() {
+  model::ModelConfig& model = config_.model;
+  if (model.vocab_size == 0) {
+    model.vocab_size = loader_->vocab_size();
+    model.bos_token_id = tokenizer_->bos();
+    model.eos_token_id = tokenizer_->eos();
+    model.validate();
+  }
+  base::check(model.vocab_size >= loader_->vocab_size(), "model.vocab_size is ", model.vocab_size, " but the data has ",
+              loader_->vocab_size(), " tokens: set model.vocab_size=0 to take the data's");
+}
+
+void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {
+  const nlohmann::json state = read_state(checkpoint.folder / "state.json");
+  const std::string where = checkpoint.folder.string();
+  const auto changes = changes_on_resume(state.at("config"), config_, checkpoint.step, where);
+  base::check(
+      state.at("fingerprint") == loader_->fingerprint(), "cannot resume from ", where,
+      ": the data is not the data it was trained on (other shards in data.sources); give it back, or start a new run "
+      "with another output");
+  for (const std::string& change : changes) base::log_info("changed since the checkpoint: " + change);
+  const auto threads = state.at("threads").get<int64_t>();
+  if (threads != at::get_num_threads()) {
+    base::log_info(base::concat("the checkpoint was trained with ", threads, " threads and this is ",
+                                at::get_num_threads(), ": sums may round differently"));
+  }
+  set_aside_checkpoints_after(config_.output, checkpoint.step);
+  model::load_weights(*model_, checkpoint.folder);
+  read_state_tensors(checkpoint.folder / "training_state.safetensors", state_tensors());
+  optimizer_->continue_from(checkpoint.step);
+  loader_->set_state(state.at("loader"));
+  report_.step = checkpoint.step;
+  report_.tokens = state.at("tokens").get<int64_t>();
+  report_.seconds = state.at("seconds").get<double>();
+  report_.flops = state.at("flops").get<double>();
+  report_.loss = state.at("loss").get<double>();
+  const nlohmann::json& window = state.at("window");
+  window_ = {window.at("loss_sum").get<double>(), window.at("seconds").get<double>(), window.at("steps").get<int64_t>(),
+             window.at("tokens").get<int64_t>()};
+  callback_pending = state.at("callback_pending").get<bool>();
+  base::log_info(base::concat("resuming from ", where));
+}
+
+void TrainingRun::count_reads(bool counting) {
+  for (size_t t = 0; t < usage_.size(); ++t) {
+    auto& after_read = model_->tables()[t].table->after_read;
+    if (!counting) {
+      after_read = nullptr;
+      continue;
+    }
+    after_read = [usage = &usage_[t]](int64_t, const at::Tensor& slots, const at::Tensor&) { usage->count(slots); };
+  }
+}
+
+double TrainingRun::forward_and_backward(const at::Tensor& batch) {
+  double loss_sum = 0;
+  for (const at::Tensor& part : batch.chunk(config_.micro_batches)) {
+    const at::Tensor loss = model_->loss(part);
+    // The mean over the batch is the mean of its equal parts' means.
+    (config_.micro_batches > 1 ? loss / double(config_.micro_batches) : loss).backward();
+    loss_sum += loss.item<double>();
+  }
+  return loss_sum / double(config_.micro_batches);
+}
+
+void TrainingRun::step() {
+  const Stopwatch stopwatch;
+  model_->set_training(true);
+  model_->set_dropout_stream(config_.seed, uint64_t(report_.step));
+  count_reads(true);
+  const at::Tensor batch = batch_tensor(loader_->next(), config_.data.batch_size);
+  report_.loss = forward_and_backward(batch);
+  count_reads(false);
+  require_finite(report_.loss, "the loss");
+  const GradientNorms norms = optimizer_->measure();
+  require_finite(norms.dense, "the gradient's norm");
+  require_finite(norms.tables, "the norm of the tables' gradient");
+  report_.grad_norm = norms.dense;
+  report_.table_grad_norm = norms.tables;
+  report_.learning_rate = optimizer_->learning_rate();
+  report_.table_learning_rate = usage_.empty() ? 0 : optimizer_->table_learning_rate();
+  optimizer_->apply(norms);
+  report_.step += 1;
+  report_.tokens += tokens_of_step();
+  report_.flops = flops_per_token_ * double(report_.tokens);
+  const double seconds = stopwatch.seconds();
+  report_.seconds += seconds;
+  window_ = {window_.loss_sum + report_.loss, window_.seconds + seconds, window_.steps + 1,
+             window_.tokens + tokens_of_step()};
+}
+
+void TrainingRun::require_finite(double value, const char* what) const {
+  if (std::isfinite(value)) return;
+  const auto checkpoints = list_checkpoints(config_.output);
+  throw base::Error(base::concat(
+      "training stopped at step ", report_.step + 1, ": ", what, " is ", value, "; ",
+      checkpoints.empty() ? std::string("no checkpoint was written yet")
+                          : "the last checkpoint is " + checkpoints.back().folder.string(),
+      ". Lower optimizer.learning_rate or optimizer.table_learning_rate, lengthen optimizer.warmup_steps, or set "
+      "model.memory.qk_norm=true"));
+}
+
+double TrainingRun::validate() {
+  const at::NoGradGuard no_grad;
+  model_->set_training(false);
+  const nlohmann::json beginning = validation_loader_->state();
+  double sum = 0;
+  for (int64_t i = 0; i < config_.validation_batches; ++i) {
+    sum += model_->loss(batch_tensor(validation_loader_->next(), config_.data.batch_size)).item<double>();
+  }
+  validation_loader_->set_state(beginning);
+  return sum / double(config_.validation_batches);
+}
+
+nlohmann::ordered_json TrainingRun::usage_json() {
+  nlohmann::ordered_json tables = nlohmann::ordered_json::object();
+  for (size_t t = 0; t < usage_.size(); ++t) {
+    const UsageSummary window = usage_[t].window();
+    tables[model_->tables()[t].name] = {{"reads", window.reads},
+                                        {"read_share", window.read_share},
+                                        {"kl_to_uniform", window.kl_to_uniform},
+                                        {"top_percent_share", window.top_percent_share},
+                                        {"dead_slots", usage_[t].dead_slots()}};
+    usage_[t].start_window();
+  }
+  return tables;
+}
+
+void TrainingRun::write_metrics(std::optional<double> validation_loss) {
+  nlohmann::ordered_json line = {{"step", report_.step}, {"tokens", report_.tokens}, {"loss", report_.loss}};
+  line["mean_loss"] = window_.loss_sum / double(std::max<int64_t>(1, window_.steps));
+  if (validation_loss) line["validation_loss"] = *validation_loss;
+  line["grad_norm"] = report_.grad_norm;
+  line["table_grad_norm"] = report_.table_grad_norm;
+  line["learning_rate"] = report_.learning_rate;
+  line["table_learning_rate"] = report_.table_learning_rate;
+  line["tokens_per_second"] = window_.seconds > 0 ? double(window_.tokens) / window_.seconds : 0.0;
+  line["seconds"] = report_.seconds;
+  line["flops"] = report_.flops;
+  line["resident_bytes"] = base::resident_bytes();
+  line["peak_resident_bytes"] = base::peak_resident_bytes();
+  if (!usage_.empty()) line["tables"] = usage_json();
+  metrics_->write(line);
+  window_ = {};
+}
+
+void TrainingRun::bring_tables_up_to_date() {
+  const Stopwatch stopwatch;
+  optimizer_->bring_tables_up_to_date();
+  report_.seconds += stopwatch.seconds();
+}
+
+StateTensors TrainingRun::state_tensors() const {
+  StateTensors tensors = optimizer_->state();
+  for (size_t t = 0; t < usage_.size(); ++t) {
+    for (const auto& [name, tensor] : usage_[t].state()) {
+      tensors.emplace_back("usage." + model_->tables()[t].name + "." + name, tensor);
+    }
+  }
+  return tensors;
+}
+
+nlohmann::ordered_json TrainingRun::state_json() const {
+  return {{"format", kStateFormat},
+          {"step", report_.step},
+          {"tokens", report_.tokens},
+          {"seconds", report_.seconds},
+          {"flops", report_.flops},
+          {"loss", report_.loss},
+          {"window",
+           {{"loss_sum", window_.loss_sum},
+            {"seconds", window_.seconds},
+            {"steps", window_.steps},
+            {"tokens", window_.tokens}}},
+          {"callback_pending", callback_pending},
+          {"threads", at::get_num_threads()},
+          {"loader", loader_->state()},
+          {"fingerprint", loader_->fingerprint()},
+          {"config", base::config_to_json(config_)}};
+}
+
+void TrainingRun::save() {
+  bring_tables_up_to_date();
+  try {
+    write_checkpoint(config_.output, report_.step, [this](const fs::path& folder) {
+      model::save_model(*model_, folder);
+      tokenizer_->save(folder);
+      write_state_tensors(folder / "training_state.safetensors", state_tensors());
+      base::write_text_atomically(folder / "state.json", state_json().dump(2) + "\n");
+    });
+  } catch (const base::IoError&) {
+    const auto older = list_checkpoints(config_.output);
+    base::log_warning(base::concat("the checkpoint of step ", report_.step, " could not be written; ",
+                                   older.empty() ? std::string("there is no older one")
+                                                 : "--resume goes on from " + older.back().folder.string()));
+    throw;
+  }
+  rotate_checkpoints(config_.output, config_.keep_checkpoints);
+}
+
+}  // namespace memlayers::training

@@ -1,0 +1,77 @@
+// The state of one training run and its single steps; trainer.cpp drives it.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+
+#include "data/loader.h"
+#include "data/tokenizer.h"
+#include "training/metrics.h"
+#include "training/optimizer.h"
+#include "training/run_checkpoint.h"
+#include "training/table_usage.h"
+#include "training/trainer.h"
+
+namespace memlayers::training {
+
+class TrainingRun {
+ public:
+  /// Prepares the run's folder (refusing one that holds a run, unless `options` allow it), builds data, model and optimizer,
+  /// and continues from `options.resume`'s checkpoint if there is one.
+  TrainingRun(const TrainConfig& config, const TrainOptions& options);
+  ~TrainingRun();
+
+  bool finished() const { return report_.step == config_.steps; }
+  const TrainConfig& config() const { return config_; }
+  const StepReport& report() const { return report_; }
+  model::Transformer& model() { return *model_; }
+  int64_t tokens_of_run() const { return config_.steps * tokens_of_step(); }
+
+  /// One batch: forward and backward of every micro-batch, one optimizer step. Throws Error when the loss or a gradient is
+  /// not finite; the parameters are then those of before the step.
+  void step();
+  /// Mean loss of the first `validation_batches` batches of the validation split.
+  double validate();
+  /// One metrics line of what happened since the last one.
+  void write_metrics(std::optional<double> validation_loss);
+  void bring_tables_up_to_date();
+  /// Writes RUN/checkpoints/step-XXXXXXXX and rotates the older ones.
+  void save();
+
+  /// A callback was due at the step of this checkpoint and has not been completed.
+  bool callback_pending = false;
+
+ private:
+  struct Window {  // since the last metrics line
+    double loss_sum = 0, seconds = 0;
+    int64_t steps = 0, tokens = 0;
+  };
+
+  void prepare_folder(const TrainOptions& options);
+  void take_vocabulary_of_data();
+  void resume_from(const RunCheckpoint& checkpoint);
+  void count_reads(bool counting);
+  double forward_and_backward(const at::Tensor& batch);
+  void require_finite(double value, const char* what) const;
+  StateTensors state_tensors() const;
+  nlohmann::ordered_json state_json() const;
+  nlohmann::ordered_json usage_json();
+  int64_t tokens_of_step() const { return config_.data.batch_size * config_.data.seq_len; }
+
+  TrainConfig config_;
+  std::unique_ptr<data::Loader> loader_, validation_loader_;
+  std::shared_ptr<const data::Tokenizer> tokenizer_;
+  std::unique_ptr<model::Transformer> model_;
+  std::unique_ptr<Optimizer> optimizer_;  // after model_: it takes its hooks off the tables first
+  std::vector<TableUsage> usage_;         // beside model_->tables()
+  std::unique_ptr<MetricsWriter> metrics_;
+  StepReport report_;
+  Window window_;
+  double flops_per_token_ = 0;
+};
+
+/// `dtype` of a run on this processor: kFloat or kBFloat16.
+at::ScalarType resolved_dtype(ComputeDtype dtype);
+
+}  // namespace memlayers::training
