@@ -1,0 +1,53 @@
+// Small models for tests, and a model's tensors by name.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <map>
+
+#include "model/transformer.h"
+#include "support/memory_fixture.h"
+
+namespace memlayers::tests {
+
+/// Three blocks of width 32; memory layers where `layers` says.
+inline model::ModelConfig tiny_config(std::vector<int64_t> layers = {1}) {
+  model::ModelConfig config;
+  config.vocab_size = 67;
+  config.hidden_size = 32;
+  config.intermediate_size = 64;
+  config.num_hidden_layers = 3;
+  config.num_attention_heads = 4;
+  config.num_key_value_heads = 2;
+  config.max_position_embeddings = 64;
+  config.memory.layers = std::move(layers);
+  config.memory.num_sub_keys = 8;
+  config.memory.heads = 2;
+  config.memory.top_k = 4;
+  return config;
+}
+
+/// Tokens [batch, length] that differ with `seed`.
+inline at::Tensor tiny_tokens(int64_t batch, int64_t length, int64_t seed = 1, int64_t vocabulary = 67) {
+  const at::Tensor i = at::arange(batch * length, at::kLong) + 1000 * seed;
+  return at::remainder(i * i * 31 + i * 17 + 5 * seed, vocabulary).view({batch, length});
+}
+
+/// Parameters, buffers and tables (the tensors themselves, detached).
+inline std::map<std::string, at::Tensor> named_tensors(const model::Transformer& model) {
+  std::map<std::string, at::Tensor> tensors;
+  for (const layers::Parameter& parameter : model.parameters()) tensors[parameter.name] = parameter.tensor->detach();
+  for (const layers::Parameter& buffer : model.buffers()) tensors[buffer.name] = *buffer.tensor;
+  for (const auto& [name, table] : model.tables()) tensors[name] = table->weight;
+  return tensors;
+}
+
+/// After a backward pass; tables from their records.
+inline std::map<std::string, at::Tensor> named_gradients(const model::Transformer& model) {
+  std::map<std::string, at::Tensor> gradients;
+  for (const layers::Parameter& parameter : model.parameters()) gradients[parameter.name] = parameter.tensor->grad();
+  for (const auto& [name, table] : model.tables()) gradients[name] = dense_gradient(*table);
+  return gradients;
+}
+
+}  // namespace memlayers::tests
