@@ -75,7 +75,7 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
     base::log_info(base::concat("no checkpoint in ", config_.output, " yet: starting at step 0"));
   }
   metrics_ = std::make_unique<MetricsWriter>(config_.output, report_.step, config_.tensorboard);
-  base::write_text_atomically(fs::path(config_.output) / "resolved.yaml", base::config_to_yaml(config_));
+  base::write_text_atomically(fs::path(config_.output) / "config.yaml", base::config_to_yaml(config_));
 }
 
 TrainingRun::~TrainingRun() {
@@ -90,7 +90,7 @@ void TrainingRun::prepare_folder(const TrainOptions& options) {
       " already holds a run: continue it with --resume, delete it with --overwrite, or choose another output=FOLDER");
   std::error_code error;
   if (options.overwrite && !options.resume) {
-    for (const char* name : {"checkpoints", "metrics.jsonl", "tensorboard", "resolved.yaml"})
+    for (const char* name : {"checkpoints", "metrics.jsonl", "tensorboard", "config.yaml"})
       fs::remove_all(run / name, error);
   }
   fs::create_directories(run / "checkpoints", error);
