@@ -12,8 +12,11 @@ namespace memlayers::data {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  /// Ids of the text alone, without begin or end of document.
+  /// Ids of the text alone, without begin or end of document. Text is UTF-8; decode(encode(text)) == text.
   virtual std::vector<int32_t> encode(const std::string& text) const = 0;
+  /// Ids of a text that goes on from another (SentencePiece puts a space before the first word; here it does not), so
+  /// that a long document can be encoded in parts.
+  virtual std::vector<int32_t> encode_continuation(const std::string& text) const { return encode(text); }
   /// Special ids decode to nothing. Never throws on ids in [0, vocab_size).
   virtual std::string decode(const std::vector<int32_t>& ids) const = 0;
   virtual int32_t vocab_size() const = 0;
