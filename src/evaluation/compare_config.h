@@ -12,7 +12,7 @@ struct VariantConfig {
     using base::field;
     using C = VariantConfig;
     return std::tuple{field("name", &C::name, "name in tables, charts and folders (letters, digits, _ . + -)"),
-                      field("set", &C::set, "changes to run, as key=value: model.memory.layers=[1, 3]")};
+                      field("set", &C::set, "changes to run, each a string key=value: \"model.memory.layers=[1, 3]\"")};
   }
 };
 
