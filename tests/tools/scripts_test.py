@@ -132,3 +132,75 @@ def test_format_check_names_a_file_that_is_not_formatted(tmp_path):
     assert result.stdout == f"format: {source} is not formatted (tools/format mends it)\n"
     assert call(ROOT / "tools/format", source).returncode == 0
     assert call(ROOT / "tools/format", "--check", source).returncode == 0
+
+
+PREPARED = """{
+  "train": {
+    "documents": 3000,
+    "tokens": 480000
+  },
+  "facts": {
+    "count": 4000,
+    "sentences": 24000
+  }
+}"""
+# Writes down how it is called, and leaves behind what the real program would.
+PROGRAM = f"""#!/bin/bash
+echo "$*" >> calls
+for word in "$@"; do case "$word" in output=*) folder="${{word#output=}}" ;; esac; done
+case "$1" in
+  prepare) mkdir -p "${{folder:=data/quickstart}}"; cat > "$folder/prepare.json" <<'END'
+{PREPARED}
+END
+  ;;
+  compare) {{compare}} ;;
+esac
+"""
+
+
+def quickstart_in(folder: Path, *arguments, compare='touch "$folder/report.html"'):
+    """Runs a copy of ./quickstart on stand-ins for setup, build and program; gives the result and the program's calls."""
+    for name, text in {"tools/setup": "#!/bin/sh\n", "tools/build": "#!/bin/sh\n",
+                       "build/release/memlayers": PROGRAM.replace("{compare}", compare)}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    shutil.copy(ROOT / "quickstart", folder)
+    (folder / "configs/quickstart").mkdir(parents=True)
+    (folder / "configs/quickstart/compare.yaml").write_text("run:\n  data:\n    seq_len: 128\n    batch_size: 32  # B\n")
+    result = call(folder / "quickstart", *arguments)
+    calls = folder / "calls"
+    return result, calls.read_text().splitlines() if calls.exists() else []
+
+
+def test_quickstart_prepares_compares_and_says_where_the_report_is(tmp_path):
+    result, calls = quickstart_in(tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert calls == ["prepare --config configs/quickstart/data.yaml",
+                     "compare --config configs/quickstart/compare.yaml output=runs/quickstart"]
+    assert result.stdout.count("== done in 0:0") == 4
+    assert result.stdout.splitlines()[-1].endswith(f"the report is {tmp_path}/runs/quickstart/report.html")
+
+
+def test_quickstart_turns_exposures_into_steps_and_keeps_other_settings_apart(tmp_path):
+    result, calls = quickstart_in(tmp_path, "--facts", "500", "--exposures", "30", "--seeds", "1 2")
+    assert result.returncode == 0, result.stderr
+    # A pass has 480,000 tokens and reads each fact six times: five passes of 4,096 tokens a step are 585.9 steps.
+    assert calls == [
+        "prepare --config configs/quickstart/data.yaml output=data/quickstart-500-facts sources.0.limit_facts=500",
+        "compare --config configs/quickstart/compare.yaml run.data.sources.0.path=data/quickstart-500-facts "
+        "seeds=[1,2] output=runs/quickstart-500-facts-30-exposures-seeds-1-2 run.steps=586"]
+
+
+def test_quickstart_stops_where_a_step_fails_with_its_status(tmp_path):
+    result, _ = quickstart_in(tmp_path, compare="exit 1")
+    assert result.returncode == 1
+    assert result.stderr.startswith('quickstart: "compare:')
+    assert "report.html" not in result.stdout
+
+
+def test_quickstart_claims_no_report_when_the_program_was_interrupted(tmp_path):
+    # Interrupted, the program saves and exits 0 without writing the page.
+    result, _ = quickstart_in(tmp_path, compare="exit 0")
+    assert result.returncode == 130
+    assert result.stderr.strip() == "quickstart: interrupted; the same call again continues"
