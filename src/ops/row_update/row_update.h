@@ -5,7 +5,10 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <string>
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "ops/memory_bag/memory_bag.h"
 

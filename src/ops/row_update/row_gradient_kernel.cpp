@@ -1,0 +1,81 @@
+// Entries come sorted by slot and, within a slot, in the order of the records; a row is summed in that order by one
+// thread. Rows of the output gradient are read at random, so the next ones are asked for early.
+#include "ops/row_update/row_gradient_kernel.h"
+
+#include "ops/simd/lanes.h"
+
+namespace memlayers::ops {
+namespace {
+
+constexpr int64_t kEntriesAhead = 4;
+constexpr int64_t kPrefetchBytes = 1024;
+
+/// Where an entry's factor and output gradient are. Entries of one row only grow, so the record is found by walking on.
+template <class T>
+struct EntryReader {
+  const RowSumProblem<T>& problem;
+  int64_t record = 0;
+
+  void move_to(uint32_t entry) {
+    while (record + 1 < problem.num_records && entry >= problem.records[record + 1].first_entry) ++record;
+  }
+  T weight(uint32_t entry) const {
+    const RecordView<T>& view = problem.records[record];
+    return view.weights[entry - view.first_entry];
+  }
+  const T* gradient(uint32_t entry) const {
+    const RecordView<T>& view = problem.records[record];
+    const uint32_t token = (entry - view.first_entry) / uint32_t(view.bag_size);
+    return view.grad_output + int64_t(token) * problem.value_dim;
+  }
+};
+
+template <class T>
+void sum_rows(const RowSumProblem<T>& problem, int64_t first, int64_t last) {
+  const int64_t dim = problem.value_dim, end = problem.row_begins[last];
+  EntryReader<T> ahead{problem};
+  uint64_t slot_ahead = ~uint64_t{0};
+  for (int64_t u = first; u < last; ++u) {
+    T* __restrict total = problem.values + u * dim;
+    for (int64_t c = 0; c < dim; ++c) total[c] = 0;
+    EntryReader<T> reader{problem};
+    for (int64_t e = problem.row_begins[u]; e < problem.row_begins[u + 1]; ++e) {
+      if (e + kEntriesAhead < end) {
+        const uint64_t next = problem.sorted[e + kEntriesAhead];
+        if (next >> 32 != slot_ahead) ahead.record = 0;
+        slot_ahead = next >> 32;
+        ahead.move_to(uint32_t(next));
+        const char* bytes = reinterpret_cast<const char*>(ahead.gradient(uint32_t(next)));
+        for (int64_t b = 0; b < dim * int64_t(sizeof(T)) && b < kPrefetchBytes; b += 64) __builtin_prefetch(bytes + b);
+      }
+      const uint32_t entry = uint32_t(problem.sorted[e]);
+      reader.move_to(entry);
+      const T weight = reader.weight(entry);
+      const T* __restrict gradient = reader.gradient(entry);
+      for (int64_t c = 0; c < dim; ++c) total[c] += weight * gradient[c];
+    }
+  }
+}
+
+template <class T>
+void row_squares(const T* values, int64_t dim, double* squares, int64_t first, int64_t last) {
+  for (int64_t u = first; u < last; ++u) {
+    const T* row = values + u * dim;
+    double lane[kLanes] = {};
+    int64_t c = 0;
+    for (; c + kLanes <= dim; c += kLanes) {
+      for (int i = 0; i < kLanes; ++i) lane[i] += double(row[c + i]) * double(row[c + i]);
+    }
+    for (int i = 0; c + i < dim; ++i) lane[i] += double(row[c + i]) * double(row[c + i]);
+    squares[u] = sum(load(lane));
+  }
+}
+
+}  // namespace
+
+namespace MEMLAYERS_KERNEL_ISA {
+const RowGradientKernel kRowGradientKernel = {sum_rows<float>, sum_rows<double>, row_squares<float>,
+                                              row_squares<double>};
+}
+
+}  // namespace memlayers::ops

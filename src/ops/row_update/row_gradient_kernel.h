@@ -1,0 +1,46 @@
+// The CPU kernel that sums sorted bag entries into gradient rows, compiled once per instruction set.
+#pragma once
+
+#include <cstdint>
+
+namespace memlayers::ops {
+
+/// One bag record; its entries (token, position) are numbered from first_entry on.
+template <class T>
+struct RecordView {
+  const T* weights;      // [N, M]
+  const T* grad_output;  // [N, D]
+  int64_t bag_size;      // M
+  uint32_t first_entry;
+};
+
+template <class T>
+struct RowSumProblem {
+  int64_t value_dim = 0;
+  const RecordView<T>* records = nullptr;
+  int64_t num_records = 0;
+  const uint64_t* sorted = nullptr;       // slot << 32 | entry, ascending
+  const int64_t* row_begins = nullptr;    // [U + 1]: where each row's entries begin
+  T* values = nullptr;                    // [U, D]
+};
+
+struct RowGradientKernel {
+  /// Rows [first, last) of values.
+  void (*sum_float32)(const RowSumProblem<float>&, int64_t first, int64_t last);
+  void (*sum_float64)(const RowSumProblem<double>&, int64_t first, int64_t last);
+  /// Sums of squares of rows [first, last) of values [U, D], one double a row.
+  void (*squares_float32)(const float* values, int64_t value_dim, double* squares, int64_t first, int64_t last);
+  void (*squares_float64)(const double* values, int64_t value_dim, double* squares, int64_t first, int64_t last);
+};
+
+namespace baseline {
+extern const RowGradientKernel kRowGradientKernel;
+}
+namespace avx2 {
+extern const RowGradientKernel kRowGradientKernel;
+}
+namespace avx512 {
+extern const RowGradientKernel kRowGradientKernel;
+}
+
+}  // namespace memlayers::ops

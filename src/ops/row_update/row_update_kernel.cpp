@@ -1,0 +1,274 @@
+// One row at a time, 128 columns at a time, in arrays that stay in the first-level cache while skipped steps are replayed.
+//
+// Replay makes exactly the operations of the dense sweep, so its bits are the dense sweep's, but it leaves out those
+// that provably change nothing:
+//   - Once |exp_avg| is so small that no step can move w by half of its last place (upd <= step_size * |exp_avg| / eps, and
+//     |exp_avg| only falls), a step is three multiplications: no root, no division. With betas (0.9, 0.95) that
+//     is after some 250 steps.
+//   - Once exp_avg and exp_avg_sq are fixed points of their decay (zero, or a few denormal units that round to
+//     themselves), only weight decay remains, and without it nothing. A row that was never touched begins there.
+#include "ops/row_update/row_update_kernel.h"
+
+#include "ops/simd/lanes.h"
+
+namespace memlayers::ops {
+namespace {
+
+constexpr int64_t kColumns = 128;
+
+struct alignas(64) Columns {
+  float w[kColumns], m[kColumns], v[kColumns];
+};
+
+MEMLAYERS_INLINE uint32_t bits_of(float value) { return __builtin_bit_cast(uint32_t, value); }
+
+/// Sixteen Philox 4x32-10 blocks side by side (the same numbers as base::philox): 16 bits for each of 128 columns.
+/// Column c of a group takes half (c / 64) of word (c / 16 % 4) of block (c % 16).
+void random_halves(uint64_t key, uint64_t counter_low, uint64_t counter_high, uint32_t* halves) {
+  uint32_t word[4][kLanes];
+  for (int i = 0; i < kLanes; ++i) {
+    word[0][i] = uint32_t(counter_low) + uint32_t(i);  // the group's counters begin at a multiple of 16
+    word[1][i] = uint32_t(counter_low >> 32);
+    word[2][i] = uint32_t(counter_high);
+    word[3][i] = uint32_t(counter_high >> 32);
+  }
+  uint32_t key_a = uint32_t(key), key_b = uint32_t(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    for (int i = 0; i < kLanes; ++i) {
+      const uint64_t a = uint64_t{0xD2511F53} * word[0][i], b = uint64_t{0xCD9E8D57} * word[2][i];
+      word[0][i] = uint32_t(b >> 32) ^ word[1][i] ^ key_a;
+      word[1][i] = uint32_t(b);
+      word[2][i] = uint32_t(a >> 32) ^ word[3][i] ^ key_b;
+      word[3][i] = uint32_t(a);
+    }
+    key_a += 0x9E3779B9;
+    key_b += 0xBB67AE85;
+  }
+  for (int w = 0; w < 4; ++w) {
+    for (int i = 0; i < kLanes; ++i) {
+      halves[w * kLanes + i] = word[w][i] & 0xFFFF;
+      halves[64 + w * kLanes + i] = word[w][i] >> 16;
+    }
+  }
+}
+
+/// One group of columns of one row.
+template <class Row>
+struct Group {
+  const UpdateProblem<Row>& problem;
+  int64_t row, first;  // first column
+  int64_t count;       // columns that exist; the others are zero
+  int64_t width;       // count rounded up to whole lanes
+
+  Group(const UpdateProblem<Row>& of, int64_t row_index, int64_t first_column)
+      : problem(of), row(row_index), first(first_column) {
+    count = of.value_dim - first < kColumns ? of.value_dim - first : kColumns;
+    width = (count + kLanes - 1) / kLanes * kLanes;
+  }
+
+  MEMLAYERS_INLINE int64_t offset() const { return row * problem.value_dim + first; }
+
+  MEMLAYERS_INLINE void load_weights(float* w) const {
+    const Row* source = problem.table + offset();
+    for (int64_t c = 0; c < count; ++c) w[c] = widen(source[c]);
+    for (int64_t c = count; c < width; ++c) w[c] = 0;
+  }
+
+  MEMLAYERS_INLINE void load_gradient(int64_t u, float* g) const {
+    const float* source = problem.gradients + u * problem.value_dim + first;
+    for (int64_t c = 0; c < count; ++c) g[c] = source[c] * problem.grad_scale;
+    for (int64_t c = count; c < width; ++c) g[c] = 0;
+  }
+
+  /// Makes w what the table can hold. Adding 16 random bits below the kept ones and cutting off rounds up with the
+  /// probability of the remainder.
+  MEMLAYERS_INLINE void round(float* w, int64_t step) const {
+    if constexpr (sizeof(Row) == 2) {
+      const uint64_t groups = uint64_t(problem.value_dim + kColumns - 1) / kColumns;
+      const uint64_t group = uint64_t(row) * groups + uint64_t(first) / kColumns;
+      uint32_t random[kColumns];
+      random_halves(problem.seed, group * kLanes, problem.table_index << 40 | uint64_t(step), random);
+      for (int64_t c = 0; c < width; ++c) {
+        const uint32_t bits = bits_of(w[c]);
+        const uint32_t rounded = w[c] == w[c] ? bits + random[c] : bits | 0x400000;
+        w[c] = __builtin_bit_cast(float, rounded & 0xFFFF0000);
+      }
+    }
+  }
+
+  MEMLAYERS_INLINE void store_weights(const float* w) const {
+    Row* target = problem.table + offset();
+    for (int64_t c = 0; c < count; ++c) {
+      if constexpr (sizeof(Row) == 2) {
+        target[c] = Row(bits_of(w[c]) >> 16);
+      } else {
+        target[c] = w[c];
+      }
+    }
+  }
+};
+
+/// AdamW with a gradient. The one definition; a zero gradient below leaves out only what adds zero.
+template <class Row>
+MEMLAYERS_INLINE void gradient_step(const Group<Row>& group, const StepScalars& step, const float* g, Columns& state) {
+  const UpdateProblem<Row>& p = group.problem;
+  for (int64_t c = 0; c < group.width; ++c) {
+    const float m = p.beta1 * state.m[c] + p.one_minus_beta1 * g[c];
+    const float v = p.beta2 * state.v[c] + p.one_minus_beta2 * g[c] * g[c];
+    const float direction = m / (__builtin_sqrtf(v) * step.inverse_bias + p.eps);
+    state.w[c] = state.w[c] * step.decay - step.step_size * direction;
+    state.m[c] = m;
+    state.v[c] = v;
+  }
+}
+
+template <class Row>
+MEMLAYERS_INLINE void zero_step(const Group<Row>& group, const StepScalars& step, Columns& state) {
+  const UpdateProblem<Row>& p = group.problem;
+  for (int64_t c = 0; c < group.width; ++c) {
+    const float m = p.beta1 * state.m[c] + 0.0f;  // turns a negative zero positive, as adding the gradient does
+    const float v = p.beta2 * state.v[c];
+    const float direction = m / (__builtin_sqrtf(v) * step.inverse_bias + p.eps);
+    state.w[c] = state.w[c] * step.decay - step.step_size * direction;
+    state.m[c] = m;
+    state.v[c] = v;
+  }
+}
+
+template <class Row>
+MEMLAYERS_INLINE void decay_moments(const Group<Row>& group, Columns& state) {
+  const UpdateProblem<Row>& p = group.problem;
+  for (int64_t c = 0; c < group.width; ++c) {
+    state.m[c] = p.beta1 * state.m[c] + 0.0f;
+    state.v[c] = p.beta2 * state.v[c];
+  }
+}
+
+template <class Row>
+MEMLAYERS_INLINE void decay_weights(const Group<Row>& group, const StepScalars& step, Columns& state) {
+  for (int64_t c = 0; c < group.width; ++c) state.w[c] = state.w[c] * step.decay;
+}
+
+/// No element is moved by its moments within the next kReplayChunk steps.
+template <class Row>
+MEMLAYERS_INLINE bool stands_still(const Group<Row>& group, const Replay& replay, const Columns& state) {
+  uint32_t moving = 0;
+  for (int64_t c = 0; c < group.width; ++c) {
+    const float m = __builtin_fabsf(state.m[c]), w = __builtin_fabsf(state.w[c]);
+    const uint32_t still = uint32_t(m * replay.still_factor < w) | uint32_t(m == 0);
+    moving |= still ^ 1;
+  }
+  return moving == 0;
+}
+
+/// Both moments are what their decay makes of them, bit for bit.
+template <class Row>
+MEMLAYERS_INLINE bool moments_fixed(const Group<Row>& group, const Columns& state) {
+  const UpdateProblem<Row>& p = group.problem;
+  uint32_t changes = 0;
+  for (int64_t c = 0; c < group.width; ++c) {
+    changes |= bits_of(p.beta1 * state.m[c] + 0.0f) ^ bits_of(state.m[c]);
+    changes |= bits_of(p.beta2 * state.v[c]) ^ bits_of(state.v[c]);
+  }
+  return changes == 0;
+}
+
+/// Zero-gradient steps from `next` to `last`.
+template <class Row>
+MEMLAYERS_INLINE void replay_steps(const Group<Row>& group, const Replay& replay, int64_t next, int64_t last,
+                                   Columns& state) {
+  while (next <= last) {
+    const int64_t chunk_end = last - next < kReplayChunk ? last + 1 : next + kReplayChunk;
+    if (!stands_still(group, replay, state)) {
+      for (; next < chunk_end; ++next) {
+        zero_step(group, replay.steps[next - replay.first_step], state);
+        group.round(state.w, next);
+      }
+      continue;
+    }
+    const bool fixed = moments_fixed(group, state);
+    if (fixed && !replay.decays) return;
+    for (; next < chunk_end; ++next) {
+      if (!fixed) decay_moments(group, state);
+      if (!replay.decays) continue;
+      decay_weights(group, replay.steps[next - replay.first_step], state);
+      group.round(state.w, next);
+    }
+  }
+}
+
+template <class Row>
+void adam(const UpdateProblem<Row>& problem, const Replay& replay, int64_t first, int64_t last) {
+  Columns state;
+  alignas(64) float gradient[kColumns];
+  for (int64_t u = first; u < last; ++u) {
+    const int64_t row = problem.rows ? problem.rows[u] : u;
+    const int64_t done = replay.done_steps ? replay.done_steps[u] : problem.step - 1;
+    const int64_t last_zero_step = problem.gradients ? problem.step - 1 : problem.step;
+    for (int64_t column = 0; column < problem.value_dim; column += kColumns) {
+      const Group<Row> group(problem, row, column);
+      float *m = problem.exp_avg + group.offset(), *v = problem.exp_avg_sq + group.offset();
+      group.load_weights(state.w);
+      for (int64_t c = 0; c < group.width; ++c) state.m[c] = c < group.count ? m[c] : 0;
+      for (int64_t c = 0; c < group.width; ++c) state.v[c] = c < group.count ? v[c] : 0;
+      replay_steps(group, replay, done + 1, last_zero_step, state);
+      if (problem.gradients) {
+        group.load_gradient(u, gradient);
+        gradient_step(group, replay.steps[problem.step - replay.first_step], gradient, state);
+        group.round(state.w, problem.step);
+      }
+      group.store_weights(state.w);
+      for (int64_t c = 0; c < group.count; ++c) m[c] = state.m[c];
+      for (int64_t c = 0; c < group.count; ++c) v[c] = state.v[c];
+    }
+  }
+}
+
+/// w = w * decay - rate * g / divisor for one row.
+template <class Row>
+MEMLAYERS_INLINE void descend(const UpdateProblem<Row>& problem, const StepScalars& step, int64_t u, float divisor) {
+  alignas(64) float w[kColumns], g[kColumns];
+  const int64_t row = problem.rows ? problem.rows[u] : u;
+  for (int64_t column = 0; column < problem.value_dim; column += kColumns) {
+    const Group<Row> group(problem, row, column);
+    group.load_weights(w);
+    group.load_gradient(u, g);
+    for (int64_t c = 0; c < group.width; ++c) w[c] = w[c] * step.decay - step.step_size * (g[c] / divisor);
+    group.round(w, problem.step);
+    group.store_weights(w);
+  }
+}
+
+template <class Row>
+void rowwise(const UpdateProblem<Row>& problem, StepScalars step, int64_t first, int64_t last) {
+  const int64_t dim = problem.value_dim;
+  for (int64_t u = first; u < last; ++u) {
+    const float* gradient = problem.gradients + u * dim;
+    float lane[kLanes] = {};
+    for (int64_t column = 0; column < dim; column += kLanes) {
+      const int64_t count = dim - column < kLanes ? dim - column : kLanes;
+      for (int64_t i = 0; i < count; ++i) {
+        const float g = gradient[column + i] * problem.grad_scale;
+        lane[i] += g * g;
+      }
+    }
+    float& v = problem.exp_avg_sq[problem.rows ? problem.rows[u] : u];
+    v = problem.beta2 * v + problem.one_minus_beta2 * (sum(load(lane)) / float(dim));
+    descend(problem, step, u, __builtin_sqrtf(v) * step.inverse_bias + problem.eps);
+  }
+}
+
+template <class Row>
+void sgd(const UpdateProblem<Row>& problem, StepScalars step, int64_t first, int64_t last) {
+  for (int64_t u = first; u < last; ++u) descend(problem, step, u, 1.0f);
+}
+
+}  // namespace
+
+namespace MEMLAYERS_KERNEL_ISA {
+const RowUpdateKernel kRowUpdateKernel = {
+    .float32 = {adam<float>, rowwise<float>, sgd<float>},
+    .bfloat16 = {adam<uint16_t>, rowwise<uint16_t>, sgd<uint16_t>}};
+}
+
+}  // namespace memlayers::ops
