@@ -18,8 +18,12 @@ struct CurvePoint {
   static constexpr auto fields() {
     using base::field;
     using C = CurvePoint;
-    return std::tuple{field("step", &C::step, ""), field("tokens", &C::tokens, ""), field("flops", &C::flops, ""),
-                      field("seconds", &C::seconds, ""), field("loss", &C::loss, ""), field("recall", &C::recall, ""),
+    return std::tuple{field("step", &C::step, ""),
+                      field("tokens", &C::tokens, ""),
+                      field("flops", &C::flops, ""),
+                      field("seconds", &C::seconds, ""),
+                      field("loss", &C::loss, ""),
+                      field("recall", &C::recall, ""),
                       field("recall_seen", &C::recall_seen, "")};
   }
 };
@@ -31,9 +35,12 @@ struct RelationScore {
   static constexpr auto fields() {
     using base::field;
     using C = RelationScore;
-    return std::tuple{field("relation", &C::relation, ""), field("wording", &C::wording, ""),
-                      field("questions", &C::questions, ""), field("exact_match", &C::exact_match, ""),
-                      field("f1", &C::f1, ""), field("nats", &C::nats, "")};
+    return std::tuple{field("relation", &C::relation, ""),
+                      field("wording", &C::wording, ""),
+                      field("questions", &C::questions, ""),
+                      field("exact_match", &C::exact_match, ""),
+                      field("f1", &C::f1, ""),
+                      field("nats", &C::nats, "")};
   }
 };
 
@@ -45,8 +52,11 @@ struct SlotUsage {
   static constexpr auto fields() {
     using base::field;
     using C = SlotUsage;
-    return std::tuple{field("layer", &C::layer, ""), field("slots", &C::slots, ""), field("used_share", &C::used_share, ""),
-                      field("kl_to_uniform", &C::kl_to_uniform, ""), field("top_percent_share", &C::top_percent_share, ""),
+    return std::tuple{field("layer", &C::layer, ""),
+                      field("slots", &C::slots, ""),
+                      field("used_share", &C::used_share, ""),
+                      field("kl_to_uniform", &C::kl_to_uniform, ""),
+                      field("top_percent_share", &C::top_percent_share, ""),
                       field("read_share", &C::read_share, "")};
   }
 };
@@ -65,11 +75,41 @@ struct RunResult {
   static constexpr auto fields() {
     using base::field;
     using C = RunResult;
-    return std::tuple{field("variant", &C::variant, ""), field("seed", &C::seed, ""), field("parameters", &C::parameters, ""),
-                      field("table_parameters", &C::table_parameters, ""), field("flops_per_token", &C::flops_per_token, ""),
-                      field("tokens_per_second", &C::tokens_per_second, ""), field("curve", &C::curve, ""),
-                      field("seen", &C::seen, ""), field("unseen", &C::unseen, ""), field("relations", &C::relations, ""),
+    return std::tuple{field("variant", &C::variant, ""),
+                      field("seed", &C::seed, ""),
+                      field("parameters", &C::parameters, ""),
+                      field("table_parameters", &C::table_parameters, ""),
+                      field("flops_per_token", &C::flops_per_token, ""),
+                      field("tokens_per_second", &C::tokens_per_second, ""),
+                      field("curve", &C::curve, ""),
+                      field("seen", &C::seen, ""),
+                      field("unseen", &C::unseen, ""),
+                      field("relations", &C::relations, ""),
                       field("slot_usage", &C::slot_usage, "")};
+  }
+};
+
+/// One question as every variant's first seed answered it, for the reader to see what is counted.
+struct Example {
+  struct Reply {
+    std::string variant, text;
+    bool correct = false;  // exact match
+    static constexpr auto fields() {
+      using base::field;
+      using C = Reply;
+      return std::tuple{field("variant", &C::variant, ""), field("text", &C::text, ""),
+                        field("correct", &C::correct, "")};
+    }
+  };
+  std::string relation, wording;  // "seen" or "unseen"
+  std::string prompt, answer;     // the first accepted answer
+  std::vector<Reply> replies;
+  static constexpr auto fields() {
+    using base::field;
+    using C = Example;
+    return std::tuple{field("relation", &C::relation, ""), field("wording", &C::wording, ""),
+                      field("prompt", &C::prompt, ""), field("answer", &C::answer, ""),
+                      field("replies", &C::replies, "")};
   }
 };
 
@@ -78,17 +118,20 @@ struct Comparison {
   std::string baseline;  // the variant others are compared with
   std::string machine, commit, command, date;
   int64_t facts = 0, questions = 0;
-  double exposures = 0;  // times each fact was read in training
+  double exposures = 0;               // times each fact was read in training
   std::vector<std::string> variants;  // in the order of charts and tables
   std::vector<RunResult> runs;
+  std::vector<Example> examples;  // may be empty
   static constexpr auto fields() {
     using base::field;
     using C = Comparison;
-    return std::tuple{field("title", &C::title, ""), field("description", &C::description, ""),
-                      field("baseline", &C::baseline, ""), field("machine", &C::machine, ""), field("commit", &C::commit, ""),
-                      field("command", &C::command, ""), field("date", &C::date, ""), field("facts", &C::facts, ""),
+    return std::tuple{field("title", &C::title, ""),         field("description", &C::description, ""),
+                      field("baseline", &C::baseline, ""),   field("machine", &C::machine, ""),
+                      field("commit", &C::commit, ""),       field("command", &C::command, ""),
+                      field("date", &C::date, ""),           field("facts", &C::facts, ""),
                       field("questions", &C::questions, ""), field("exposures", &C::exposures, ""),
-                      field("variants", &C::variants, ""), field("runs", &C::runs, "")};
+                      field("variants", &C::variants, ""),   field("runs", &C::runs, ""),
+                      field("examples", &C::examples, "")};
   }
 };
 
@@ -100,7 +143,11 @@ std::optional<double> recall_at(const RunResult& run, Axis axis, double budget);
 struct Verdict {
   Axis axis;
   double budget;
-  struct Row { std::string variant; int64_t seeds; double mean, deviation, lowest, highest; };
+  struct Row {
+    std::string variant;
+    int64_t seeds;
+    double mean, deviation, lowest, highest;
+  };
   std::vector<Row> rows;
 };
 Verdict verdict_at_equal(const Comparison& comparison, Axis axis);

@@ -1,0 +1,160 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/error.h"
+#include "evaluation/report_figures.h"
+#include "evaluation/report_format.h"
+#include "evaluation/svg_chart.h"
+
+namespace memlayers::evaluation {
+namespace {
+
+std::optional<Bar> bar_of(const Statistic& recall) {
+  if (recall.count == 0) return std::nullopt;
+  return Bar{recall.mean, recall.lowest, recall.highest, percent_text(recall.mean, recall.mean < 0.0995 ? 1 : 0)};
+}
+
+ChartAxis recall_axis() {
+  return {"share of questions answered exactly", false, {}, {}, [](double v) { return percent_text(v, 0); }};
+}
+
+std::string whisker_caption(const std::vector<VariantSummary>& variants) {
+  const bool spread =
+      std::any_of(variants.begin(), variants.end(), [](const auto& variant) { return variant.runs > 1; });
+  return spread ? " Bars: means over seeds; thin lines: lowest to highest seed." : "";
+}
+
+/// The table behind grouped bars: one row a group, one column a variant.
+Table table_of(const std::string& caption, const std::string& first, const BarChart& chart) {
+  Table table{caption, {first}, {}};
+  for (const BarSeries& series : chart.series) {
+    table.head.push_back(series.name);
+    const bool spread =
+        std::any_of(series.bars.begin(), series.bars.end(), [](const auto& b) { return b && b->high > b->low; });
+    if (spread) table.head.push_back(series.name + ", lowest to highest seed");
+  }
+  for (size_t g = 0; g < chart.groups.size(); ++g) {
+    std::vector<std::string> row{chart.groups[g]};
+    for (const BarSeries& series : chart.series) {
+      const bool spread =
+          std::any_of(series.bars.begin(), series.bars.end(), [](const auto& b) { return b && b->high > b->low; });
+      const std::optional<Bar>& bar = series.bars[g];
+      row.push_back(bar ? percent_text(bar->value) : "not asked");
+      if (spread) row.push_back(bar ? percent_text(bar->low) + " to " + percent_text(bar->high) : "not asked");
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+std::string bars_description(const BarChart& chart) {
+  std::string text;
+  for (size_t g = 0; g < chart.groups.size(); ++g) {
+    text += " " + chart.groups[g] + ":";
+    for (const BarSeries& series : chart.series) {
+      text += " " + series.name + " " + (series.bars[g] ? series.bars[g]->text : "not asked") +
+              (&series == &chart.series.back() ? "." : ",");
+    }
+  }
+  return text;
+}
+
+Figure wording_figure(const std::vector<VariantSummary>& variants) {
+  Figure figure{
+      "recall-wording",
+      "Recall by wording",
+      "A fact is stored well when it can be recalled in words other than those it was read in: the closer the two "
+      "bars of a model, the better." +
+          whisker_caption(variants),
+      {},
+      {}};
+  BarChart chart{figure.id, figure.title, {}, recall_axis(), {"wordings read", "wordings never read"}, {}};
+  bool any = false;
+  for (const VariantSummary& variant : variants) {
+    chart.series.push_back({variant.label, variant.color, {bar_of(variant.seen), bar_of(variant.unseen)}});
+    any = any || variant.seen.count > 0 || variant.unseen.count > 0;
+  }
+  if (!any) return figure;
+  chart.description = "Bar chart of recall at the end of training." + bars_description(chart);
+  figure.svg = bar_chart_svg(chart);
+  figure.tables.push_back(table_of(figure.title, "questions asked in", chart));
+  return figure;
+}
+
+struct RelationRow {
+  std::string relation;
+  int64_t questions = 0;
+  std::vector<Statistic> recall;  // one a variant
+  double lead = 0;                // best other variant over the baseline
+};
+
+double lead_over_baseline(const std::vector<Statistic>& recall, const std::vector<VariantSummary>& variants) {
+  double baseline = 0, best = -1;
+  for (size_t v = 0; v < variants.size(); ++v) {
+    if (variants[v].baseline)
+      baseline = recall[v].mean;
+    else if (recall[v].count > 0)
+      best = std::max(best, recall[v].mean);
+  }
+  return best < 0 ? baseline : best - baseline;
+}
+
+std::vector<RelationRow> relation_rows(const Comparison& comparison, const std::vector<VariantSummary>& variants) {
+  std::map<std::string, RelationRow> rows;
+  std::map<std::string, std::map<std::string, std::vector<double>>> values;
+  for (const RunResult& run : comparison.runs) {
+    for (const RelationScore& score : run.relations) {
+      if (score.wording != "unseen" || score.questions <= 0) continue;
+      rows[score.relation].questions = score.questions;
+      values[score.relation][run.variant].push_back(score.exact_match);
+    }
+  }
+  std::vector<RelationRow> result;
+  for (auto& [relation, row] : rows) {
+    row.relation = relation;
+    for (const VariantSummary& variant : variants) row.recall.push_back(statistic(values[relation][variant.variant]));
+    row.lead = lead_over_baseline(row.recall, variants);
+    result.push_back(std::move(row));
+  }
+  std::stable_sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.lead > b.lead; });
+  return result;
+}
+
+Figure relation_figure(const Comparison& comparison, const std::vector<VariantSummary>& variants) {
+  Figure figure{"recall-relation", "Recall by kind of fact", {}, {}, {}};
+  const std::vector<RelationRow> rows = relation_rows(comparison, variants);
+  if (rows.empty()) return figure;
+  BarChart chart{figure.id, figure.title, {}, recall_axis(), {}, {}};
+  for (const VariantSummary& variant : variants) chart.series.push_back({variant.label, variant.color, {}});
+  for (const RelationRow& row : rows) {
+    chart.groups.push_back(relation_label(row.relation));
+    for (size_t v = 0; v < variants.size(); ++v) chart.series[v].bars.push_back(bar_of(row.recall[v]));
+  }
+  figure.caption = "All in wordings never read.";
+  if (variants.size() > 1) {
+    const auto baseline = std::find_if(variants.begin(), variants.end(), [](const auto& one) { return one.baseline; });
+    figure.caption += base::concat(" On top: where ", variants.size() == 2 ? "the other model" : "the best other model",
+                                   " is furthest ahead of ", baseline->label, ".");
+  }
+  figure.caption += whisker_caption(variants);
+  chart.description =
+      "Bar chart of recall in wordings never read, one group of bars a relation." + bars_description(chart);
+  figure.svg = bar_chart_svg(chart);
+  Table table = table_of(figure.title, "kind of fact", chart);
+  table.head.insert(table.head.begin() + 1, "questions");
+  for (size_t g = 0; g < rows.size(); ++g)
+    table.rows[g].insert(table.rows[g].begin() + 1, count_text(rows[g].questions));
+  figure.tables.push_back(std::move(table));
+  return figure;
+}
+
+}  // namespace
+
+std::vector<Figure> recall_figures(const Comparison& comparison, const std::vector<VariantSummary>& variants) {
+  std::vector<Figure> figures{wording_figure(variants), relation_figure(comparison, variants)};
+  std::erase_if(figures, [](const Figure& figure) { return figure.svg.empty(); });
+  return figures;
+}
+
+}  // namespace memlayers::evaluation

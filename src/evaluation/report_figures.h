@@ -1,0 +1,32 @@
+// The charts of the report, each with the table behind it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "evaluation/comparison.h"
+#include "evaluation/report_summary.h"
+
+namespace memlayers::evaluation {
+
+/// Cells are plain text; the first of a row is its heading.
+struct Table {
+  std::string caption;
+  std::vector<std::string> head;
+  std::vector<std::vector<std::string>> rows;
+};
+
+struct Figure {
+  std::string id, title, caption;
+  std::string svg;
+  std::vector<Table> tables;
+};
+
+/// Recall over tokens, seconds and FLOPs, and loss over tokens; only those there are points for.
+std::vector<Figure> learning_figures(const Comparison& comparison, const std::vector<VariantSummary>& variants);
+/// Recall in wordings read and never read, then by relation.
+std::vector<Figure> recall_figures(const Comparison& comparison, const std::vector<VariantSummary>& variants);
+/// One for each variant with a memory.
+std::vector<Figure> usage_figures(const Comparison& comparison, const std::vector<VariantSummary>& variants);
+
+}  // namespace memlayers::evaluation

@@ -1,0 +1,214 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "evaluation/svg_chart.h"
+#include "evaluation/svg_frame.h"
+
+namespace memlayers::evaluation {
+namespace {
+
+using svg::coordinate;
+
+constexpr double kPlotHeight = 220;
+constexpr double kLabelRow = 18;     // the y axis' label, above the plot
+constexpr double kBottom = 46;       // ticks and label of the x axis
+constexpr size_t kMostMarkers = 24;  // of a series; with more, only its last point has one
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
+  void add(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+};
+
+bool drawable(const LineChart& chart, const ChartPoint& point) {
+  const auto fits = [](const ChartAxis& axis, double value) {
+    return std::isfinite(value) && (!axis.logarithmic || value > 0);
+  };
+  return fits(chart.x, point.x) && fits(chart.y, point.y);
+}
+
+/// The chart without what cannot be drawn; a band edge that cannot be drawn becomes the point itself.
+LineChart cleaned(LineChart chart) {
+  for (LineSeries& series : chart.series) {
+    std::erase_if(series.points, [&](const ChartPoint& point) { return !drawable(chart, point); });
+    for (ChartPoint& point : series.points) {
+      const auto bad = [&](double edge) { return !std::isfinite(edge) || (chart.y.logarithmic && edge <= 0); };
+      if (point.low == point.high || bad(point.low) || bad(point.high)) point.low = point.high = point.y;
+    }
+  }
+  std::erase_if(chart.series, [](const LineSeries& series) { return series.points.empty(); });
+  return chart;
+}
+
+struct Layout {
+  svg::Scale x, y;
+  double height = 0;
+};
+
+Layout layout_of(const LineChart& chart, double legend_height) {
+  Range x, y;
+  double end_label = 0;
+  for (const LineSeries& series : chart.series) {
+    end_label = std::max(end_label, svg::bold_width(series.end_label));
+    for (const ChartPoint& point : series.points) {
+      x.add(point.x);
+      y.add(point.low);
+      y.add(point.high);
+    }
+  }
+  const auto [bottom, top] = svg::widened_to_ticks(chart.y, chart.y.low.value_or(y.low), chart.y.high.value_or(y.high));
+  double left_x = chart.x.low.value_or(x.low), right_x = chart.x.high.value_or(x.high);
+  if (right_x <= left_x) std::tie(left_x, right_x) = svg::widened_to_ticks(chart.x, left_x, left_x);
+  double tick_width = 0;
+  for (const double tick : svg::axis_ticks(chart.y, bottom, top)) {
+    tick_width = std::max(tick_width, svg::text_width(svg::tick_text(chart.y, tick)));
+  }
+  const double plot_top = legend_height + kLabelRow + 6;
+  Layout layout;
+  layout.x = {left_x, right_x, tick_width + 10, kChartWidth - std::max(24.0, end_label + 12), chart.x.logarithmic};
+  layout.y = {bottom, top, plot_top + kPlotHeight, plot_top, chart.y.logarithmic};
+  layout.height = plot_top + kPlotHeight + kBottom;
+  return layout;
+}
+
+std::string axes(const LineChart& chart, const Layout& layout) {
+  std::string out;
+  for (const double tick : svg::axis_ticks(chart.y, layout.y.low, layout.y.high)) {
+    const double y = layout.y(tick);
+    out += svg::line_element(layout.x.start, y, layout.x.end, y, "grid");
+    out += svg::text_element(layout.x.start - 6, y + 4.5, "end", "tick", svg::tick_text(chart.y, tick));
+  }
+  double free_from = -1e9;
+  for (const double tick : svg::axis_ticks(chart.x, layout.x.low, layout.x.high)) {
+    const double x = layout.x(tick);
+    const std::string text = svg::tick_text(chart.x, tick);
+    out += svg::line_element(x, layout.y.start, x, layout.y.start + 4, "axis");
+    if (x - svg::text_width(text) / 2 < free_from) continue;  // it would run into its neighbor
+    out += svg::text_element(x, layout.y.start + 18, "middle", "tick", text);
+    free_from = x + svg::text_width(text) / 2 + 4;
+  }
+  out += svg::line_element(layout.x.start, layout.y.start, layout.x.end, layout.y.start, "axis");
+  out += svg::text_element(0, layout.y.end - 12, "start", "muted", svg::fitted(chart.y.label, kChartWidth));
+  out += svg::text_element((layout.x.start + layout.x.end) / 2, layout.y.start + 38, "middle", "muted", chart.x.label);
+  return out;
+}
+
+std::string band(const LineSeries& series, const Layout& layout) {
+  if (std::none_of(series.points.begin(), series.points.end(), [](const auto& p) { return p.high > p.low; })) return {};
+  std::string points;
+  for (const ChartPoint& p : series.points)
+    points += coordinate(layout.x(p.x)) + "," + coordinate(layout.y(p.high)) + " ";
+  for (auto p = series.points.rbegin(); p != series.points.rend(); ++p) {
+    points += coordinate(layout.x(p->x)) + "," + coordinate(layout.y(p->low)) + " ";
+  }
+  points.pop_back();
+  return base::concat("<polygon class=\"band\" points=\"", points,
+                      "\" style=\"fill:", svg::color_variable(series.color), "\"/>");
+}
+
+std::string line(const LineSeries& series, const Layout& layout) {
+  std::string points;
+  for (const ChartPoint& p : series.points) points += coordinate(layout.x(p.x)) + "," + coordinate(layout.y(p.y)) + " ";
+  points.pop_back();
+  return base::concat("<polyline class=\"", svg::line_class(series.dash), "\" points=\"", points,
+                      "\" style=\"stroke:", svg::color_variable(series.color), "\"/>");
+}
+
+std::string markers(const LineSeries& series, const Layout& layout) {
+  if (!series.markers) return {};
+  std::string out;
+  const size_t first = series.points.size() > kMostMarkers ? series.points.size() - 1 : 0;
+  for (size_t i = first; i < series.points.size(); ++i) {
+    const ChartPoint& point = series.points[i];
+    out += svg::marker(layout.x(point.x), layout.y(point.y), series.color, point.note);
+  }
+  return out;
+}
+
+struct Label {
+  double x = 0, y = 0;  // where the text starts, and its middle line
+  std::string text;
+  bool beside_plot = true;
+};
+
+/// Whether a curve passes through the label's box.
+bool covers_curve(const Label& label, const LineChart& chart, const Layout& layout) {
+  const double right = label.x + svg::bold_width(label.text), top = label.y - 9, bottom = label.y + 9;
+  for (const LineSeries& series : chart.series) {
+    for (size_t i = 1; i < series.points.size(); ++i) {
+      const double x1 = layout.x(series.points[i - 1].x), x2 = layout.x(series.points[i].x);
+      const double y1 = layout.y(series.points[i - 1].y), y2 = layout.y(series.points[i].y);
+      constexpr int kSteps = 16;
+      for (int step = 0; step <= kSteps; ++step) {
+        const double x = x1 + (x2 - x1) * step / kSteps, y = y1 + (y2 - y1) * step / kSteps;
+        if (x > label.x && x < right && y > top && y < bottom) return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// A curve that ends inside the plot is labeled where no other curve passes, if there is such a place.
+Label label_of(const LineSeries& series, const LineChart& chart, const Layout& layout) {
+  const double x = layout.x(series.points.back().x), y = layout.y(series.points.back().y);
+  const double width = svg::bold_width(series.end_label);
+  const Label beside{x + 9, y, series.end_label, x + 9 + width > layout.x.end};
+  if (beside.beside_plot) return beside;
+  for (const auto& [left, middle] :
+       {std::pair{x + 9, y}, {x - width / 2, y - 16}, {x - width, y - 16}, {x - width / 2, y + 18}, {x + 6, y + 18}}) {
+    const Label label{left, middle, series.end_label, false};
+    if (middle > layout.y.end && middle < layout.y.start - 8 && !covers_curve(label, chart, layout)) return label;
+  }
+  return beside;
+}
+
+/// Values at the ends of the curves; those beside the plot are moved apart where they would overlap.
+std::string end_labels(const LineChart& chart, const Layout& layout) {
+  constexpr double kApart = 16;
+  std::string out;
+  std::vector<Label> beside;
+  const auto draw = [&](const Label& label) {
+    out += svg::text_element(label.x, label.y + 4.5, "start", "value", label.text);
+  };
+  for (const LineSeries& series : chart.series) {
+    if (series.end_label.empty()) continue;
+    const Label label = label_of(series, chart, layout);
+    if (label.beside_plot)
+      beside.push_back(label);
+    else
+      draw(label);
+  }
+  std::stable_sort(beside.begin(), beside.end(), [](const Label& a, const Label& b) { return a.y < b.y; });
+  for (size_t i = 1; i < beside.size(); ++i) beside[i].y = std::max(beside[i].y, beside[i - 1].y + kApart);
+  double lowest = layout.y.start;
+  for (auto label = beside.rbegin(); label != beside.rend(); ++label) {
+    label->y = std::min(label->y, lowest);
+    lowest = label->y - kApart;
+  }
+  for (const Label& label : beside) draw(label);
+  return out;
+}
+
+}  // namespace
+
+std::string line_chart_svg(const LineChart& given) {
+  const LineChart chart = cleaned(given);
+  if (chart.series.empty()) return svg::no_data(chart.id, chart.title, chart.description);
+  std::vector<svg::LegendEntry> entries;
+  for (const LineSeries& series : chart.series) {
+    entries.push_back({series.name, series.color, true, series.markers, series.dash});
+  }
+  const svg::Legend legend = svg::legend(entries, 0);
+  const Layout layout = layout_of(chart, legend.height);
+  std::string body = legend.markup + axes(chart, layout);
+  for (const LineSeries& series : chart.series) body += band(series, layout);
+  for (const LineSeries& series : chart.series) body += line(series, layout);
+  for (const LineSeries& series : chart.series) body += markers(series, layout);
+  return svg::frame(chart.id, chart.title, chart.description, layout.height, body + end_labels(chart, layout));
+}
+
+}  // namespace memlayers::evaluation

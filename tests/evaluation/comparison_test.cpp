@@ -1,0 +1,102 @@
+#include "evaluation/comparison.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "evaluation/comparison_fixture.h"
+
+namespace memlayers::evaluation {
+namespace {
+
+/// Asked after 100, 200 and 400 tokens; 10 FLOPs and 0.5 seconds a token.
+RunResult asked_three_times(const std::string& variant, std::vector<double> recalls, double seconds_per_token = 0.5) {
+  RunResult run;
+  run.variant = variant;
+  const int64_t tokens[] = {100, 200, 400};
+  for (size_t i = 0; i < recalls.size(); ++i) {
+    const double count = static_cast<double>(tokens[i]);
+    run.curve.push_back(
+        {static_cast<int64_t>(i), tokens[i], 10 * count, seconds_per_token * count, 1.0, recalls[i], -1});
+  }
+  return run;
+}
+
+TEST(RecallAt, IsTheAskedValueAtAnAskedPoint) {
+  const RunResult run = asked_three_times("a", {0.1, 0.3, 0.4});
+  EXPECT_DOUBLE_EQ(*recall_at(run, Axis::kTokens, 100), 0.1);
+  EXPECT_DOUBLE_EQ(*recall_at(run, Axis::kFlops, 2000), 0.3);
+  EXPECT_DOUBLE_EQ(*recall_at(run, Axis::kSeconds, 200), 0.4);
+}
+
+TEST(RecallAt, IsLinearBetweenAskedPoints) {
+  const RunResult run = asked_three_times("a", {0.1, 0.3, 0.4});
+  EXPECT_DOUBLE_EQ(*recall_at(run, Axis::kTokens, 150), 0.2);
+  EXPECT_DOUBLE_EQ(*recall_at(run, Axis::kTokens, 250), 0.325);
+  EXPECT_DOUBLE_EQ(*recall_at(run, Axis::kSeconds, 150), 0.35);
+}
+
+TEST(RecallAt, IsNothingBeforeTheFirstAndAfterTheLastAskedPoint) {
+  const RunResult run = asked_three_times("a", {0.1, 0.3, 0.4});
+  EXPECT_FALSE(recall_at(run, Axis::kTokens, 99).has_value());
+  EXPECT_FALSE(recall_at(run, Axis::kTokens, 401).has_value());
+  EXPECT_FALSE(recall_at(RunResult{}, Axis::kTokens, 0).has_value());
+}
+
+TEST(RecallAt, PassesOverPointsThatWereNotAsked) {
+  const RunResult run = asked_three_times("a", {0.1, -1, 0.4});
+  EXPECT_DOUBLE_EQ(*recall_at(run, Axis::kTokens, 200), 0.2);
+  EXPECT_FALSE(recall_at(asked_three_times("a", {0.1, 0.3, -1}), Axis::kTokens, 300).has_value());
+}
+
+TEST(Verdict, TakesTheLargestBudgetThatEveryRunReaches) {
+  Comparison comparison;
+  comparison.variants = {"slow", "fast"};
+  comparison.runs = {asked_three_times("slow", {0.2, 0.4, 0.8}, 1.0), asked_three_times("fast", {0.1, 0.2, 0.4}, 0.5)};
+  const Verdict seconds = verdict_at_equal(comparison, Axis::kSeconds);
+  EXPECT_DOUBLE_EQ(seconds.budget, 200);
+  ASSERT_EQ(seconds.rows.size(), 2U);
+  EXPECT_EQ(seconds.rows[0].variant, "slow");
+  EXPECT_DOUBLE_EQ(seconds.rows[0].mean, 0.4);
+  EXPECT_DOUBLE_EQ(seconds.rows[1].mean, 0.4);
+  const Verdict tokens = verdict_at_equal(comparison, Axis::kTokens);
+  EXPECT_DOUBLE_EQ(tokens.budget, 400);
+  EXPECT_DOUBLE_EQ(tokens.rows[0].mean, 0.8);
+}
+
+TEST(Verdict, GivesMeanSampleDeviationAndRangeOverSeeds) {
+  Comparison comparison;
+  comparison.variants = {"a"};
+  for (const double recall : {0.1, 0.2, 0.6}) comparison.runs.push_back(asked_three_times("a", {0, 0, recall}));
+  const Verdict::Row row = verdict_at_equal(comparison, Axis::kTokens).rows.at(0);
+  EXPECT_EQ(row.seeds, 3);
+  EXPECT_NEAR(row.mean, 0.3, 1e-12);
+  EXPECT_NEAR(row.deviation, std::sqrt((0.04 + 0.01 + 0.09) / 2), 1e-12);
+  EXPECT_DOUBLE_EQ(row.lowest, 0.1);
+  EXPECT_DOUBLE_EQ(row.highest, 0.6);
+}
+
+TEST(Verdict, LeavesOutRunsThatWereNeverAsked) {
+  Comparison comparison;
+  comparison.variants = {"a", "b"};
+  comparison.runs = {asked_three_times("a", {0.1, 0.2, 0.3}), asked_three_times("b", {-1, -1, -1})};
+  const Verdict verdict = verdict_at_equal(comparison, Axis::kTokens);
+  ASSERT_EQ(verdict.rows.size(), 1U);
+  EXPECT_EQ(verdict.rows[0].variant, "a");
+  EXPECT_EQ(verdict.rows[0].deviation, 0);
+  EXPECT_TRUE(verdict_at_equal(Comparison{}, Axis::kFlops).rows.empty());
+}
+
+TEST(Comparison, SurvivesItsWayThroughAFile) {
+  const Comparison comparison = fixture::comparison(2);
+  const std::string text = base::config_to_json(comparison).dump();
+  const Comparison read = base::parse_config<Comparison>(text, "results.json");
+  EXPECT_EQ(base::config_to_json(read).dump(), text);
+  ASSERT_EQ(read.runs.size(), 4U);
+  EXPECT_EQ(read.runs[3].curve.back().recall, comparison.runs[3].curve.back().recall);
+  EXPECT_EQ(read.runs[3].slot_usage[1].read_share, comparison.runs[3].slot_usage[1].read_share);
+  EXPECT_EQ(read.examples[1].prompt, comparison.examples[1].prompt);
+}
+
+}  // namespace
+}  // namespace memlayers::evaluation

@@ -1,0 +1,162 @@
+#include "evaluation/report_html.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "evaluation/comparison_fixture.h"
+#include "evaluation/markup.h"
+#include "evaluation/report_summary.h"
+
+namespace memlayers::evaluation {
+namespace {
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// Scales what Memory+ recalls at the end and on the way.
+Comparison with_memory_recall(Comparison comparison, double factor) {
+  for (RunResult& run : comparison.runs) {
+    if (run.variant != "memory_plus") continue;
+    run.unseen.exact_match *= factor;
+    for (CurvePoint& point : run.curve) point.recall *= point.recall < 0 ? 1 : factor;
+  }
+  return comparison;
+}
+
+TEST(ReportPage, IsWellFormed) {
+  for (const uint64_t seeds : {1, 3}) EXPECT_EQ(markup_fault(report_html(fixture::comparison(seeds))), "");
+}
+
+TEST(ReportPage, ReachesForNothingOutside) {
+  std::string page = report_html(fixture::comparison(3));
+  for (const std::string known : {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xhtml"}) {
+    for (size_t at = page.find(known); at != std::string::npos; at = page.find(known)) page.erase(at, known.size());
+  }
+  for (const char* forbidden : {"http://", "https://", "<script", "src=", "href=", "@import", "url("}) {
+    EXPECT_FALSE(contains(page, forbidden)) << forbidden;
+  }
+}
+
+TEST(ReportPage, HasATableBehindEveryChart) {
+  const std::string page = report_html(fixture::comparison(3));
+  EXPECT_EQ(occurrences(page, "<svg"), 7U) << "four curves, two bar charts, one of the memory";
+  EXPECT_EQ(occurrences(page, "<svg"), occurrences(page, "<figure"));
+  for (size_t at = page.find("<figure"); at != std::string::npos; at = page.find("<figure", at + 1)) {
+    const std::string figure = page.substr(at, page.find("</figure>", at) - at);
+    EXPECT_TRUE(contains(figure, "<svg")) << figure.substr(0, 60);
+    EXPECT_TRUE(contains(figure, "<details>")) << figure.substr(0, 60);
+    EXPECT_TRUE(contains(figure, "<th scope=\"col\">")) << figure.substr(0, 60);
+    EXPECT_TRUE(contains(figure, "<th scope=\"row\">")) << figure.substr(0, 60);
+  }
+}
+
+TEST(ReportPage, EscapesNamesInEveryPlaceTheyAppear) {
+  Comparison comparison = fixture::comparison(1);
+  const std::string nasty = "<b>&\"'\x02\xff";
+  comparison.title = comparison.description = comparison.machine = comparison.commit = comparison.command =
+      comparison.date = nasty;
+  for (auto& variant : comparison.variants) variant += nasty;
+  comparison.baseline += nasty;
+  for (auto& run : comparison.runs) {
+    run.variant += nasty;
+    for (auto& score : run.relations) score.relation += nasty;
+  }
+  for (auto& example : comparison.examples) {
+    example.prompt = example.answer = nasty;
+    for (auto& reply : example.replies) reply = {reply.variant + nasty, nasty, reply.correct};
+  }
+  const std::string page = report_html(comparison);
+  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_FALSE(contains(page, "<b>"));
+}
+
+TEST(ReportPage, DrawsWhatIsThereWhenMuchIsMissing) {
+  EXPECT_EQ(markup_fault(report_html(Comparison{})), "");
+  EXPECT_TRUE(contains(report_html(Comparison{}), "No run has finished yet."));
+
+  Comparison one_run = fixture::comparison(1);
+  one_run.runs.resize(1);
+  one_run.runs[0].relations.clear();
+  one_run.examples.clear();
+  EXPECT_EQ(markup_fault(report_html(one_run)), "");
+  EXPECT_TRUE(contains(report_html(one_run), "There is no other model to compare it with."));
+  EXPECT_FALSE(contains(report_html(one_run), "Recall by kind of fact"));
+
+  Comparison never_asked = fixture::comparison(2);
+  for (RunResult& run : never_asked.runs) {
+    for (CurvePoint& point : run.curve) point.recall = point.recall_seen = -1;
+    run.seen = run.unseen = {};
+    run.relations.clear();
+    run.slot_usage.clear();
+  }
+  const std::string page = report_html(never_asked);
+  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_TRUE(contains(page, "The models were trained, but not asked."));
+  EXPECT_EQ(occurrences(page, "<svg"), 1U) << "the loss";
+
+  Comparison odd = fixture::comparison(1);
+  odd.variants.clear();
+  odd.baseline = "nobody";
+  odd.runs[0].curve.clear();
+  odd.runs[1].curve[3].loss = std::numeric_limits<double>::quiet_NaN();
+  odd.runs[1].slot_usage[0].read_share.clear();
+  odd.runs[1].slot_usage[1].read_share.assign(7, 0.0);
+  EXPECT_EQ(markup_fault(report_html(odd)), "");
+}
+
+TEST(Headline, SaysWhoRecallsMoreByTheSign) {
+  const Comparison comparison = fixture::comparison(3);
+  EXPECT_EQ(headline(comparison).answer,
+            "Memory+ recalls 63% of the facts in wordings it never read; its dense twin recalls 40%.");
+  EXPECT_EQ(headline(with_memory_recall(comparison, 0.5)).answer,
+            "Memory+ recalls 32% of the facts in wordings it never read, less than its dense twin, which recalls 40%.");
+}
+
+TEST(Headline, SaysWhenTheTwoAreLevel) {
+  Comparison comparison = fixture::comparison(1);
+  comparison.runs[0].unseen.exact_match = 0.412;
+  comparison.runs[1].unseen.exact_match = 0.414;
+  EXPECT_EQ(headline(comparison).answer,
+            "Memory+ and its dense twin recall about the same share of the facts in wordings "
+            "they never read: 41.4% and 41.2%.");
+}
+
+TEST(Headline, SaysHowManySeedsThereAre) {
+  EXPECT_TRUE(contains(headline(fixture::comparison(1)).notes.at(1), "one seed"));
+  const std::string three = headline(fixture::comparison(3)).notes.at(1);
+  EXPECT_TRUE(contains(three, "Means of 3 seeds"));
+  EXPECT_TRUE(contains(three, "Every seed of Memory+ is ahead of every seed of Dense."));
+  Comparison overlapping = fixture::comparison(2);
+  overlapping.runs[0].unseen.exact_match = 0.9;
+  EXPECT_TRUE(contains(headline(overlapping).notes.at(1), "chance may decide"));
+}
+
+TEST(Headline, TellsWhatEqualSecondsSay) {
+  EXPECT_TRUE(contains(headline(fixture::comparison(3)).notes.at(2), "Dense is ahead, 40.0% against 29.1%"))
+      << headline(fixture::comparison(3)).notes.at(2);
+}
+
+TEST(Headline, ComparesAtEqualTokensWhenRunsReadDifferentAmounts) {
+  Comparison comparison = fixture::comparison(1);
+  comparison.runs[1].curve.resize(comparison.runs[1].curve.size() / 2);
+  const Headline told = headline(comparison);
+  EXPECT_TRUE(contains(told.notes.at(0), "Compared after 1.54 million tokens")) << told.notes.at(0);
+}
+
+TEST(Contest, SetsTheLeaderAgainstTheBaselineOrElseTheBestRival) {
+  Comparison comparison = fixture::comparison(1);
+  comparison.variants.push_back("memory");
+  comparison.runs.push_back(fixture::run({"memory", 1, 1, 1e6, 1000, 0.6, 1.4e6, 1}, 1));
+  const auto variants = summarize(completed(comparison));
+  const auto ahead = contest(variants, verdict_at_equal(comparison, Axis::kTokens));
+  EXPECT_EQ(ahead->leader.variant, "memory_plus");
+  EXPECT_EQ(ahead->other.variant, "dense");
+  const Comparison worse = with_memory_recall(comparison, 0.1);
+  comparison.baseline = "memory";
+  const auto baseline = contest(summarize(comparison), verdict_at_equal(worse, Axis::kTokens));
+  EXPECT_EQ(baseline->leader.variant, "memory");
+  EXPECT_EQ(baseline->other.variant, "dense");
+}
+
+}  // namespace
+}  // namespace memlayers::evaluation
