@@ -207,6 +207,7 @@ std::string read_config_text(const std::filesystem::path& path) {
 }
 
 ConfigOverride parse_override(const std::string& text) {
+  check_config_text(text, "override");
   const size_t equals = text.find('=');
   check(equals != std::string::npos && equals > 0, "override ", shown_text(text),
         ": expected key=value, such as optimizer.eps=1e-8");

@@ -41,6 +41,31 @@ namespace {
 
 using Kind = ConfigNode::Kind;
 
+/// Bytes of the UTF-8 character at `at`, 0 if there is none (overlong, surrogate, cut off).
+size_t utf8_length(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const unsigned first = byte(at), second = byte(at + 1);
+  if (first < 0x80) return 1;
+  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
+  if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xc0) != 0x80) return 0;
+  }
+  return length;
+}
+
+/// True where every character is whole.
+bool is_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = utf8_length(text, at);
+    if (length == 0) return false;
+    at += length;
+  }
+  return true;
+}
+
 /// Grows the tree from a stream of events; every event that adds nodes is counted.
 class Builder {
  public:
@@ -179,6 +204,8 @@ class YamlEvents : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override { builder_.alias(anchor, mark.line + 1); }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    // The text is UTF-8, but yaml-cpp 0.7 makes single bytes of the escapes \_ and \N.
+    if (!is_utf8(value)) builder_.fail(mark.line + 1, "the escapes \\_ and \\N are not understood");
     builder_.scalar(scalar_kind(mark, tag), value, mark.line + 1, anchor);
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -297,38 +324,6 @@ bool parse_json(const std::string& text, Builder& builder) {
                                    CountingIterator(text.data() + text.size(), &counter), &events);
 }
 
-/// Bytes of the UTF-8 character at `at`, 0 if there is none (overlong, surrogate, cut off).
-size_t utf8_length(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const unsigned first = byte(at), second = byte(at + 1);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
-  if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xc0) != 0x80) return 0;
-  }
-  return length;
-}
-
-/// Control characters are no text in YAML, and two of them (0x00, 0x04) would end yaml-cpp's input early; bytes that are
-/// no UTF-8 it would replace, so that a path would silently name another file.
-void check_text(const std::string& text, const std::string& origin) {
-  check(text.size() <= kMaxConfigBytes, origin, ": larger than ", kMaxConfigBytes >> 20, " MiB");
-  int line = 1;
-  for (size_t at = 0; at < text.size();) {
-    const char c = text[at];
-    const auto code = static_cast<unsigned char>(c);
-    const bool control = (code < 0x20 && c != '\n' && c != '\r' && c != '\t') || code == 0x7f;
-    check(!control, origin, ":", line, ": control character ", static_cast<int>(code), ", so this is not text");
-    const size_t length = utf8_length(text, at);
-    check(length > 0, origin, ":", line, ": not UTF-8 text");
-    if (c == '\n') ++line;
-    at += length;
-  }
-}
-
 }  // namespace
 
 std::string shown_text(std::string_view text) {
@@ -342,8 +337,23 @@ std::string shown_text(std::string_view text) {
   return end < text.size() ? shown + "..." : shown;
 }
 
+void check_config_text(const std::string& text, const std::string& origin) {
+  check(text.size() <= kMaxConfigBytes, origin, ": larger than ", kMaxConfigBytes >> 20, " MiB");
+  int line = 1;
+  for (size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const auto code = static_cast<unsigned char>(c);
+    const bool control = code < 0x20 && c != '\n' && c != '\r' && c != '\t';
+    check(!control, origin, ":", line, ": control character ", static_cast<int>(code), ", so this is not text");
+    const size_t length = utf8_length(text, at);
+    check(length > 0, origin, ":", line, ": not UTF-8 text");
+    if (c == '\n') ++line;
+    at += length;
+  }
+}
+
 ConfigNode parse_yaml(const std::string& text, const std::string& origin) {
-  check_text(text, origin);
+  check_config_text(text, origin);
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first != std::string::npos && (text[first] == '{' || text[first] == '[')) {
     Builder builder(origin);

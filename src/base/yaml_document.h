@@ -36,10 +36,15 @@ inline constexpr size_t kMaxConfigBytes = size_t{64} << 20;
 inline constexpr int kMaxConfigDepth = 64;
 inline constexpr size_t kMaxConfigNodes = 2'000'000;
 
+/// Throws UsageError unless `text` is UTF-8 of an accepted size without control characters: two of those (0x00, 0x04)
+/// would end yaml-cpp's input early, and other bytes it would replace, so that a path would silently name another file.
+void check_config_text(const std::string& text, const std::string& origin);
+
 /// Parses one YAML document (so also JSON). Throws UsageError "ORIGIN:LINE: reason". An empty text is a kNull node.
 ConfigNode parse_yaml(const std::string& text, const std::string& origin);
 
-/// Block style; a scalar that would read as something else is quoted, so parse_yaml of the result gives an equal tree.
+/// Block style; a text that would read as something else is quoted, so parse_yaml of the result gives an equal tree.
+/// Plain scalars must be numbers or booleans, as a configuration's are; they are written as they stand.
 std::string yaml_from_node(const ConfigNode& node);
 /// The same on one line, without a line's end: [1, 2], {a: 1, b: x}.
 std::string flow_from_node(const ConfigNode& node);

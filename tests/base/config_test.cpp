@@ -94,7 +94,7 @@ Everything unusual() {
   config.large = std::numeric_limits<int64_t>::min();
   config.seed = std::numeric_limits<uint64_t>::max();
   config.real = 1.0 / 3;
-  config.text = "no: #\n\"quoted\" \\ \t\x01 ~ \xc3\xa9 'x'";
+  config.text = "no: #\n\"quoted\" \\ \t\x01\x7f ~ \xc3\xa9 'x'";
   config.color = Color::kDarkBlue;
   config.inner = {1e-300, 5};
   config.numbers = {-3, 0, 9007199254740993};
@@ -219,6 +219,7 @@ TEST(Config, MalformedOverridesAreRefused) {
   EXPECT_NE(refusal("", {"=3"}).find("expected key=value"), std::string::npos);
   EXPECT_NE(refusal("", {"inner..rate=3"}).find("empty part"), std::string::npos);
   EXPECT_NE(refusal("", {"inner.=3"}).find("empty part"), std::string::npos);
+  EXPECT_EQ(refusal("", {"weights.\xff=3"}), "override:1: not UTF-8 text");
   EXPECT_NE(refusal("", {"seed.x=3"}).find("single value"), std::string::npos);
   EXPECT_NE(refusal("", {"numbers=[1"}).find("override numbers:1: not valid YAML"), std::string::npos);
   EXPECT_EQ(refusal("", {"iner.rate=3"}), "override iner.rate=3: unknown key iner (did you mean inner?)");
@@ -306,6 +307,8 @@ TEST(Config, BrokenYamlNamesItsLine) {
   EXPECT_NE(refusal("seed: 1\n---\nseed: 2\n").find("several YAML documents"), std::string::npos);
   EXPECT_NE(refusal("text: !!binary aGVsbG8=").find("is not understood"), std::string::npos);
   EXPECT_NE(refusal("text: *nowhere"), "accepted");
+  EXPECT_EQ(refusal("text: \"a\\_b\""), "run.yaml:1: the escapes \\_ and \\N are not understood");
+  EXPECT_EQ(parse("text: \"a\\xa0\\u20ac\"").text, "a\xc2\xa0\xe2\x82\xac");
   EXPECT_NE(refusal("[a]: 1").find("a key must be a word"), std::string::npos);
 }
 
