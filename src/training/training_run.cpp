@@ -85,13 +85,17 @@ TrainingRun::~TrainingRun() {
 void TrainingRun::prepare_folder(const TrainOptions& options) {
   const fs::path run = config_.output;
   const bool holds_run = fs::exists(run / "metrics.jsonl") || !list_checkpoints(run).empty();
-  base::check(
-      !holds_run || options.resume || options.overwrite, "output ", config_.output,
-      " already holds a run: continue it with --resume, delete it with --overwrite, or choose another output=FOLDER");
+  base::check(!holds_run || options.resume || options.overwrite, "output ", config_.output,
+              " already holds a run: continue it with --resume, delete it with --overwrite, or choose another "
+              "output=FOLDER");
   std::error_code error;
+  fs::create_directories(run, error);
+  if (error) throw base::IoError(run, "cannot be made: " + error.message());
+  lock_.emplace(run);
   if (options.overwrite && !options.resume) {
-    for (const char* name : {"checkpoints", "metrics.jsonl", "tensorboard", "config.yaml"})
+    for (const char* name : {"checkpoints", "metrics.jsonl", "tensorboard", "config.yaml"}) {
       fs::remove_all(run / name, error);
+    }
   }
   fs::create_directories(run / "checkpoints", error);
   if (error) throw base::IoError(run, "cannot be made: " + error.message());

@@ -10,6 +10,7 @@
 #include "training/metrics.h"
 #include "training/optimizer.h"
 #include "training/run_checkpoint.h"
+#include "training/run_lock.h"
 #include "training/table_usage.h"
 #include "training/trainer.h"
 
@@ -60,6 +61,7 @@ class TrainingRun {
   int64_t tokens_of_step() const { return config_.data.batch_size * config_.data.seq_len; }
 
   TrainConfig config_;
+  std::optional<RunLock> lock_;
   std::unique_ptr<data::Loader> loader_, validation_loader_;
   std::shared_ptr<const data::Tokenizer> tokenizer_;
   std::unique_ptr<model::Transformer> model_;

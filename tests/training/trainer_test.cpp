@@ -1,0 +1,370 @@
+// Whole runs of a tiny model: what they write, that they resume bit for bit, and what is refused.
+#include "training/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/safetensors.h"
+#include "model/checkpoint.h"
+#include "support/tiny_run.h"
+#include "training/run_checkpoint.h"
+
+namespace memlayers::training {
+namespace {
+
+namespace fs = std::filesystem;
+using tests::TemporaryFolder;
+
+class Trainer : public ::testing::Test {
+ protected:
+  Trainer() {
+    setenv("MEMLAYERS_LOG", "error", 0);
+    tests::write_tiny_data(data());
+  }
+  ~Trainer() override {
+    base::set_interrupted(false);
+    unsetenv("MEMLAYERS_FAIL_WRITES_AFTER");
+  }
+
+  fs::path data() const { return folder_.path() / "data"; }
+  fs::path run(const std::string& name) const { return folder_.path() / name; }
+  TrainConfig config(const std::string& name) const { return tests::tiny_run(data(), run(name)); }
+
+  TemporaryFolder folder_;
+};
+
+/// Lines of metrics.jsonl without what depends on the clock and the machine.
+std::vector<nlohmann::json> metrics(const fs::path& run) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream file(run / "metrics.jsonl");
+  for (std::string text; std::getline(file, text);) {
+    auto line = nlohmann::json::parse(text);
+    for (const char* key : {"seconds", "tokens_per_second", "resident_bytes", "peak_resident_bytes"}) line.erase(key);
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+std::vector<int64_t> checkpoint_steps(const fs::path& run) {
+  std::vector<int64_t> steps;
+  for (const auto& checkpoint : list_checkpoints(run)) steps.push_back(checkpoint.step);
+  return steps;
+}
+
+void expect_same_end(const fs::path& a, const fs::path& b) {
+  EXPECT_EQ(metrics(a), metrics(b));
+  for (const char* name : {"model.safetensors", "training_state.safetensors", "config.json"}) {
+    EXPECT_TRUE(base::read_text(newest_checkpoint(a) / name) == base::read_text(newest_checkpoint(b) / name))
+        << name << " differs";
+  }
+}
+
+/// Stops as a signal would after `step` and leaves the flag cleared.
+void train_until(const TrainConfig& config, int64_t step, bool resume = false) {
+  TrainOptions options;
+  options.resume = resume;
+  options.callback_every = 1;
+  options.callback = [&](const StepReport& report, model::Transformer&) { base::set_interrupted(report.step >= step); };
+  ASSERT_EQ(train(config, options), TrainEnd::kInterrupted);
+  base::set_interrupted(false);
+}
+
+TrainEnd resume(const TrainConfig& config) {
+  TrainOptions options;
+  options.resume = true;
+  return train(config, options);
+}
+
+std::string refusal(const TrainConfig& config, const TrainOptions& options) {
+  try {
+    train(config, options);
+  } catch (const base::UsageError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::string refusal_to_resume(const TrainConfig& config) {
+  TrainOptions options;
+  options.resume = true;
+  return refusal(config, options);
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST_F(Trainer, WritesMetricsCheckpointsAndTheResolvedConfiguration) {
+  TrainConfig c = config("run");
+  c.validate_every = 4;
+  c.validation_batches = 2;
+  c.tensorboard = true;
+  EXPECT_EQ(train(c, {}), TrainEnd::kFinished);
+  EXPECT_EQ(checkpoint_steps(run("run")), (std::vector<int64_t>{3, 6, 8}));
+  const auto lines = metrics(run("run"));
+  ASSERT_EQ(lines.size(), 8u);
+  EXPECT_EQ(lines[0]["learning_rate"], 0.0);
+  EXPECT_EQ(lines[2]["learning_rate"], 3e-3);
+  EXPECT_EQ(lines[2]["table_learning_rate"], 3e-2);
+  EXPECT_EQ(lines[7]["step"], 8);
+  EXPECT_EQ(lines[7]["tokens"], 8 * 4 * 16);
+  EXPECT_LT(lines[7]["loss"].get<double>(), lines[0]["loss"].get<double>());
+  EXPECT_EQ(lines[7]["mean_loss"], lines[7]["loss"]);
+  EXPECT_TRUE(lines[3].contains("validation_loss") && lines[7].contains("validation_loss"));
+  EXPECT_FALSE(lines[4].contains("validation_loss"));
+  EXPECT_GT(lines[5]["grad_norm"].get<double>(), 0);
+  EXPECT_GT(lines[5]["table_grad_norm"].get<double>(), 0);
+  const auto& table = lines[5]["tables"]["model.memory_tables.0.weight"];
+  EXPECT_EQ(table["reads"], 4 * 16 * 2 * 4);  // tokens * heads * k
+  EXPECT_GT(table["read_share"].get<double>(), 0);
+  EXPECT_LE(table["dead_slots"].get<int64_t>(), 64);
+  EXPECT_EQ(base::load_config<TrainConfig>(run("run") / "config.yaml").model.vocab_size, 259);
+  EXPECT_FALSE(fs::is_empty(run("run") / "tensorboard"));
+}
+
+TEST_F(Trainer, CheckpointIsAModelFolderWithItsTokenizer) {
+  train(config("run"), {});
+  const fs::path checkpoint = newest_checkpoint(run("run"));
+  EXPECT_EQ(checkpoint.filename(), "step-00000008");
+  const auto model = model::load_model(checkpoint);
+  EXPECT_EQ(model->config().vocab_size, 259);
+  EXPECT_EQ(data::load_tokenizer(checkpoint)->kind(), "bytes");
+}
+
+TEST_F(Trainer, ResumesBitForBitAfterASignal) {
+  train(config("whole"), {});
+  train_until(config("parts"), 4);
+  EXPECT_EQ(checkpoint_steps(run("parts")), (std::vector<int64_t>{3, 4}));
+  train_until(config("parts"), 5, /*resume=*/true);
+  EXPECT_EQ(resume(config("parts")), TrainEnd::kFinished);
+  expect_same_end(run("whole"), run("parts"));
+}
+
+TEST_F(Trainer, ResumesBitForBitWithMicroBatchesAndMetricsWindows) {
+  TrainConfig whole = config("whole"), parts = config("parts");
+  for (TrainConfig* c : {&whole, &parts}) {
+    c->micro_batches = 2;
+    c->log_every = 3;  // the stop falls within a window
+    c->steps = 9;
+    c->data.packing = "whole";
+    c->model.memory.query_batch_norm = true;
+  }
+  train(whole, {});
+  train_until(parts, 5);
+  EXPECT_EQ(resume(parts), TrainEnd::kFinished);
+  expect_same_end(run("whole"), run("parts"));
+}
+
+TEST_F(Trainer, ResumesFromAnOlderCheckpointWhenTheNewestIsDamaged) {
+  train(config("whole"), {});
+  train_until(config("parts"), 7);
+  const fs::path damaged = newest_checkpoint(run("parts")) / "model.safetensors";
+  std::fstream(damaged, std::ios::in | std::ios::out | std::ios::binary).seekp(2000).put('!');
+  EXPECT_TRUE(contains(damage_of(damaged.parent_path()).value_or(""), "model.safetensors"));
+  EXPECT_EQ(newest_checkpoint(run("parts")).filename(), "step-00000006");
+  EXPECT_EQ(resume(config("parts")), TrainEnd::kFinished);
+  EXPECT_EQ(checkpoint_steps(run("parts")), (std::vector<int64_t>{3, 6, 8}));
+  EXPECT_TRUE(fs::exists(run("parts") / "checkpoints" / "step-00000007.damaged"));
+  expect_same_end(run("whole"), run("parts"));
+}
+
+TEST_F(Trainer, RefusesToResumeWhenEveryCheckpointIsDamaged) {
+  train_until(config("run"), 2);
+  fs::resize_file(newest_checkpoint(run("run")) / "training_state.safetensors", 100);
+  try {
+    resume(config("run"));
+    FAIL() << "resumed from a truncated file";
+  } catch (const base::IoError& error) {
+    EXPECT_TRUE(contains(error.what(), "training_state.safetensors: has 100 bytes instead of")) << error.what();
+  }
+}
+
+TEST_F(Trainer, ResumeWithoutACheckpointStartsFromTheBeginning) {
+  EXPECT_EQ(resume(config("run")), TrainEnd::kFinished);
+  EXPECT_EQ(metrics(run("run")).size(), 8u);
+}
+
+TEST_F(Trainer, ResumeOfAFinishedRunDoesNothing) {
+  train(config("run"), {});
+  const auto before = metrics(run("run"));
+  EXPECT_EQ(resume(config("run")), TrainEnd::kFinished);
+  EXPECT_EQ(metrics(run("run")), before);
+}
+
+TEST_F(Trainer, KeepsOnlyTheNewestCheckpoints) {
+  TrainConfig c = config("run");
+  c.checkpoint_every = 1;
+  c.keep_checkpoints = 2;
+  train(c, {});
+  EXPECT_EQ(checkpoint_steps(run("run")), (std::vector<int64_t>{7, 8}));
+  size_t entries = 0;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator(run("run") / "checkpoints")) ++entries;
+  EXPECT_EQ(entries, 2u) << "something was left behind";
+}
+
+TEST_F(Trainer, RefusesAFolderThatHoldsARun) {
+  train(config("run"), {});
+  EXPECT_TRUE(contains(refusal(config("run"), {}), "already holds a run: continue it with --resume"));
+  TrainOptions options;
+  options.overwrite = true;
+  EXPECT_EQ(train(config("run"), options), TrainEnd::kFinished);
+  EXPECT_EQ(metrics(run("run")).size(), 8u);
+}
+
+TEST_F(Trainer, RefusesToResumeWithAnotherModelDataOrSeed) {
+  train_until(config("run"), 4);
+  TrainConfig c = config("run");
+  c.model.hidden_size = 32;
+  EXPECT_TRUE(contains(refusal_to_resume(c), "model.hidden_size: 16 -> 32")) << refusal_to_resume(c);
+  c = config("run");
+  c.seed = 9;
+  EXPECT_TRUE(contains(refusal_to_resume(c), "seed: 1 -> 9"));
+  c = config("run");
+  c.data.seq_len = 8;
+  EXPECT_TRUE(contains(refusal_to_resume(c), "data.seq_len: 16 -> 8"));
+  c = config("run");
+  c.optimizer.table_optimizer = ops::RowOptimizer::kLazy;
+  EXPECT_TRUE(contains(refusal_to_resume(c), "optimizer.table_optimizer"));
+  c = config("run");
+  c.steps = 3;
+  EXPECT_TRUE(contains(refusal_to_resume(c), "4 steps are done and steps is 3"));
+  c = config("run");
+  tests::write_tiny_data(folder_.path() / "other", /*variant=*/5);
+  c.data.sources[0].path = (folder_.path() / "other").string();
+  EXPECT_TRUE(contains(refusal_to_resume(c), "the data is not the data it was trained on"));
+  EXPECT_EQ(checkpoint_steps(run("run")), (std::vector<int64_t>{3, 4})) << "a refusal must not touch the checkpoints";
+}
+
+TEST_F(Trainer, ResumesWithMoreStepsAndMovedData) {
+  train(config("run"), {});
+  fs::rename(data(), folder_.path() / "moved");
+  TrainConfig c = config("run");
+  c.data.sources[0].path = (folder_.path() / "moved").string();
+  c.steps = 10;
+  EXPECT_EQ(resume(c), TrainEnd::kFinished);
+  EXPECT_EQ(metrics(run("run")).size(), 10u);
+}
+
+TEST_F(Trainer, FullDiskLosesNothing) {
+  TrainConfig c = config("run");
+  TrainOptions options;
+  options.callback_every = 5;
+  options.callback = [](const StepReport&, model::Transformer&) { setenv("MEMLAYERS_FAIL_WRITES_AFTER", "30000", 1); };
+  try {
+    train(c, options);
+    FAIL() << "a checkpoint was written to a full disk";
+  } catch (const base::IoError& error) {
+    EXPECT_TRUE(contains(error.path().string(), "step-00000006")) << error.what();
+    EXPECT_TRUE(contains(error.what(), "No space left")) << error.what();
+  }
+  unsetenv("MEMLAYERS_FAIL_WRITES_AFTER");
+  EXPECT_EQ(checkpoint_steps(run("run")), (std::vector<int64_t>{3}));
+  EXPECT_EQ(damage_of(newest_checkpoint(run("run"))), std::nullopt);
+  EXPECT_EQ(std::distance(fs::directory_iterator(run("run") / "checkpoints"), {}), 1)
+      << "the temporary folder was left";
+  EXPECT_EQ(resume(c), TrainEnd::kFinished);
+  train(config("whole"), {});
+  expect_same_end(run("whole"), run("run"));
+}
+
+TEST_F(Trainer, StopsWhenTheLossIsNotFiniteAndKeepsTheLastGoodCheckpoint) {
+  TrainConfig c = config("run");
+  TrainOptions options;
+  options.callback_every = 4;
+  options.callback = [](const StepReport& report, model::Transformer& model) {
+    if (report.step == 4) model.parameters()[0].tensor->detach().fill_(std::numeric_limits<float>::quiet_NaN());
+  };
+  try {
+    train(c, options);
+    FAIL() << "trained on with a loss that is not a number";
+  } catch (const base::Error& error) {
+    EXPECT_TRUE(contains(error.what(), "training stopped at step 5: the loss is nan")) << error.what();
+    EXPECT_TRUE(contains(error.what(), "step-00000003")) << error.what();
+  }
+  EXPECT_EQ(checkpoint_steps(run("run")), (std::vector<int64_t>{3}));
+}
+
+TEST_F(Trainer, CallbackIsMadeAgainWhenASignalCameDuringIt) {
+  std::vector<int64_t> called;
+  TrainOptions options;
+  options.callback_every = 4;
+  options.callback = [&](const StepReport& report, model::Transformer&) {
+    called.push_back(report.step);
+    if (called.size() == 1) base::set_interrupted(true);
+  };
+  EXPECT_EQ(train(config("run"), options), TrainEnd::kInterrupted);
+  base::set_interrupted(false);
+  options.resume = true;
+  EXPECT_EQ(train(config("run"), options), TrainEnd::kFinished);
+  EXPECT_EQ(called, (std::vector<int64_t>{4, 4, 8}));
+}
+
+TEST_F(Trainer, CallbackSeesTheTablesUpToDate) {
+  TrainOptions options;
+  options.callback_every = 8;
+  at::Tensor seen;
+  options.callback = [&](const StepReport& report, model::Transformer& model) {
+    seen = model.tables()[0].table->weight.clone();
+    EXPECT_EQ(report.tokens, 8 * 4 * 16);
+    EXPECT_GT(report.seconds, 0);
+    EXPECT_GT(report.flops, 0);
+  };
+  train(config("run"), options);
+  EXPECT_TRUE(at::equal(seen, model::load_model(newest_checkpoint(run("run")))->tables()[0].table->weight));
+}
+
+TEST_F(Trainer, DenseModelTrainsToo) {
+  TrainConfig c = config("run");
+  c.model.memory.layers = {};
+  EXPECT_EQ(train(c, {}), TrainEnd::kFinished);
+  EXPECT_FALSE(metrics(run("run"))[0].contains("tables"));
+}
+
+TEST_F(Trainer, EveryKindOfTableTrainsAndResumesBitForBit) {
+  const std::vector<std::pair<std::string, std::function<void(TrainConfig&)>>> kinds = {
+      {"peer", [](TrainConfig& c) { c.model.memory.variant = layers::MemoryVariant::kPeer; }},
+      {"own_tables", [](TrainConfig& c) { c.model.memory.shared_table = false; }},
+      {"lazy", [](TrainConfig& c) { c.optimizer.table_optimizer = ops::RowOptimizer::kLazy; }},
+      {"rowwise", [](TrainConfig& c) { c.optimizer.table_optimizer = ops::RowOptimizer::kRowwise; }},
+      {"sgd", [](TrainConfig& c) { c.optimizer.table_optimizer = ops::RowOptimizer::kSgd; }},
+      {"bfloat16", [](TrainConfig& c) { c.dtype = ComputeDtype::kBFloat16; }},
+  };
+  for (const auto& [name, change] : kinds) {
+    SCOPED_TRACE(name);
+    TrainConfig whole = config(name + "_whole"), parts = config(name + "_parts");
+    for (TrainConfig* c : {&whole, &parts}) {
+      c->model.memory.layers = {0, 1};
+      change(*c);
+    }
+    EXPECT_EQ(train(whole, {}), TrainEnd::kFinished);
+    train_until(parts, 4);
+    EXPECT_EQ(resume(parts), TrainEnd::kFinished);
+    expect_same_end(run(name + "_whole"), run(name + "_parts"));
+    const auto lines = metrics(run(name + "_whole"));
+    EXPECT_EQ(lines[7]["tables"].size(), name == "peer" || name == "own_tables" ? 2u : 1u);
+    EXPECT_LT(lines[7]["loss"].get<double>(), lines[0]["loss"].get<double>());
+  }
+}
+
+TEST_F(Trainer, RefusesAFolderThatAnotherRunIsTrainingIn) {
+  TrainOptions options;
+  options.callback_every = 4;
+  int refused = 0;
+  options.callback = [&](const StepReport&, model::Transformer&) {
+    refused += contains(refusal_to_resume(config("run")), "another process is training in");
+  };
+  EXPECT_EQ(train(config("run"), options), TrainEnd::kFinished);
+  EXPECT_EQ(refused, 2);
+}
+
+TEST_F(Trainer, RefusesAVocabularySmallerThanTheDatas) {
+  TrainConfig c = config("run");
+  c.model.vocab_size = 100;
+  EXPECT_TRUE(contains(refusal(c, {}), "model.vocab_size is 100 but the data has 259 tokens"));
+}
+
+}  // namespace
+}  // namespace memlayers::training
