@@ -37,7 +37,8 @@ void print_usage(std::ostream& out) {
   for (const Command& command : kCommands) {
     out << "  " << command.name << std::string(12 - std::strlen(command.name), ' ') << command.summary << '\n';
   }
-  out << "\nmemlayers COMMAND --help explains a command and its configuration keys; memlayers --version names this build.\n"
+  out << "\nmemlayers COMMAND --help explains a command and its configuration keys; memlayers --version names this "
+         "build.\n"
          "Exit status: 0 done, 1 failed, 2 called wrongly.\n";
 }
 

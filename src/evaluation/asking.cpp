@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "data/utf8.h"
 #include "evaluation/answer_file.h"
 #include "evaluation/answer_text.h"
 
@@ -81,6 +82,7 @@ class Asker {
     for (size_t i = 0; i < questions.size(); ++i) {
       answers[i].id = questions[i]->id;
       answers[i].text = extract_answer(decode(tokenizer_, said[i]));
+      data::repair_utf8(answers[i].text);  // a model may say any bytes; files hold characters
       for (const std::string& truth : questions[i]->answers) {
         answers[i].exact_match |= normalise_answer(answers[i].text) == normalise_answer(truth);
         answers[i].f1 = std::max(answers[i].f1, f1_score(answers[i].text, truth));

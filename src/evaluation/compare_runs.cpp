@@ -288,12 +288,10 @@ class Comparer {
     int64_t facts = 0;
     double sentences = 0;
     for (const data::SourceConfig& source : plan_.config.run.data.sources) {
-      const Json prepared = data::read_prepare_file(source.path);
-      for (const Json& report : prepared.value("sources", Json::array())) {
-        const auto count = report.value("facts", int64_t{0});
-        facts += count;
-        sentences += static_cast<double>(count) * report.value("exposures_per_epoch", 1.0);
-      }
+      const Json described = data::read_prepare_file(source.path).value("facts", Json::object());
+      const auto count = described.value("count", int64_t{0});
+      facts += count;
+      sentences += static_cast<double>(count) * described.value("exposures_per_epoch", 1.0);
     }
     const training::TrainConfig& run = plan_.config.run;
     const double tokens = static_cast<double>(run.steps) * static_cast<double>(run.data.batch_size * run.data.seq_len);

@@ -1,0 +1,58 @@
+// memlayers compare: several configurations on the same data, and the report on them.
+#include "base/file.h"
+#include "cli/build_info.h"
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "evaluation/compare_runs.h"
+#include "evaluation/report_html.h"
+#include "evaluation/terminal_table.h"
+
+namespace memlayers::cli {
+namespace {
+
+/// The command as a person would type it again.
+std::string command_text(const std::string& config, const std::vector<std::string>& overrides) {
+  std::string text = "memlayers compare --config " + config;
+  for (const std::string& item : overrides) {
+    const bool plain = item.find_first_of(" '\"[]{}$*?&;|<>()#\\") == std::string::npos;
+    text += plain ? " " + item : " '" + item + "'";
+  }
+  return text;
+}
+
+}  // namespace
+
+int run_compare(int argc, char** argv) {
+  CLI::App app(
+      "Trains several variants of one run on the same data in the same order, once per seed, asks each the same\n"
+      "questions on the way and at the end, and reports at equal tokens, equal FLOPs and equal seconds.\n"
+      "Ctrl-C saves and stops; the same command continues, and keeps the runs that are finished.",
+      "memlayers compare");
+  std::string config;
+  std::vector<std::string> overrides;
+  app.add_option("--config", config, "YAML or JSON file with the keys below")->required();
+  app.add_option("KEY=VALUE", overrides, "configuration keys that override the file, e.g. run.steps=500 seeds=[1,2,3]");
+  app.footer("configuration keys and defaults:\n" + base::config_help<evaluation::CompareConfig>());
+  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+
+  const evaluation::ComparePlan plan = evaluation::load_compare_plan(config, overrides);
+  const std::string command = command_text(config, overrides);
+  const evaluation::CompareOutcome outcome = evaluation::compare_runs(plan, {program_commit(), command});
+  if (outcome.end == evaluation::CompareEnd::kInterrupted) {
+    std::cout << "interrupted; continue with: " << command << std::endl;
+    return 0;
+  }
+  if (!outcome.comparison.runs.empty()) {
+    const std::filesystem::path page = std::filesystem::path(plan.config.output) / "report.html";
+    base::write_text_atomically(page, evaluation::report_html(outcome.comparison));
+    std::cout << evaluation::terminal_table(outcome.comparison) << "\nThe page with all charts: " << page.string()
+              << std::endl;
+  }
+  if (outcome.failures.empty()) return 0;
+  std::string failures;
+  for (const std::string& failure : outcome.failures) failures += (failures.empty() ? "" : "; ") + failure;
+  throw base::Error(base::concat(outcome.failures.size(), " of ", plan.runs.size() * plan.config.seeds.size(),
+                                 " runs failed: ", failures));
+}
+
+}  // namespace memlayers::cli

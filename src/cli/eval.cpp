@@ -1,0 +1,118 @@
+// memlayers eval: asks a trained model closed-book questions.
+#include <iomanip>
+#include <nlohmann/json.hpp>
+
+#include "base/interrupt.h"
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "cli/model_folder.h"
+#include "evaluation/asking.h"
+#include "evaluation/report_format.h"
+
+namespace memlayers::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using evaluation::Score;
+using evaluation::Scores;
+using Json = nlohmann::ordered_json;
+
+fs::path questions_file(const fs::path& named) { return fs::is_directory(named) ? named / "questions.jsonl" : named; }
+
+/// Rows of (relation, wording, score): all of a wording first, then relation by relation.
+struct Row {
+  std::string relation, wording;
+  Score score;
+};
+
+std::vector<Row> rows(const Scores& scores) {
+  std::vector<Row> rows;
+  if (scores.unseen.questions > 0) rows.push_back({"all", "unseen", scores.unseen});
+  if (scores.seen.questions > 0) rows.push_back({"all", "seen", scores.seen});
+  for (const auto& [relation, score] : scores.unseen_by_relation) rows.push_back({relation, "unseen", score});
+  for (const auto& [relation, score] : scores.seen_by_relation) rows.push_back({relation, "seen", score});
+  return rows;
+}
+
+std::string padded(const std::string& text, size_t width) {
+  const size_t taken = evaluation::display_width(text);
+  return text + std::string(taken < width ? width - taken : 0, ' ');
+}
+
+void print_table(const std::vector<Row>& table) {
+  size_t width = 8;
+  for (const Row& row : table) width = std::max(width, evaluation::display_width(row.relation));
+  std::cout << padded("relation", width) << "  wording  questions  exact match     F1  nats per answer\n";
+  for (const Row& row : table) {
+    std::cout << padded(row.relation, width) << "  " << padded(row.wording, 7) << "  " << std::setw(9)
+              << row.score.questions << "  " << std::setw(11) << evaluation::percent_text(row.score.exact_match) << "  "
+              << std::setw(5) << evaluation::percent_text(row.score.f1) << "  " << std::setw(15)
+              << evaluation::decimal_text(row.score.nats, 2) << '\n';
+  }
+  std::cout << std::flush;
+}
+
+Json json_of(const Row& row) {
+  return {{"relation", row.relation},
+          {"wording", row.wording},
+          {"questions", row.score.questions},
+          {"exact_match", row.score.exact_match},
+          {"f1", row.score.f1},
+          {"nats", row.score.nats}};
+}
+
+void print_json(const fs::path& model, const fs::path& questions, const std::vector<Row>& table) {
+  Json scores = Json::array();
+  for (const Row& row : table) scores.push_back(json_of(row));
+  std::cout << Json{{"model", model.string()}, {"questions", questions.string()}, {"scores", scores}}.dump()
+            << std::endl;
+}
+
+}  // namespace
+
+int run_eval(int argc, char** argv) {
+  CLI::App app(
+      "Asks a trained model closed-book questions and counts right answers, by relation and by whether the wording of\n"
+      "the question was trained on. Answers: exact match and F1 after SQuAD's normalization; nats: how unlikely the\n"
+      "model finds the right answer (lower is better).",
+      "memlayers eval");
+  std::string model, questions_name, output;
+  evaluation::AskOptions options;
+  bool json = false;
+  app.add_option("MODEL", model, "a checkpoint, or the output folder of a run (its newest checkpoint)")->required();
+  app.add_option("--questions", questions_name, "JSONL file of {prompt, answers, ...}, or a prepared folder with one")
+      ->required();
+  app.add_option("--output", output,
+                 "write every answer here as JSON lines; asking again continues an interrupted file");
+  app.add_option("--limit", options.limit, "ask only so many questions, spread evenly; 0: all")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--max-new-tokens", options.max_new_tokens, "tokens an answer may take")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--json", json, "print one JSON object instead of a table");
+  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+
+  const fs::path file = questions_file(questions_name);
+  const std::vector<data::Question> questions = data::read_questions(file);
+  base::check(!questions.empty(), file.string(), ": holds no questions");
+  const LoadedModel loaded = load_named_model(model);
+  options.resume_file = output;
+  options.progress_title = "ask";
+  const auto answers = evaluation::ask(*loaded.model, *loaded.tokenizer, questions, options);
+  if (base::interrupted()) {
+    std::cerr << "interrupted after " << answers.size() << " questions"
+              << (output.empty() ? " (with --output FILE they would be kept)" : "; the same command continues")
+              << std::endl;
+    return 0;
+  }
+  const std::vector<Row> table = rows(evaluation::score(questions, answers));
+  if (json) {
+    print_json(loaded.folder, file, table);
+  } else {
+    print_table(table);
+  }
+  return 0;
+}
+
+}  // namespace memlayers::cli

@@ -1,0 +1,26 @@
+// From what a person names to a model that can be asked.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "data/tokenizer.h"
+#include "model/transformer.h"
+
+namespace memlayers::cli {
+
+/// The model folder `path` names: itself when it holds a config.json, else the newest good checkpoint of the run it is.
+/// Throws UsageError saying what `path` is instead.
+std::filesystem::path model_folder(const std::filesystem::path& path);
+
+struct LoadedModel {
+  std::filesystem::path folder;
+  std::unique_ptr<model::Transformer> model;  // not in training mode
+  std::shared_ptr<const data::Tokenizer> tokenizer;
+};
+
+/// Loads what model_folder(path) holds. Throws UsageError, IoError.
+LoadedModel load_named_model(const std::filesystem::path& path);
+
+}  // namespace memlayers::cli
