@@ -135,7 +135,8 @@ struct Comparison {
   }
 };
 
-/// Recall of one run where its curve reaches `budget` on an axis, linear between asked points; nothing before the first.
+/// Recall of one run where its curve reaches `budget` on an axis, linear between asked points; nothing before the first
+/// and after the last.
 enum class Axis { kTokens, kFlops, kSeconds };
 std::optional<double> recall_at(const RunResult& run, Axis axis, double budget);
 

@@ -5,16 +5,10 @@
 #include <vector>
 
 #include "evaluation/comparison.h"
+#include "evaluation/html_markup.h"
 #include "evaluation/report_summary.h"
 
 namespace memlayers::evaluation {
-
-/// Cells are plain text; the first of a row is its heading.
-struct Table {
-  std::string caption;
-  std::vector<std::string> head;
-  std::vector<std::vector<std::string>> rows;
-};
 
 struct Figure {
   std::string id, title, caption;

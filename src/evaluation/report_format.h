@@ -7,8 +7,8 @@
 
 namespace memlayers::evaluation {
 
-/// `text` for HTML, XHTML and SVG, in text or in a quoted attribute: markup characters become entities, bytes that are no
-/// UTF-8 become U+FFFD, and control characters, which XML forbids, are dropped.
+/// `text` for HTML, XHTML and SVG, in text or in a quoted attribute: markup characters become entities, bytes that are
+/// no UTF-8 become U+FFFD, and control characters, which XML forbids, are dropped.
 std::string escape_markup(std::string_view text);
 
 /// Columns `text` takes on a terminal, counting one a UTF-8 character.

@@ -80,9 +80,9 @@ std::string seconds_note(const std::vector<VariantSummary>& variants, const Verd
     return base::concat("Given the same training time (", time, "), ", in_time->leader.label, " and ",
                         in_time->other.label, " are level at ", percent_text(in_time->leader_recall.mean), ".");
   }
-  return base::concat("Given the same training time (", time, "), ", in_time->leader.label, " is ahead, ",
-                      percent_text(in_time->leader_recall.mean), " against ", percent_text(in_time->other_recall.mean),
-                      ".");
+  return base::concat("Given the same training time (", time, "), ", in_time->leader.label, " is ahead of ",
+                      in_time->other.label, ", ", percent_text(in_time->leader_recall.mean), " against ",
+                      percent_text(in_time->other_recall.mean), ".");
 }
 
 }  // namespace

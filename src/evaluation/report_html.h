@@ -7,8 +7,8 @@
 
 namespace memlayers::evaluation {
 
-/// The whole HTML file, which is well-formed XML too. Draws what is there: one run, runs that were never asked and missing
-/// relations or slot usage only shorten the page.
+/// The whole HTML file, which is well-formed XML too. Draws what is there: one run, runs that were never asked and
+/// missing relations or slot usage only shorten the page.
 std::string report_html(const Comparison& comparison);
 
 /// The page's style sheet (report_style.cpp).

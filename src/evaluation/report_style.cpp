@@ -22,8 +22,8 @@ const char* const kReportStyle = R"css(
 }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
-body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue",
-       "Liberation Sans", Arial, sans-serif; overflow-wrap: break-word; }
+body { margin: 0; background: var(--page); color: var(--ink); overflow-wrap: break-word;
+       font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif; }
 main, footer { max-width: 66rem; margin: 0 auto; padding: 1.5rem 1.25rem; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: .5rem 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .25rem; }
@@ -34,9 +34,9 @@ p { margin: .5rem 0; max-width: 46rem; }
           margin: 1.25rem 0; }
 .answer .headline { font-size: 1.45rem; line-height: 1.3; font-weight: 650; max-width: none; margin: 0 0 .5rem; }
 .answer ul { margin: 0; padding-left: 1.2rem; }
-.cards { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); margin: 1rem 0; }
-.figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); margin: 1rem 0;
-           align-items: start; }
+.cards, .figures { display: grid; gap: 1rem; margin: 1rem 0; }
+.cards { grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); }
+.figures { grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); align-items: start; }
 .card, figure { background: var(--card); border-radius: .5rem; padding: 1rem 1.1rem; margin: 0; min-width: 0; }
 .card h3 { color: var(--muted); font-size: .95rem; font-weight: 600; }
 .card .lead-text { font-weight: 650; font-size: 1.1rem; margin: .25rem 0; }
@@ -87,7 +87,8 @@ code { font: .9em ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; 
 .wrong::before { content: "\2717\00a0"; color: var(--series-0); font-weight: 700; }
 footer { color: var(--muted); font-size: .9rem; padding-top: 0; }
 @media (min-width: 56rem) {
-  .figures > figure:only-child { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1.2fr); column-gap: 2rem; }
+  .figures > figure:only-child { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1.2fr);
+                                 column-gap: 2rem; }
   .figures > figure:only-child details { grid-column: 1 / -1; }
 }
 @media (max-width: 32rem) {

@@ -11,8 +11,8 @@ namespace {
 
 using svg::coordinate;
 
-constexpr double kBarHeight = 14, kGroupGap = 12, kBottom = 46;
-constexpr double kWidestLabel = 160, kLabelLine = 14;
+constexpr double kBarHeight = 15, kGroupGap = 12, kBottom = 46;
+constexpr double kWidestLabel = 165, kLabelLine = 15;
 
 bool drawable(const std::optional<Bar>& bar) { return bar && std::isfinite(bar->value) && bar->value >= 0; }
 

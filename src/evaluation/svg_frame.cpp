@@ -59,10 +59,23 @@ std::string coordinate(double value) {
   return text;
 }
 
-// DejaVu Sans, the widest of the common system fonts, has digits of 0.64 and letters of about 0.6 on average; bold 0.7.
-double text_width(std::string_view text) { return 0.62 * kTextSize * static_cast<double>(display_width(text)); }
+// In DejaVu Sans, the widest of the common system fonts. Characters outside ASCII count as wide letters.
+double text_width(std::string_view text) {
+  double width = 0;  // in text sizes
+  for (const char c : text) {
+    if ((static_cast<unsigned char>(c) & 0xC0) == 0x80) continue;  // inside a character
+    if (std::string_view(" .,:;'!|()[]ijlft-").find(c) != std::string_view::npos) {
+      width += 0.4;
+    } else if (std::string_view("%MWmw@").find(c) != std::string_view::npos) {
+      width += 0.98;
+    } else {
+      width += c >= 'A' && c <= 'Z' ? 0.72 : static_cast<unsigned char>(c) >= 0x80 ? 0.75 : 0.635;
+    }
+  }
+  return kTextSize * width;
+}
 
-double bold_width(std::string_view text) { return 0.72 * kTextSize * static_cast<double>(display_width(text)); }
+double bold_width(std::string_view text) { return 1.12 * text_width(text); }
 
 std::string fitted(const std::string& text, double width) {
   if (text_width(text) <= width) return text;

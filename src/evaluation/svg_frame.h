@@ -10,7 +10,8 @@
 
 namespace memlayers::evaluation::svg {
 
-/// What the layout leaves room for; the page draws text at 13 units, and at this size where it shrinks a chart to a telephone.
+/// What the layout leaves room for; the page draws text at 13 units, and at this size where it shrinks a chart to a
+/// telephone.
 inline constexpr double kTextSize = 14.5;
 inline constexpr double kLegendRow = 20;
 

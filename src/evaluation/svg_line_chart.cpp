@@ -13,7 +13,7 @@ using svg::coordinate;
 
 constexpr double kPlotHeight = 220;
 constexpr double kLabelRow = 18;     // the y axis' label, above the plot
-constexpr double kBottom = 46;       // ticks and label of the x axis
+constexpr double kBottom = 48;       // ticks and label of the x axis
 constexpr size_t kMostMarkers = 24;  // of a series; with more, only its last point has one
 
 struct Range {
@@ -88,12 +88,12 @@ std::string axes(const LineChart& chart, const Layout& layout) {
     const std::string text = svg::tick_text(chart.x, tick);
     out += svg::line_element(x, layout.y.start, x, layout.y.start + 4, "axis");
     if (x - svg::text_width(text) / 2 < free_from) continue;  // it would run into its neighbor
-    out += svg::text_element(x, layout.y.start + 18, "middle", "tick", text);
+    out += svg::text_element(x, layout.y.start + 20, "middle", "tick", text);
     free_from = x + svg::text_width(text) / 2 + 4;
   }
   out += svg::line_element(layout.x.start, layout.y.start, layout.x.end, layout.y.start, "axis");
   out += svg::text_element(0, layout.y.end - 12, "start", "muted", svg::fitted(chart.y.label, kChartWidth));
-  out += svg::text_element((layout.x.start + layout.x.end) / 2, layout.y.start + 38, "middle", "muted", chart.x.label);
+  out += svg::text_element((layout.x.start + layout.x.end) / 2, layout.y.start + 40, "middle", "muted", chart.x.label);
   return out;
 }
 
@@ -132,64 +132,70 @@ std::string markers(const LineSeries& series, const Layout& layout) {
 struct Label {
   double x = 0, y = 0;  // where the text starts, and its middle line
   std::string text;
-  bool beside_plot = true;
+  double right() const { return x + svg::bold_width(text); }
 };
 
-/// Whether a curve passes through the label's box.
+constexpr double kLabelApart = 16;
+
+bool covers_label(const Label& label, const std::vector<Label>& placed) {
+  return std::any_of(placed.begin(), placed.end(), [&](const Label& other) {
+    return label.x < other.right() && other.x < label.right() && std::abs(label.y - other.y) < kLabelApart;
+  });
+}
+
 bool covers_curve(const Label& label, const LineChart& chart, const Layout& layout) {
-  const double right = label.x + svg::bold_width(label.text), top = label.y - 9, bottom = label.y + 9;
+  constexpr double kHalfHeight = 9;
+  constexpr int kSteps = 16;  // looked at along each segment
   for (const LineSeries& series : chart.series) {
     for (size_t i = 1; i < series.points.size(); ++i) {
       const double x1 = layout.x(series.points[i - 1].x), x2 = layout.x(series.points[i].x);
       const double y1 = layout.y(series.points[i - 1].y), y2 = layout.y(series.points[i].y);
-      constexpr int kSteps = 16;
       for (int step = 0; step <= kSteps; ++step) {
         const double x = x1 + (x2 - x1) * step / kSteps, y = y1 + (y2 - y1) * step / kSteps;
-        if (x > label.x && x < right && y > top && y < bottom) return true;
+        if (x > label.x && x < label.right() && std::abs(y - label.y) < kHalfHeight) return true;
       }
     }
   }
   return false;
 }
 
-/// A curve that ends inside the plot is labeled where no other curve passes, if there is such a place.
-Label label_of(const LineSeries& series, const LineChart& chart, const Layout& layout) {
-  const double x = layout.x(series.points.back().x), y = layout.y(series.points.back().y);
-  const double width = svg::bold_width(series.end_label);
-  const Label beside{x + 9, y, series.end_label, x + 9 + width > layout.x.end};
-  if (beside.beside_plot) return beside;
-  for (const auto& [left, middle] :
-       {std::pair{x + 9, y}, {x - width / 2, y - 16}, {x - width, y - 16}, {x - width / 2, y + 18}, {x + 6, y + 18}}) {
-    const Label label{left, middle, series.end_label, false};
-    if (middle > layout.y.end && middle < layout.y.start - 8 && !covers_curve(label, chart, layout)) return label;
+/// Labels to the right of the plot, moved apart where they would overlap.
+void spread(std::vector<Label>& labels, double lowest) {
+  std::stable_sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.y < b.y; });
+  for (size_t i = 1; i < labels.size(); ++i) labels[i].y = std::max(labels[i].y, labels[i - 1].y + kLabelApart);
+  for (auto label = labels.rbegin(); label != labels.rend(); ++label) {
+    label->y = std::min(label->y, lowest);
+    lowest = label->y - kLabelApart;
   }
-  return beside;
 }
 
-/// Values at the ends of the curves; those beside the plot are moved apart where they would overlap.
+/// Values at the ends of the curves. A curve that ends inside the plot is labeled where no curve and no other label is;
+/// where everything is full it has no label (its table has the number).
 std::string end_labels(const LineChart& chart, const Layout& layout) {
-  constexpr double kApart = 16;
-  std::string out;
-  std::vector<Label> beside;
-  const auto draw = [&](const Label& label) {
-    out += svg::text_element(label.x, label.y + 4.5, "start", "value", label.text);
-  };
+  std::vector<Label> placed, inside;
   for (const LineSeries& series : chart.series) {
     if (series.end_label.empty()) continue;
-    const Label label = label_of(series, chart, layout);
-    if (label.beside_plot)
-      beside.push_back(label);
-    else
-      draw(label);
+    const Label label{layout.x(series.points.back().x) + 9, layout.y(series.points.back().y), series.end_label};
+    (label.right() > layout.x.end ? placed : inside).push_back(label);
   }
-  std::stable_sort(beside.begin(), beside.end(), [](const Label& a, const Label& b) { return a.y < b.y; });
-  for (size_t i = 1; i < beside.size(); ++i) beside[i].y = std::max(beside[i].y, beside[i - 1].y + kApart);
-  double lowest = layout.y.start;
-  for (auto label = beside.rbegin(); label != beside.rend(); ++label) {
-    label->y = std::min(label->y, lowest);
-    lowest = label->y - kApart;
+  spread(placed, layout.y.start);
+  for (const Label& label : inside) {
+    const double end = label.x - 9, width = label.right() - label.x;
+    const std::pair<double, double> places[] = {{label.x, label.y},
+                                                {end - width / 2, label.y - 16},
+                                                {end - width, label.y - 16},
+                                                {end - width / 2, label.y + 18},
+                                                {end + 6, label.y + 18}};
+    for (const auto& [x, y] : places) {
+      const Label moved{x, y, label.text};
+      if (x < layout.x.start || y < layout.y.end || y > layout.y.start - 8) continue;
+      if (covers_curve(moved, chart, layout) || covers_label(moved, placed)) continue;
+      placed.push_back(moved);
+      break;
+    }
   }
-  for (const Label& label : beside) draw(label);
+  std::string out;
+  for (const Label& label : placed) out += svg::text_element(label.x, label.y + 4.5, "start", "value", label.text);
   return out;
 }
 

@@ -7,8 +7,8 @@
 
 namespace memlayers::evaluation {
 
-/// Title, one aligned line a variant (parameters, FLOPs, speed, recall, F1, nats), the verdicts at equal tokens, FLOPs and
-/// seconds, and the answer in a sentence. Ends with a newline.
+/// Title, one aligned line a variant (parameters, FLOPs, speed, recall, F1, nats), the verdicts at equal tokens, FLOPs
+/// and seconds, and the answer in a sentence. Ends with a newline.
 std::string terminal_table(const Comparison& comparison);
 
 }  // namespace memlayers::evaluation

@@ -132,7 +132,7 @@ TEST(Headline, SaysHowManySeedsThereAre) {
 }
 
 TEST(Headline, TellsWhatEqualSecondsSay) {
-  EXPECT_TRUE(contains(headline(fixture::comparison(3)).notes.at(2), "Dense is ahead, 40.0% against 29.1%"))
+  EXPECT_TRUE(contains(headline(fixture::comparison(3)).notes.at(2), "Dense is ahead of Memory+, 40.0% against 29.1%"))
       << headline(fixture::comparison(3)).notes.at(2);
 }
 

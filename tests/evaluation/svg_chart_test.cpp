@@ -133,7 +133,7 @@ TEST(BarChart, DrawsLengthsInProportion) {
   const std::string svg = bar_chart_svg(two_groups());
   EXPECT_EQ(markup_fault(svg), "");
   std::vector<double> widths =
-      numbers(svg, "width=\"([\\d.]+)\" height=\"12\" style=\"fill:var\\(--series-\\d\\)\"><title>");
+      numbers(svg, "width=\"([\\d.]+)\" height=\"13\" style=\"fill:var\\(--series-\\d\\)\"><title>");
   ASSERT_EQ(widths.size(), 3U) << "a bar that is not there is not drawn";
   EXPECT_NEAR(widths[0], 2 * widths[2], 0.2);
   EXPECT_NEAR(widths[1], 3 * widths[2], 0.3);

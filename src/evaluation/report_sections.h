@@ -1,0 +1,22 @@
+// The sections of the page; each is empty where there is nothing to say.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "evaluation/comparison.h"
+#include "evaluation/report_summary.h"
+
+namespace memlayers::evaluation {
+
+/// The headline and what to know about it.
+std::string answer_section(const Comparison& comparison);
+/// Cards: who leads at equal tokens, FLOPs and seconds.
+std::string verdicts_section(const Comparison& comparison, const std::vector<VariantSummary>& variants);
+std::string examples_section(const Comparison& comparison);
+/// The table of variants and the table of runs.
+std::string models_section(const Comparison& comparison, const std::vector<VariantSummary>& variants);
+/// Machine, commit, command and what the words mean.
+std::string method_section(const Comparison& comparison);
+
+}  // namespace memlayers::evaluation
