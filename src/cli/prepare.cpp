@@ -86,7 +86,8 @@ void print_summary(const data::PrepareResult& result, const std::string& output)
   }
   std::cout << ", " << number("questions", "count") << " questions, vocabulary " << number("tokenizer", "vocab_size") << "\n";
   for (const auto& source : summary.at("sources")) {
-    for (const auto& [reason, count] : source.value("left_out", nlohmann::ordered_json::object()).items()) {
+    const auto left_out = source.value("left_out", nlohmann::ordered_json::object());
+    for (const auto& [reason, count] : left_out.items()) {
       std::cout << "  " << source.at("kind").get<std::string>() << ": left out " << count << " facts: " << reason << "\n";
     }
   }
@@ -113,7 +114,7 @@ int run_prepare(int argc, char** argv) {
   app.add_flag("--keys", arguments.keys, "print all keys of a configuration with their defaults, and end");
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
   if (arguments.keys) {
-    std::cout << base::config_help<PrepareConfig>() << base::config_help<data::PrepareSource>() << std::flush;
+    std::cout << base::config_help<PrepareConfig>() << std::flush;
     return 0;
   }
   base::watch_for_interrupt();

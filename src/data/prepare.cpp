@@ -177,7 +177,7 @@ ordered_json fill_folder(const fs::path& folder, const PrepareConfig& config, co
   validation.finish();
   check(train.documents() > 0, "prepare: the sources give no document to train on");
   const std::vector<Question> questions = gather_questions(config, sources);
-  write_questions(folder / kQuestionsFile, questions);
+  if (!questions.empty()) write_questions(folder / kQuestionsFile, questions);
   const ordered_json summary = {{"format", kPrepareFormat},
                                 {"tokenizer",
                                  {{"kind", tokenizer.kind()},
