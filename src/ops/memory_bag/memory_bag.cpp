@@ -34,20 +34,23 @@ at::ScalarType weight_dtype(const at::Tensor& table) {
 
 void check_slots_inside(const at::Tensor& slots, int64_t num_slots) {
   const int64_t* slot = slots.const_data_ptr<int64_t>();
-  std::atomic<int64_t> outside{-1};
+  std::atomic<bool> outside{false};
   at::parallel_for(0, slots.numel(), 1 << 16, [&](int64_t first, int64_t last) {
     // Compared as unsigned, a negative slot is too large as well.
     uint64_t largest = 0;
     for (int64_t i = first; i < last; ++i) largest = std::max(largest, uint64_t(slot[i]));
-    if (first < last && largest >= uint64_t(num_slots)) outside = int64_t(largest);
+    if (largest >= uint64_t(num_slots) && first < last) outside = true;
   });
-  base::check(outside == -1 && (slots.numel() == 0 || num_slots > 0), "memory_bag: slot ",
-              static_cast<int64_t>(outside), " is outside the table, expected 0 <= slot < ", num_slots);
+  if (!outside) return;
+  const int64_t* found = std::find_if(slot, slot + slots.numel(), [&](int64_t s) { return s < 0 || s >= num_slots; });
+  base::check(false, "memory_bag: slot ", *found, " is outside the table, expected 0 <= slot < ", num_slots);
 }
 
 void check_table_and_slots(const at::Tensor& table, const at::Tensor& slots) {
   base::check(table.dim() == 2 && known_dtype(table.scalar_type()),
               "memory_bag: table must be [S, D] float32, bfloat16 or float64, got ", table.sizes(), " ", table.dtype());
+  base::check(table.is_contiguous(), "memory_bag: table must be contiguous (a copy would be as large as the table), got strides ",
+              table.strides());
   base::check(slots.dim() == 2 && slots.scalar_type() == at::kLong, "memory_bag: slots must be [N, M] int64, got ",
               slots.sizes(), " ", slots.dtype());
   base::check(table.device().is_cpu() && slots.device().is_cpu(), "memory_bag: table and slots must be on the CPU, got ",
@@ -94,18 +97,18 @@ void run_weight_gradient(const BagFunctions<Row, T>& functions, const at::Tensor
 at::Tensor forward_cpu(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
   check_table_and_slots(table, slots);
   check_weights(table, slots, weights);
-  const at::Tensor rows = table.contiguous(), slot = slots.contiguous(), weight = weights.contiguous();
-  check_slots_inside(slot, rows.size(0));
-  at::Tensor output = at::empty({slot.size(0), rows.size(1)}, rows.options());
-  switch (rows.scalar_type()) {
+  const at::Tensor slot = slots.contiguous(), weight = weights.contiguous();
+  check_slots_inside(slot, table.size(0));
+  at::Tensor output = at::empty({slot.size(0), table.size(1)}, table.options());
+  switch (table.scalar_type()) {
     case at::kDouble:
-      run_forward(kernel().float64, rows, slot, weight, output);
+      run_forward(kernel().float64, table, slot, weight, output);
       break;
     case at::kBFloat16:
-      run_forward(kernel().bfloat16, rows, slot, weight, output);
+      run_forward(kernel().bfloat16, table, slot, weight, output);
       break;
     default:
-      run_forward(kernel().float32, rows, slot, weight, output);
+      run_forward(kernel().float32, table, slot, weight, output);
   }
   return output;
 }
@@ -115,19 +118,19 @@ at::Tensor weight_gradient_cpu(const at::Tensor& table, const at::Tensor& slots,
   base::check(grad_output.dim() == 2 && grad_output.size(0) == slots.size(0) && grad_output.size(1) == table.size(1),
               "memory_bag_weight_gradient: grad_output must be [", slots.size(0), ", ", table.size(1), "], got ",
               grad_output.sizes());
-  const at::Tensor rows = table.contiguous(), slot = slots.contiguous();
-  const at::Tensor grad = grad_output.to(weight_dtype(rows)).contiguous();
-  check_slots_inside(slot, rows.size(0));
+  const at::Tensor slot = slots.contiguous();
+  const at::Tensor grad = grad_output.to(weight_dtype(table)).contiguous();
+  check_slots_inside(slot, table.size(0));
   at::Tensor gradient = at::empty(slot.sizes(), grad.options());
-  switch (rows.scalar_type()) {
+  switch (table.scalar_type()) {
     case at::kDouble:
-      run_weight_gradient(kernel().float64, rows, slot, grad, gradient);
+      run_weight_gradient(kernel().float64, table, slot, grad, gradient);
       break;
     case at::kBFloat16:
-      run_weight_gradient(kernel().bfloat16, rows, slot, grad, gradient);
+      run_weight_gradient(kernel().bfloat16, table, slot, grad, gradient);
       break;
     default:
-      run_weight_gradient(kernel().float32, rows, slot, grad, gradient);
+      run_weight_gradient(kernel().float32, table, slot, grad, gradient);
   }
   return gradient;
 }

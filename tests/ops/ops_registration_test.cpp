@@ -1,0 +1,56 @@
+// Every op of this floor answers under its name, on the backends it declares, and with the kernel that was asked for.
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "base/cpu.h"
+#include "ops/kernel_choice.h"
+#include "ops/product_key_topk/product_key_topk.h"
+
+namespace memlayers::ops {
+namespace {
+
+std::optional<c10::OperatorHandle> find(const std::string& name) {
+  return c10::Dispatcher::singleton().findSchema({"memlayers::" + name, ""});
+}
+
+TEST(OpsRegistration, EveryOpHasASchemaAndACpuKernel) {
+  // The linker keeps the library only if something of it is called.
+  product_key_topk(at::zeros({1, 1, 2}), at::zeros({1, 2, 1, 1}), 1);
+  for (const char* name : {"product_key_topk", "product_key_topk_backward", "memory_bag", "memory_bag_weight_gradient",
+                           "gather_row_gradient", "row_squared_norm", "row_update", "bring_rows_up_to_date",
+                           "dense_row_update"}) {
+    const auto op = find(name);
+    ASSERT_TRUE(op.has_value()) << name;
+    EXPECT_TRUE(op->hasKernelForDispatchKey(c10::DispatchKey::CPU)) << name;
+  }
+}
+
+TEST(OpsRegistration, DifferentiableOpsHaveTheirGradient) {
+  for (const char* name : {"product_key_topk", "memory_bag"}) {
+    EXPECT_TRUE(find(name)->hasKernelForDispatchKey(c10::DispatchKey::Autograd)) << name;
+  }
+}
+
+TEST(OpsRegistration, AnOpIsReachedByName) {
+  c10::Stack stack{at::ones({2, 1, 2}), at::ones({1, 2, 3, 1}), 2};
+  find("product_key_topk")->callBoxed(stack);
+  ASSERT_EQ(stack.size(), 2u);
+  EXPECT_EQ(stack[1].toTensor().sizes(), (std::vector<int64_t>{2, 1, 2}));
+}
+
+TEST(OpsRegistration, TheForcedInstructionSetIsTheOneThatRuns) {
+  const std::string baseline = "baseline", avx2 = "avx2", avx512 = "avx512";
+  const std::string chosen = choose_kernel("ops_registration_test", baseline, avx2, avx512);
+  EXPECT_EQ(chosen, base::isa_name(base::isa()));
+  const char* forced = std::getenv("MEMLAYERS_ISA");
+  if (forced) {
+    EXPECT_EQ(chosen, forced);
+  }
+}
+
+}  // namespace
+}  // namespace memlayers::ops
