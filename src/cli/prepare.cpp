@@ -43,7 +43,8 @@ void choose_tokenizer(data::TokenizerConfig& config, const std::string& choice) 
 
 /// The short form: files and --output, no configuration file.
 PrepareConfig config_of_files(const Arguments& arguments) {
-  check(!arguments.words.empty(), "prepare: expected --config FILE, or files and --output DIR (see memlayers prepare --help)");
+  check(!arguments.words.empty(),
+        "prepare: expected --config FILE, or files and --output DIR (see memlayers prepare --help)");
   check(!arguments.output.empty(), "prepare: expected --output DIR with files given by name");
   PrepareConfig config;
   config.output = arguments.output;
@@ -77,18 +78,21 @@ PrepareConfig read_config(const Arguments& arguments) {
 void print_summary(const data::PrepareResult& result, const std::string& output) {
   const auto& summary = result.summary;
   const auto number = [&](const char* section, const char* key) { return summary.at(section).at(key).get<int64_t>(); };
-  std::cout << output << (result.reused ? ": already prepared, " : ": ") << number("train", "documents") << " documents, "
-            << number("train", "tokens") << " tokens";
-  if (number("validation", "documents") > 0) std::cout << " (validation: " << number("validation", "documents") << " documents)";
+  std::cout << output << (result.reused ? ": already prepared, " : ": ") << number("train", "documents")
+            << " documents, " << number("train", "tokens") << " tokens";
+  if (number("validation", "documents") > 0)
+    std::cout << " (validation: " << number("validation", "documents") << " documents)";
   if (number("facts", "count") > 0) {
     std::cout << ", " << number("facts", "count") << " facts read "
               << summary.at("facts").at("exposures_per_epoch").get<double>() << " times a pass";
   }
-  std::cout << ", " << number("questions", "count") << " questions, vocabulary " << number("tokenizer", "vocab_size") << "\n";
+  std::cout << ", " << number("questions", "count") << " questions, vocabulary " << number("tokenizer", "vocab_size")
+            << "\n";
   for (const auto& source : summary.at("sources")) {
     const auto left_out = source.value("left_out", nlohmann::ordered_json::object());
     for (const auto& [reason, count] : left_out.items()) {
-      std::cout << "  " << source.at("kind").get<std::string>() << ": left out " << count << " facts: " << reason << "\n";
+      std::cout << "  " << source.at("kind").get<std::string>() << ": left out " << count << " facts: " << reason
+                << "\n";
     }
   }
   std::cout << std::flush;
@@ -100,16 +104,19 @@ int run_prepare(int argc, char** argv) {
   Arguments arguments;
   arguments.tokenizer = "sentencepiece";
   arguments.text_field = "text";
-  CLI::App app("Turns text, JSONL and facts into token shards, a tokenizer and questions.\n"
-               "  memlayers prepare --config FILE [key=value ...]\n"
-               "  memlayers prepare INPUT... --output DIR [--tokenizer KIND]",
-               "memlayers prepare");
+  CLI::App app(
+      "Turns text, JSONL and facts into token shards, a tokenizer and questions.\n"
+      "  memlayers prepare --config FILE [key=value ...]\n"
+      "  memlayers prepare INPUT... --output DIR [--tokenizer KIND]",
+      "memlayers prepare");
   app.add_option("words", arguments.words, "with --config: key=value; else files: JSONL or text, plain, .gz or .zst");
   app.add_option("-c,--config", arguments.config, "configuration file (YAML); --keys lists what it may hold");
   app.add_option("-o,--output", arguments.output, "folder to write");
   app.add_option("-t,--tokenizer", arguments.tokenizer,
-                 "bytes, sentencepiece (16,000 pieces), a number of pieces, or the path of an existing one")->capture_default_str();
-  app.add_option("--text-field", arguments.text_field, "field of a JSONL line that holds the text")->capture_default_str();
+                 "bytes, sentencepiece (16,000 pieces), a number of pieces, or the path of an existing one")
+      ->capture_default_str();
+  app.add_option("--text-field", arguments.text_field, "field of a JSONL line that holds the text")
+      ->capture_default_str();
   app.add_flag("--force", arguments.force, "replace data that prepare wrote there with other settings");
   app.add_flag("--keys", arguments.keys, "print all keys of a configuration with their defaults, and end");
   if (const auto status = parse_command_line(app, argc, argv)) return *status;

@@ -1,6 +1,6 @@
-// Synthetic people in the manner of bioS (Allen-Zhu and Li, "Physics of Language Models: Part 3.1", 2023): six attributes
-// each, told in several wordings and in random order. No person of any pretraining text, so what a model knows of
-// them it has read here.
+// Synthetic people in the manner of bioS (Allen-Zhu and Li, "Physics of Language Models: Part 3.1", 2023): six
+// attributes each, told in several wordings and in random order. No person of any pretraining text, so what a model
+// knows of them it has read here.
 #pragma once
 
 #include "data/fact.h"

@@ -29,7 +29,8 @@ class BiographySource : public DocumentSource {
     part = {};
     part.validation = done_ >= training_;
     const int64_t copy = done_ / people_, position = (part.validation ? done_ - training_ : done_) % people_;
-    RandomStream keys(seed_.seed, part.validation ? "people to validate" : "order of people", part.validation ? 0 : copy);
+    RandomStream keys(seed_.seed, part.validation ? "people to validate" : "order of people",
+                      part.validation ? 0 : copy);
     const int64_t person = static_cast<int64_t>(base::permuted(position, people_, keys.next()));
     RandomStream draw(seed_.seed, "biography", done_);
     std::vector<int64_t> order(kBiographyAttributes);

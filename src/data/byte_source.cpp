@@ -38,7 +38,8 @@ class PackedFile {
     if (begin_ < end_) return true;
     begin_ = 0;
     end_ = std::fread(buffer_.data(), 1, buffer_.size(), file_.get());
-    if (end_ == 0 && std::ferror(file_.get())) throw IoError(path_, std::string("cannot be read: ") + std::strerror(errno));
+    if (end_ == 0 && std::ferror(file_.get()))
+      throw IoError(path_, std::string("cannot be read: ") + std::strerror(errno));
     read_ += end_;
     return end_ > 0;
   }
@@ -75,7 +76,8 @@ class GzipSource : public ByteSource {
  public:
   explicit GzipSource(PackedFile file) : file_(std::move(file)) {
     constexpr int kGzipWindow = 15 + 16;  // zlib's way to ask for the gzip container
-    if (inflateInit2(&stream_, kGzipWindow) != Z_OK) throw IoError(file_.path(), "zlib does not start (out of memory?)");
+    if (inflateInit2(&stream_, kGzipWindow) != Z_OK)
+      throw IoError(file_.path(), "zlib does not start (out of memory?)");
   }
   ~GzipSource() override { inflateEnd(&stream_); }
 
@@ -161,7 +163,8 @@ std::unique_ptr<ByteSource> open_byte_source(const fs::path& path, size_t buffer
   if (any && begins_with(file, "\x28\xB5\x2F\xFD")) return std::make_unique<ZstdSource>(std::move(file));
   const std::string extension = path.extension();
   if (extension == ".gz") throw IoError(path, any ? "is not a gzip file" : "truncated gzip stream (the file is empty)");
-  if (extension == ".zst") throw IoError(path, any ? "is not a zstd file" : "truncated zstd stream (the file is empty)");
+  if (extension == ".zst")
+    throw IoError(path, any ? "is not a zstd file" : "truncated zstd stream (the file is empty)");
   return std::make_unique<PlainSource>(std::move(file));
 }
 

@@ -130,8 +130,8 @@ std::vector<Question> fact_questions(const FactSet& set, uint64_t seed) {
   for (size_t i = 0; i < set.facts.size(); ++i) {
     const Fact& fact = set.facts[i];
     const auto ask = [&](const std::string& wording, bool seen) {
-      questions.push_back({static_cast<int64_t>(questions.size()), set.relations[fact.relation].name, fact.subject, seen,
-                           render_prompt(wording, fact.subject), fact.answers});
+      questions.push_back({static_cast<int64_t>(questions.size()), set.relations[fact.relation].name, fact.subject,
+                           seen, render_prompt(wording, fact.subject), fact.answers});
     };
     for (const std::string& wording : held_out_wordings(set, fact)) ask(wording, false);
     std::vector<std::string> seen = trained_wordings(set, fact);

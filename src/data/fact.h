@@ -1,7 +1,7 @@
 // Facts: (relation, subject, answers), and the wordings of each relation, some trained, some held out for asking.
 //
-// A wording is a sentence with [X] for the subject and [Y] for the answer. What is asked is the text before [Y], so only
-// wordings that end with the answer can be asked; others may be trained.
+// A wording is a sentence with [X] for the subject and [Y] for the answer. What is asked is the text before [Y], so
+// only wordings that end with the answer can be asked; others may be trained.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +42,8 @@ std::string render(const std::string& wording, const std::string& subject, const
 /// The text before the answer, without the space in front of it. The wording ends with the answer.
 std::string render_prompt(const std::string& wording, const std::string& subject);
 
-/// Wordings that are trained, or held out, for one fact: its relation's and, if it has one, its own question. A question
-/// is held out where the relation has trained wordings, and trained where it is all there is.
+/// Wordings that are trained, or held out, for one fact: its relation's and, if it has one, its own question. A
+/// question is held out where the relation has trained wordings, and trained where it is all there is.
 std::vector<std::string> trained_wordings(const FactSet& set, const Fact& fact);
 std::vector<std::string> held_out_wordings(const FactSet& set, const Fact& fact);
 

@@ -62,7 +62,8 @@ void add_wordings(FactSet& set, Patterns patterns, int64_t held_out) {
   for (Relation& relation : set.relations) {
     auto& own = patterns[relation.name];
     hold_out_last(own, held_out);
-    for (const Pattern& pattern : own) (pattern.held_out ? relation.held_out : relation.trained).push_back(pattern.text);
+    for (const Pattern& pattern : own)
+      (pattern.held_out ? relation.held_out : relation.trained).push_back(pattern.text);
   }
 }
 

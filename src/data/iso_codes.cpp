@@ -18,7 +18,8 @@ using Record = std::map<std::string, std::string>;
 std::vector<Record> read_records(const fs::path& folder, const std::string& standard) {
   const fs::path file = folder / ("iso_" + standard + ".json");
   if (!fs::exists(file)) {
-    throw base::IoError(file, "there is no such file; install Debian's package iso-codes, or give its folder of JSON files as path");
+    throw base::IoError(
+        file, "there is no such file; install Debian's package iso-codes, or give its folder of JSON files as path");
   }
   const auto json = nlohmann::json::parse(base::read_text(file), nullptr, false);
   try {
@@ -41,7 +42,8 @@ std::string get(const Record& record, const std::string& key) {
 }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
@@ -72,7 +74,9 @@ class Collector {
  private:
   // As a whole word: the code "as" may stand inside of "Assamese".
   static bool stands_in(const std::string& word, const std::string& text) {
-    const auto is_letter = [&](size_t i) { return i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || text[i] & 0x80); };
+    const auto is_letter = [&](size_t i) {
+      return i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || text[i] & 0x80);
+    };
     for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
       if ((at == 0 || !is_letter(at - 1)) && !is_letter(at + word.size())) return true;
     }
@@ -159,7 +163,8 @@ void add_languages(Collector& facts, const std::vector<Record>& languages, const
   for (const Record& family : families) facts.add("family_code", get(family, "name"), get(family, "alpha_3"));
 }
 
-void add_currencies_and_scripts(Collector& facts, const std::vector<Record>& currencies, const std::vector<Record>& scripts) {
+void add_currencies_and_scripts(Collector& facts, const std::vector<Record>& currencies,
+                                const std::vector<Record>& scripts) {
   for (const Record& currency : currencies) {
     facts.add("currency_code", get(currency, "name"), get(currency, "alpha_3"));
     facts.add("currency_numeric", get(currency, "name"), get(currency, "numeric"));

@@ -10,8 +10,8 @@ namespace memlayers::data {
 
 inline constexpr const char* kIsoCodesFolder = "/usr/share/iso-codes/json";
 
-/// All facts of the folder with JSON files. What cannot be asked cleanly is left out and counted by reason: a subject with
-/// two answers, an answer that is its subject or stands in it, an answer with a full stop. A subdivision whose
+/// All facts of the folder with JSON files. What cannot be asked cleanly is left out and counted by reason: a subject
+/// with two answers, an answer that is its subject or stands in it, an answer with a full stop. A subdivision whose
 /// name occurs in several countries becomes "Name in Country" where its country is not what is asked.
 /// Throws IoError (the package is not installed, a damaged file).
 FactSet iso_codes_facts(const std::filesystem::path& folder);

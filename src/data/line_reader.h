@@ -1,7 +1,8 @@
 // Lines of a plain, gzip or zstd file, streamed: memory is two buffers and one line, whatever the file's size.
 //
 // The packing is told by the file's first bytes; a name ending in .gz or .zst promises it, and a file that breaks the
-// promise is refused. Invalid UTF-8 is replaced by U+FFFD and counted, a byte order mark and "\r" before "\n" are dropped.
+// promise is refused. Invalid UTF-8 is replaced by U+FFFD and counted, a byte order mark and "\r" before "\n" are
+// dropped.
 #pragma once
 
 #include <cstdint>

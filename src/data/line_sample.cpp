@@ -9,7 +9,8 @@ constexpr size_t kPieceBytes = 2048;  // below the longest line that SentencePie
 
 }  // namespace
 
-LineSample::LineSample(int64_t size, uint64_t seed) : size_(static_cast<uint64_t>(size)), stream_(seed, "tokenizer sample") {}
+LineSample::LineSample(int64_t size, uint64_t seed)
+    : size_(static_cast<uint64_t>(size)), stream_(seed, "tokenizer sample") {}
 
 void LineSample::add(std::string_view text) {
   while (!text.empty()) {

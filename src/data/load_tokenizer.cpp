@@ -17,7 +17,8 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const fs::path& path) {
   if (fs::exists(folder / kTokenizerModelFile)) return load_sentencepiece(folder / kTokenizerModelFile);
   const fs::path file = folder / kTokenizerConfigFile;
   if (!fs::exists(file)) {
-    throw IoError(folder, base::concat("holds no tokenizer (neither ", kTokenizerModelFile, " nor ", kTokenizerConfigFile, ")"));
+    throw IoError(
+        folder, base::concat("holds no tokenizer (neither ", kTokenizerModelFile, " nor ", kTokenizerConfigFile, ")"));
   }
   const auto config = nlohmann::json::parse(base::read_text(file), nullptr, false);
   if (config.is_discarded() || !config.is_object()) throw IoError(file, "not valid JSON");

@@ -21,9 +21,10 @@ using nlohmann::json;
 void LoaderConfig::validate() {
   check(seq_len >= 1, "data.seq_len: expected at least 1, got ", seq_len);
   check(batch_size >= 1, "data.batch_size: expected at least 1, got ", batch_size);
-  check(seq_len < (int64_t{1} << 31) && batch_size < (int64_t{1} << 31) / (seq_len + 1),
-        "data: a batch of ", batch_size, " sequences of ", seq_len, " tokens is larger than 2^31 tokens");
-  check(packing == "concatenate" || packing == "whole", "data.packing: expected concatenate or whole, got \"", packing, "\"");
+  check(seq_len < (int64_t{1} << 31) && batch_size < (int64_t{1} << 31) / (seq_len + 1), "data: a batch of ",
+        batch_size, " sequences of ", seq_len, " tokens is larger than 2^31 tokens");
+  check(packing == "concatenate" || packing == "whole", "data.packing: expected concatenate or whole, got \"", packing,
+        "\"");
   for (size_t i = 0; i < sources.size(); ++i) {
     check(!sources[i].path.empty(), "data.sources.", i, ".path: expected a folder written by `memlayers prepare`");
     check(std::isfinite(sources[i].weight) && sources[i].weight > 0, "data.sources.", i,
@@ -70,7 +71,8 @@ void Loader::State::open_sources() {
     sources.push_back({PreparedSplit(source.path, split), sum / total});
     const PreparedSplit& data = sources.back().data;
     check(data.tokenizer_hash() == sources.front().data.tokenizer_hash(), "data.sources: ", source.path, " and ",
-          config.sources.front().path, " were prepared with different tokenizers; prepare one with the other's (tokenizer.kind=path tokenizer.path=",
+          config.sources.front().path,
+          " were prepared with different tokenizers; prepare one with the other's (tokenizer.kind=path tokenizer.path=",
           config.sources.front().path, ")");
     const uint64_t own = data.hash();
     hash = base::hash_bytes(&own, sizeof(own), hash);
@@ -97,7 +99,8 @@ void Loader::State::fill_window(std::span<int32_t> window) {
   size_t filled = 0;
   while (filled < window.size()) {
     if (cursor.source < 0 || cursor.offset >= cursor.length) draw_document();
-    const int64_t count = std::min<int64_t>(cursor.length - cursor.offset, static_cast<int64_t>(window.size() - filled));
+    const int64_t count =
+        std::min<int64_t>(cursor.length - cursor.offset, static_cast<int64_t>(window.size() - filled));
     sources[cursor.source].data.read(cursor.document, cursor.offset, cursor.offset + count, window.data() + filled);
     cursor.offset += count;
     filled += count;
@@ -172,21 +175,26 @@ void Loader::set_state(const json& saved) {
     check_same(saved, "packing", s.config.packing);
     check_same(saved, "fingerprint", s.fingerprint);
     const auto drawn = saved.at("drawn").get<std::vector<uint64_t>>();
-    check(drawn.size() == s.sources.size(), "Loader: the saved state has ", drawn.size(), " sources, this run has ", s.sources.size());
+    check(drawn.size() == s.sources.size(), "Loader: the saved state has ", drawn.size(), " sources, this run has ",
+          s.sources.size());
     Cursor cursor;
     const json& from = saved.at("cursor");
     cursor.source = from.at("source").get<int64_t>();
     if (cursor.source >= 0) {
-      check(cursor.source < static_cast<int64_t>(s.sources.size()), "Loader: the saved state names source ", cursor.source);
+      check(cursor.source < static_cast<int64_t>(s.sources.size()), "Loader: the saved state names source ",
+            cursor.source);
       const PreparedSplit& data = s.sources[cursor.source].data;
       cursor.document = from.at("document").get<int64_t>();
       cursor.offset = from.at("offset").get<int64_t>();
-      check(cursor.document >= 0 && cursor.document < data.documents(), "Loader: the saved state names document ", cursor.document);
+      check(cursor.document >= 0 && cursor.document < data.documents(), "Loader: the saved state names document ",
+            cursor.document);
       cursor.length = data.document_length(cursor.document);
-      check(cursor.offset >= 0 && cursor.offset <= cursor.length, "Loader: the saved state names token ", cursor.offset);
+      check(cursor.offset >= 0 && cursor.offset <= cursor.length, "Loader: the saved state names token ",
+            cursor.offset);
     }
     const auto draws = saved.at("draws").get<uint64_t>();
-    const auto tokens_drawn = saved.at("tokens_drawn").get<int64_t>(), tokens_cropped = saved.at("tokens_cropped").get<int64_t>();
+    const auto tokens_drawn = saved.at("tokens_drawn").get<int64_t>(),
+               tokens_cropped = saved.at("tokens_cropped").get<int64_t>();
     for (size_t i = 0; i < drawn.size(); ++i) s.sources[i].drawn = drawn[i];
     s.draws = draws;
     s.cursor = cursor;
@@ -198,7 +206,9 @@ void Loader::set_state(const json& saved) {
 }
 
 double Loader::cropped_share() const {
-  return state_->tokens_drawn == 0 ? 0.0 : static_cast<double>(state_->tokens_cropped) / static_cast<double>(state_->tokens_drawn);
+  return state_->tokens_drawn == 0
+             ? 0.0
+             : static_cast<double>(state_->tokens_cropped) / static_cast<double>(state_->tokens_drawn);
 }
 
 int64_t Loader::vocab_size() const { return state_->sources.front().data.vocab_size(); }

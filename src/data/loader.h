@@ -17,8 +17,9 @@ struct SourceConfig {
   double weight = 1.0;
   static constexpr auto fields() {
     using base::field;
-    return std::tuple{field("path", &SourceConfig::path, "folder written by `memlayers prepare`"),
-                      field("weight", &SourceConfig::weight, "share of the documents drawn, relative to the other sources")};
+    return std::tuple{
+        field("path", &SourceConfig::path, "folder written by `memlayers prepare`"),
+        field("weight", &SourceConfig::weight, "share of the documents drawn, relative to the other sources")};
   }
 };
 
@@ -31,19 +32,22 @@ struct LoaderConfig {
   static constexpr auto fields() {
     using base::field;
     using C = LoaderConfig;
-    return std::tuple{field("sources", &C::sources, "prepared data folders and their weights"),
-                      field("seq_len", &C::seq_len, "T, tokens of a sequence"),
-                      field("batch_size", &C::batch_size, "B, sequences of an optimizer step (all micro-steps together)"),
-                      field("packing", &C::packing, "concatenate (documents cross windows) or whole (a window begins with a "
-                                                    "document; what does not fit is cropped, and the share reported)"),
-                      field("seed", &C::seed, "order of documents; equal seeds give equal batches")};
+    return std::tuple{
+        field("sources", &C::sources, "prepared data folders and their weights"),
+        field("seq_len", &C::seq_len, "T, tokens of a sequence"),
+        field("batch_size", &C::batch_size, "B, sequences of an optimizer step (all micro-steps together)"),
+        field("packing", &C::packing,
+              "concatenate (documents cross windows) or whole (a window begins with a "
+              "document; what does not fit is cropped, and the share reported)"),
+        field("seed", &C::seed, "order of documents; equal seeds give equal batches")};
   }
   void validate();
 };
 
 class Loader {
  public:
-  /// `split`: "train" or "validation". Throws IoError (unreadable, truncated), UsageError (sources disagree on tokenizer).
+  /// `split`: "train" or "validation". Throws IoError (unreadable, truncated), UsageError (sources disagree on
+  /// tokenizer).
   Loader(const LoaderConfig& config, const std::string& split);
   ~Loader();
 

@@ -65,14 +65,17 @@ ordered_json describe_inputs(const PrepareConfig& config) {
 bool holds_same_data(const PrepareConfig& config, const ordered_json& inputs, bool force) {
   const fs::path output = config.output;
   if (!fs::exists(output) || (fs::is_directory(output) && fs::is_empty(output))) return false;
-  check(fs::exists(output / kPrepareFile), "output: ", config.output, " exists and was not written by prepare; name another folder");
+  check(fs::exists(output / kPrepareFile), "output: ", config.output,
+        " exists and was not written by prepare; name another folder");
   if (force) return false;
   const ordered_json found = ordered_json::parse(base::read_text(output / kPrepareFile), nullptr, false);
   if (found.is_object() && found.value("format", ordered_json()) == kPrepareFormat &&
-      found.value("config", ordered_json()) == base::config_to_json(config) && found.value("inputs", ordered_json()) == inputs) {
+      found.value("config", ordered_json()) == base::config_to_json(config) &&
+      found.value("inputs", ordered_json()) == inputs) {
     return true;
   }
-  throw base::UsageError(concat("output: ", config.output, " holds data of another configuration or of inputs that have "
+  throw base::UsageError(concat("output: ", config.output,
+                                " holds data of another configuration or of inputs that have "
                                 "changed since; give --force to replace it, or name another output"));
 }
 
@@ -146,12 +149,13 @@ ordered_json describe_facts(const ordered_json& sources) {
 void warn_of_damage(const ordered_json& report) {
   const int64_t replaced = report.value("invalid_utf8_replaced", int64_t{0});
   if (replaced == 0) return;
-  base::log_warning(concat(report.at("path").get<std::string>(), ": ", replaced,
-                           " invalid UTF-8 sequences were replaced by U+FFFD"));
+  base::log_warning(
+      concat(report.at("path").get<std::string>(), ": ", replaced, " invalid UTF-8 sequences were replaced by U+FFFD"));
 }
 
 /// Encodes one source into both splits and says what it was.
-ordered_json write_source(DocumentSource& source, const PrepareSource& config, SplitWriter& train, SplitWriter& validation) {
+ordered_json write_source(DocumentSource& source, const PrepareSource& config, SplitWriter& train,
+                          SplitWriter& validation) {
   const int64_t documents = train.documents(), tokens = train.tokens(), validation_documents = validation.documents();
   read_all(source, "prepare " + kind_name(config.kind), [&](const DocumentPart& part) {
     (part.validation ? validation : train).write(part.text, part.begins, part.ends);
@@ -166,16 +170,20 @@ ordered_json write_source(DocumentSource& source, const PrepareSource& config, S
   return report;
 }
 
-ordered_json fill_folder(const fs::path& folder, const PrepareConfig& config, const ordered_json& inputs, Sources& sources,
-                         const Tokenizer& tokenizer) {
+ordered_json fill_folder(const fs::path& folder, const PrepareConfig& config, const ordered_json& inputs,
+                         Sources& sources, const Tokenizer& tokenizer) {
   tokenizer.save(folder);
   SplitWriter train(folder, "train", tokenizer, config.documents_per_shard);
   SplitWriter validation(folder, "validation", tokenizer, config.documents_per_shard);
   ordered_json reports = ordered_json::array();
-  for (size_t i = 0; i < sources.size(); ++i) reports.push_back(write_source(*sources[i], config.sources[i], train, validation));
+  for (size_t i = 0; i < sources.size(); ++i)
+    reports.push_back(write_source(*sources[i], config.sources[i], train, validation));
   train.finish();
   validation.finish();
   check(train.documents() > 0, "prepare: the sources give no document to train on");
+  if (config.validation_share > 0 && validation.documents() == 0) {
+    base::log_info("prepare: too few documents for a validation split; there is none");
+  }
   const std::vector<Question> questions = gather_questions(config, sources);
   if (!questions.empty()) write_questions(folder / kQuestionsFile, questions);
   const ordered_json summary = {{"format", kPrepareFormat},

@@ -59,16 +59,19 @@ void PrepareSource::validate() const {
 
 void TokenizerConfig::validate() const {
   check(vocab_size >= 1 && vocab_size <= 1'000'000, "tokenizer.vocab_size: expected 1 to 1,000,000, got ", vocab_size);
-  check(model_type == "bpe" || model_type == "unigram", "tokenizer.model_type: expected bpe or unigram, got \"", model_type, "\"");
+  check(model_type == "bpe" || model_type == "unigram", "tokenizer.model_type: expected bpe or unigram, got \"",
+        model_type, "\"");
   check(sample_lines >= 1, "tokenizer.sample_lines: expected at least 1, got ", sample_lines);
-  check((kind == TokenizerKind::kPath) == !path.empty(),
-        kind == TokenizerKind::kPath ? "tokenizer.path is missing (kind path)" : "tokenizer.path is set: give tokenizer.kind=path too");
+  check((kind == TokenizerKind::kPath) == !path.empty(), kind == TokenizerKind::kPath
+                                                             ? "tokenizer.path is missing (kind path)"
+                                                             : "tokenizer.path is set: give tokenizer.kind=path too");
 }
 
 void PrepareConfig::validate() const {
   check(!output.empty(), "output is missing: the folder to write");
   check(!sources.empty(), "sources is empty: there is nothing to prepare");
-  check(validation_share >= 0 && validation_share < 1, "validation_share: expected 0 to below 1, got ", validation_share);
+  check(validation_share >= 0 && validation_share < 1, "validation_share: expected 0 to below 1, got ",
+        validation_share);
   check(max_questions >= 0, "max_questions: expected 0 (all) or more, got ", max_questions);
   check(documents_per_shard >= 1, "documents_per_shard: expected at least 1, got ", documents_per_shard);
 }

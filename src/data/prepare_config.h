@@ -10,9 +10,9 @@ namespace memlayers::data {
 enum class SourceKind { kJsonl, kText, kIsoCodes, kBiographies, kFacts, kQuestions };
 constexpr auto enum_names(SourceKind) {
   using enum SourceKind;
-  return std::array{std::pair{kJsonl, "jsonl"},   std::pair{kText, "text"},
+  return std::array{std::pair{kJsonl, "jsonl"},        std::pair{kText, "text"},
                     std::pair{kIsoCodes, "iso_codes"}, std::pair{kBiographies, "biographies"},
-                    std::pair{kFacts, "facts"},   std::pair{kQuestions, "questions"}};
+                    std::pair{kFacts, "facts"},        std::pair{kQuestions, "questions"}};
 }
 
 enum class TextDocuments { kFile, kParagraphs, kLines };
@@ -56,11 +56,13 @@ struct PrepareSource {
         field("text_field", &C::text_field, "jsonl: the field with a document's text"),
         field("documents", &C::documents, "text: what a document is: file, paragraphs (between blank lines) or lines"),
         field("limit_documents", &C::limit_documents, "jsonl, text: read so many documents; 0: all"),
-        field("limit_facts", &C::limit_facts, "iso_codes, facts, questions: take so many facts, spread over the "
-                                              "relations; fewer are among more; 0: all"),
+        field("limit_facts", &C::limit_facts,
+              "iso_codes, facts, questions: take so many facts, spread over the "
+              "relations; fewer are among more; 0: all"),
         field("facts_per_document", &C::facts_per_document, "iso_codes, facts, questions: sentences of a document"),
         field("patterns", &C::patterns, "facts: JSONL with the wordings, {relation, pattern with [X] and [Y]}"),
-        field("held_out", &C::held_out, "facts: wordings of a relation that are not trained but asked (at most a third)"),
+        field("held_out", &C::held_out,
+              "facts: wordings of a relation that are not trained but asked (at most a third)"),
         field("people", &C::people, "biographies: number of people; the first n of more are the same n"),
         field("copies", &C::copies, "biographies: documents about each person, each worded anew"),
         field("use", &C::use, "facts, questions, iso_codes, biographies: both, train (not asked) or ask (not trained)"),
@@ -106,8 +108,9 @@ struct PrepareConfig {
         field("output", &C::output, "folder to write"),
         field("tokenizer", &C::tokenizer, "how text becomes tokens"),
         field("sources", &C::sources, "what is read, in this order"),
-        field("validation_share", &C::validation_share, "share of the documents held out; of facts: of the facts, which "
-                                                        "are all trained, in a wording that is not"),
+        field("validation_share", &C::validation_share,
+              "share of the documents held out; of facts: of the facts, which "
+              "are all trained, in a wording that is not"),
         field("max_questions", &C::max_questions, "questions written at most, drawn evenly by seed; 0: all"),
         field("documents_per_shard", &C::documents_per_shard, "largest number of documents of one shard file"),
         field("seed", &C::seed, "of every draw: validation split, order of sentences, people, limits"),

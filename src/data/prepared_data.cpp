@@ -41,7 +41,11 @@ PreparedSplit::PreparedSplit(const fs::path& folder, const std::string& split) :
   } catch (const nlohmann::json::exception& error) {
     throw IoError(folder / kPrepareFile, std::string("damaged: ") + error.what());
   }
-  if (count <= 0) throw IoError(folder, "has no " + split + " shards; prepare it with a larger validation_share");
+  if (count <= 0) {
+    throw IoError(folder, "has no " + split +
+                              " shards: prepare it with a larger validation_share, or with more documents "
+                              "than one (text: documents=paragraphs)");
+  }
   hash_ = base::hash_bytes(tokenizer_hash_.data(), tokenizer_hash_.size());
   for (int64_t shard = 0; shard < count; ++shard) {
     shards_.emplace_back(folder / shard_name(split, shard));

@@ -30,12 +30,10 @@ std::vector<Question> read_questions(const std::filesystem::path& path) {
 void write_questions(const std::filesystem::path& path, const std::vector<Question>& questions) {
   base::AtomicFile file(path);
   for (const Question& question : questions) {
-    const nlohmann::ordered_json line = {{"id", question.id},
-                                         {"relation", question.relation},
-                                         {"subject", question.subject},
-                                         {"wording", question.seen_wording ? "seen" : "unseen"},
-                                         {"prompt", question.prompt},
-                                         {"answers", question.answers}};
+    const nlohmann::ordered_json line = {
+        {"id", question.id},           {"relation", question.relation},
+        {"subject", question.subject}, {"wording", question.seen_wording ? "seen" : "unseen"},
+        {"prompt", question.prompt},   {"answers", question.answers}};
     file.write(line.dump() + "\n");
   }
   file.commit();

@@ -139,7 +139,8 @@ class Lines : public sentencepiece::SentenceIterator {
 
  private:
   void skip_empty() {
-    while (position_ < lines_.size() && (lines_[position_].empty() || lines_[position_].size() > kMaxTrainingLine)) ++position_;
+    while (position_ < lines_.size() && (lines_[position_].empty() || lines_[position_].size() > kMaxTrainingLine))
+      ++position_;
   }
   const std::vector<std::string>& lines_;
   size_t position_ = 0;
@@ -174,8 +175,8 @@ std::shared_ptr<const Tokenizer> train_sentencepiece(const std::vector<std::stri
   base::check(model_type == "bpe" || model_type == "unigram", "tokenizer.model_type: expected bpe or unigram, got \"",
               model_type, "\"");
   constexpr int32_t kLeast = 3 + 256 + 1;  // the special ids, one piece a byte, and the space
-  base::check(vocab_size > kLeast, "tokenizer.vocab_size: expected more than ", kLeast, " (3 special ids, 256 bytes), got ",
-              vocab_size, "; use kind: bytes for a vocabulary of 259");
+  base::check(vocab_size > kLeast, "tokenizer.vocab_size: expected more than ", kLeast,
+              " (3 special ids, 256 bytes), got ", vocab_size, "; use kind: bytes for a vocabulary of 259");
   Lines iterator(lines);
   base::check(!iterator.done(), "tokenizer: there is no text to train it on");
   std::string model;
@@ -184,8 +185,8 @@ std::shared_ptr<const Tokenizer> train_sentencepiece(const std::vector<std::stri
               lines.size(), " lines: ", status.error_message(), "; change tokenizer.vocab_size or use kind: bytes");
   auto tokenizer = std::make_shared<SentencePieceTokenizer>(std::move(model), "trained tokenizer");
   if (tokenizer->vocab_size() < vocab_size) {
-    base::log_warning(base::concat("tokenizer: the text gives only ", tokenizer->vocab_size(), " pieces of the ", vocab_size,
-                                   " asked for; the vocabulary is that large"));
+    base::log_warning(base::concat("tokenizer: the text gives only ", tokenizer->vocab_size(), " pieces of the ",
+                                   vocab_size, " asked for; the vocabulary is that large"));
   }
   return tokenizer;
 }
@@ -194,7 +195,8 @@ std::string tokenizer_hash(const Tokenizer& tokenizer) {
   const auto* sentencepiece = dynamic_cast<const SentencePieceTokenizer*>(&tokenizer);
   const std::string text = sentencepiece ? sentencepiece->model() : tokenizer.kind();
   std::array<char, 17> hash;
-  std::snprintf(hash.data(), hash.size(), "%016llx", static_cast<unsigned long long>(base::hash_bytes(text.data(), text.size())));
+  std::snprintf(hash.data(), hash.size(), "%016llx",
+                static_cast<unsigned long long>(base::hash_bytes(text.data(), text.size())));
   return hash.data();
 }
 

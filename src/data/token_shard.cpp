@@ -35,7 +35,8 @@ struct TokenShard::State {
 };
 
 void TokenShard::State::check_header() {
-  if (index.size() < kShardHeaderBytes) fail_index(base::concat("truncated: ", index.size(), " bytes, the header alone has ", kShardHeaderBytes));
+  if (index.size() < kShardHeaderBytes)
+    fail_index(base::concat("truncated: ", index.size(), " bytes, the header alone has ", kShardHeaderBytes));
   if (std::memcmp(index.data(), kShardMagic.data(), kShardMagic.size()) != 0) fail_index("not a token shard's index");
   const auto version = get<uint64_t>(9);
   if (version != kShardVersion) fail_index(base::concat("version ", version, ", expected ", kShardVersion));
@@ -67,14 +68,16 @@ void TokenShard::State::check_documents(size_t documents_at) {
     if (size < 0) fail_index(base::concat("document ", document, " has the length ", size));
     const uint64_t end = static_cast<uint64_t>(begin) + static_cast<uint64_t>(size) * token_bytes;
     if (begin < 0 || begin % static_cast<int64_t>(token_bytes) != 0 || end > bytes.size()) {
-      fail_index(base::concat("document ", document, " points outside of the token file (", bytes.size(), " bytes; truncated?)"));
+      fail_index(base::concat("document ", document, " points outside of the token file (", bytes.size(),
+                              " bytes; truncated?)"));
     }
     if (get<int64_t>(documents_at + document * sizeof(int64_t)) != document) {
       fail_index(base::concat("document ", document, " has not one sequence"));
     }
     if (__builtin_add_overflow(tokens, int64_t{size}, &tokens)) fail_index("the sum of the lengths overflows");
   }
-  if (get<int64_t>(documents_at + documents * sizeof(int64_t)) != documents) fail_index("the last document end is wrong");
+  if (get<int64_t>(documents_at + documents * sizeof(int64_t)) != documents)
+    fail_index("the last document end is wrong");
 }
 
 TokenShard::TokenShard(std::unique_ptr<State> state) : state_(std::move(state)) { state_->check_header(); }
@@ -112,7 +115,8 @@ int64_t TokenShard::document_length(int64_t document) const {
 void TokenShard::read(int64_t document, int64_t begin, int64_t end, int32_t* out) const {
   const State& s = *state_;
   const int64_t length = document_length(document);
-  base::check(0 <= begin && begin <= end && end <= length, "TokenShard: tokens [", begin, ", ", end, ") of a document of ", length);
+  base::check(0 <= begin && begin <= end && end <= length, "TokenShard: tokens [", begin, ", ", end,
+              ") of a document of ", length);
   const std::byte* from = s.bytes.data() + s.pointer(document) + begin * static_cast<int64_t>(s.token_bytes);
   if (s.token_bytes == 4) {
     if (begin < end) std::memcpy(out, from, (end - begin) * sizeof(int32_t));

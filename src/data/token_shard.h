@@ -1,8 +1,8 @@
 // Token shards: NAME.bin holds tokens, NAME.idx the documents (Megatron's indexed dataset, so others can read it).
 //
 // .idx: 9 bytes "MMIDIDX\0\0", u64 version 1, u8 dtype code (4 int32, 8 uint16), u64 sequences, u64 documents + 1,
-// i32 lengths[sequences] (tokens), i64 pointers[sequences] (bytes into .bin), i64 document_indices[documents + 1]. Every
-// document is one sequence here. The reader trusts nothing: all sizes are checked against the files' sizes.
+// i32 lengths[sequences] (tokens), i64 pointers[sequences] (bytes into .bin), i64 document_indices[documents + 1].
+// Every document is one sequence here. The reader trusts nothing: all sizes are checked against the files' sizes.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ namespace memlayers::data {
 
 class TokenShardWriter {
  public:
-  /// `stem` without extension; tokens are uint16 when vocab_size <= 65,536, else int32. Atomic: files appear on finish().
+  /// `stem` without extension; tokens are uint16 when vocab_size <= 65,536, else int32. Atomic: files appear on
+  /// finish().
   TokenShardWriter(const std::filesystem::path& stem, int64_t vocab_size);
   ~TokenShardWriter();
   /// Throws UsageError for an id outside [0, vocab_size); an empty document is dropped.

@@ -50,8 +50,8 @@ void TokenShardWriter::append(std::span<const int32_t> tokens) {
     }
   }
   s.current += static_cast<int64_t>(tokens.size());
-  base::check(s.current <= std::numeric_limits<int32_t>::max(), "TokenShardWriter: a document of more than 2^31 - 1 tokens (",
-              s.stem.string(), "); split it");
+  base::check(s.current <= std::numeric_limits<int32_t>::max(),
+              "TokenShardWriter: a document of more than 2^31 - 1 tokens (", s.stem.string(), "); split it");
   if (s.buffer.size() >= kBufferBytes) {
     s.file.write(s.buffer);
     s.buffer.clear();

@@ -20,8 +20,8 @@ class Tokenizer {
   /// Special ids decode to nothing. Never throws on ids in [0, vocab_size).
   virtual std::string decode(const std::vector<int32_t>& ids) const = 0;
   virtual int32_t vocab_size() const = 0;
-  virtual int32_t bos() const = 0;  // begins a document
-  virtual int32_t eos() const = 0;  // ends a document
+  virtual int32_t bos() const = 0;       // begins a document
+  virtual int32_t eos() const = 0;       // ends a document
   virtual std::string kind() const = 0;  // "bytes" or "sentencepiece"
   /// Writes the tokenizer's files into a folder (tokenizer_config.json, and tokenizer.model for SentencePiece).
   virtual void save(const std::filesystem::path& folder) const = 0;

@@ -14,7 +14,8 @@ size_t repair_utf8(std::string& text);
 /// Largest position <= `limit` that does not split a character of valid UTF-8 `text`.
 size_t character_boundary(std::string_view text, size_t limit);
 
-/// Words in lower case (ASCII letters only are lowered), without the punctuation at their ends; used to compare wordings.
+/// Words in lower case (ASCII letters only are lowered), without the punctuation at their ends; used to compare
+/// wordings.
 std::vector<std::string> plain_words(std::string_view text);
 
 /// `text` without white space at its ends.

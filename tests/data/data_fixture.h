@@ -54,7 +54,8 @@ std::string error_of(const Call& call) {
 
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-/// A prepared folder (byte vocabulary of 259) whose train split holds exactly these documents, in shards of `per_shard`.
+/// A prepared folder (byte vocabulary of 259) whose train split holds exactly these documents, in shards of
+/// `per_shard`.
 inline void write_documents(const fs::path& folder, const std::vector<std::vector<int32_t>>& documents,
                             size_t per_shard = 1000, const std::string& tokenizer = "bytes") {
   fs::create_directories(folder);

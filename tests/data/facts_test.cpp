@@ -26,7 +26,8 @@ void expect_good_wordings(const std::vector<Relation>& relations) {
     EXPECT_EQ(relation.trained.size(), 6u) << relation.name;
     EXPECT_EQ(relation.held_out.size(), 2u) << relation.name;
     const auto trained = words_of(relation.trained);
-    for (const std::string& word : words_of(relation.held_out)) EXPECT_TRUE(trained.contains(word)) << relation.name << ": " << word;
+    for (const std::string& word : words_of(relation.held_out))
+      EXPECT_TRUE(trained.contains(word)) << relation.name << ": " << word;
     for (const auto* wordings : {&relation.trained, &relation.held_out}) {
       for (const std::string& wording : *wordings) {
         EXPECT_TRUE(ends_with_answer(wording)) << wording;
@@ -141,7 +142,8 @@ TEST_F(IsoCodes, HasOneAnswerForEveryPromptAndNothingAskedIsGivenAway) {
     for (const auto* wordings : {&relation.trained, &relation.held_out}) {
       for (const std::string& wording : *wordings) {
         const auto [place, added] = answer_of.try_emplace(render_prompt(wording, fact.subject), fact.answers[0]);
-        EXPECT_TRUE(added || place->second == fact.answers[0]) << place->first << " " << place->second << " / " << fact.answers[0];
+        EXPECT_TRUE(added || place->second == fact.answers[0])
+            << place->first << " " << place->second << " / " << fact.answers[0];
       }
     }
   }
@@ -185,17 +187,21 @@ TEST(Biographies, ACompanyHasOneCity) {
 TEST(FactFiles, HoldOutTheLastWordingsThatEndWithTheAnswer) {
   const TemporaryFolder folder;
   write_file(folder.path() / "facts.jsonl",
-             "{\"relation\":\"P1\",\"subject\":\"s\",\"object\":\"y\"}\n{\"relation\":\"P1\",\"subject\":\"s\",\"answers\":[\"y\",\"z\"]}\n"
-             "{\"relation\":\"P2\",\"subject\":\"t\",\"answer\":\"u\",\"question\":\"What is t?\"}\n{\"relation\":\"P3\",\"subject\":\"v\",\"answer\":\"w\"}\n");
+             "{\"relation\":\"P1\",\"subject\":\"s\",\"object\":\"y\"}\n{\"relation\":\"P1\",\"subject\":\"s\","
+             "\"answers\":[\"y\",\"z\"]}\n"
+             "{\"relation\":\"P2\",\"subject\":\"t\",\"answer\":\"u\",\"question\":\"What is "
+             "t?\"}\n{\"relation\":\"P3\",\"subject\":\"v\",\"answer\":\"w\"}\n");
   std::string patterns;
-  for (const char* pattern : {"[X] is [Y] .", "[X] was [Y]", "[Y] is what [X] is.", "[X] means [Y].", "of [X] comes [Y].", "[Y] for [X]."}) {
+  for (const char* pattern :
+       {"[X] is [Y] .", "[X] was [Y]", "[Y] is what [X] is.", "[X] means [Y].", "of [X] comes [Y].", "[Y] for [X]."}) {
     patterns += std::string("{\"relation\":\"P1\",\"pattern\":\"") + pattern + "\"}\n";
   }
   write_file(folder.path() / "patterns.jsonl", patterns);
   const FactSet set = read_facts(folder.path() / "facts.jsonl", folder.path() / "patterns.jsonl", 2);
   const Relation& relation = set.relations[0];
   EXPECT_EQ(relation.held_out, (std::vector<std::string>{"[X] means [Y].", "of [X] comes [Y]."}));
-  EXPECT_EQ(relation.trained, (std::vector<std::string>{"[X] is [Y].", "[X] was [Y].", "[Y] is what [X] is.", "[Y] for [X]."}));
+  EXPECT_EQ(relation.trained,
+            (std::vector<std::string>{"[X] is [Y].", "[X] was [Y].", "[Y] is what [X] is.", "[Y] for [X]."}));
   ASSERT_EQ(set.facts.size(), 2u);
   EXPECT_EQ(set.facts[0].answers, (std::vector<std::string>{"y", "z"}));
   EXPECT_EQ(trained_wordings(set, set.facts[1]), (std::vector<std::string>{"What is t? [Y]."}));
@@ -223,18 +229,21 @@ TEST(FactFiles, NameFileAndLineOfWhatIsWrong) {
 }
 
 TEST(FactFiles, ReadPararel) {
-  const fs::path facts = shared_file("facts/pararel.facts.jsonl.zst"), patterns = shared_file("facts/pararel.patterns.jsonl.zst");
+  const fs::path facts = shared_file("facts/pararel.facts.jsonl.zst"),
+                 patterns = shared_file("facts/pararel.patterns.jsonl.zst");
   if (facts.empty()) GTEST_SKIP() << "../shared/data is absent";
   const FactSet set = read_facts(facts, patterns, 2);
   EXPECT_GT(set.facts.size(), 25000u);
   int64_t asked = 0;
   for (const Relation& relation : set.relations) asked += !relation.held_out.empty();
   EXPECT_GT(asked, 30);
-  for (const Question& question : fact_questions(set, 1)) ASSERT_EQ(question.prompt.find('['), std::string::npos) << question.prompt;
+  for (const Question& question : fact_questions(set, 1))
+    ASSERT_EQ(question.prompt.find('['), std::string::npos) << question.prompt;
 }
 
 TEST(FactFiles, ReadEntityQuestionsWithAndWithoutPatterns) {
-  const fs::path facts = shared_file("facts/entity_questions.test.jsonl.zst"), patterns = shared_file("facts/pararel.patterns.jsonl.zst");
+  const fs::path facts = shared_file("facts/entity_questions.test.jsonl.zst"),
+                 patterns = shared_file("facts/pararel.patterns.jsonl.zst");
   if (facts.empty()) GTEST_SKIP() << "../shared/data is absent";
   const FactSet alone = read_facts(facts, "", 2);
   EXPECT_GT(alone.facts.size(), 20000u);

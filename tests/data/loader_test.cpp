@@ -23,7 +23,8 @@ Documents numbered(int count, int shift = 0, int length = 0) {
   return documents;
 }
 
-LoaderConfig config_of(const std::vector<fs::path>& folders, int64_t seq_len, int64_t batch_size, const std::string& packing = "concatenate") {
+LoaderConfig config_of(const std::vector<fs::path>& folders, int64_t seq_len, int64_t batch_size,
+                       const std::string& packing = "concatenate") {
   LoaderConfig config;
   for (const fs::path& folder : folders) config.sources.push_back({folder.string(), 1.0});
   config.seq_len = seq_len;
@@ -194,15 +195,20 @@ TEST(Loader, RefusesDataThatDoNotFit) {
   const TemporaryFolder folder;
   write_documents(folder.path() / "a", numbered(5));
   write_documents(folder.path() / "other", numbered(5), 1000, "another tokenizer");
-  EXPECT_TRUE(contains(error_of<UsageError>([&] { Loader(config_of({folder.path() / "a", folder.path() / "other"}, 4, 1), "train"); }),
+  EXPECT_TRUE(contains(error_of<UsageError>([&] {
+                         Loader(config_of({folder.path() / "a", folder.path() / "other"}, 4, 1), "train");
+                       }),
                        "different tokenizers"));
-  EXPECT_TRUE(contains(error_of<IoError>([&] { Loader(config_of({folder.path() / "a"}, 4, 1), "validation"); }), "no validation shards"));
-  EXPECT_TRUE(contains(error_of<IoError>([&] { Loader(config_of({folder.path() / "none"}, 4, 1), "train"); }), "memlayers prepare"));
+  EXPECT_TRUE(contains(error_of<IoError>([&] { Loader(config_of({folder.path() / "a"}, 4, 1), "validation"); }),
+                       "no validation shards"));
+  EXPECT_TRUE(contains(error_of<IoError>([&] { Loader(config_of({folder.path() / "none"}, 4, 1), "train"); }),
+                       "memlayers prepare"));
   EXPECT_TRUE(contains(error_of<UsageError>([&] { Loader(config_of({}, 4, 1), "train"); }), "data.sources"));
   EXPECT_THROW(Loader(config_of({folder.path() / "a"}, 0, 1), "train"), UsageError);
   EXPECT_THROW(Loader(config_of({folder.path() / "a"}, 4, 1, "tight"), "train"), UsageError);
   fs::remove(folder.path() / "a" / "train-00000.bin");
-  EXPECT_TRUE(contains(error_of<IoError>([&] { Loader(config_of({folder.path() / "a"}, 4, 1), "train"); }), "train-00000.bin"));
+  EXPECT_TRUE(
+      contains(error_of<IoError>([&] { Loader(config_of({folder.path() / "a"}, 4, 1), "train"); }), "train-00000.bin"));
 }
 
 TEST(Loader, RefusesATokenOutsideTheVocabulary) {

@@ -22,8 +22,8 @@ void write_fact_files(const fs::path& folder, int count) {
       patterns += "{\"relation\":\"" + relation + "\",\"pattern\":\"" + form + relation + " [Y].\"}\n";
     }
     for (int i = 0; i < count; ++i) {
-      facts += "{\"relation\":\"" + relation + "\",\"subject\":\"Subject" + std::to_string(i) + "\",\"object\":\"Answer" +
-               std::to_string(100 * r + i) + "\"}\n";
+      facts += "{\"relation\":\"" + relation + "\",\"subject\":\"Subject" + std::to_string(i) +
+               "\",\"object\":\"Answer" + std::to_string(100 * r + i) + "\"}\n";
     }
   }
   write_file(folder / "facts.jsonl", facts);
@@ -52,7 +52,8 @@ TEST(Prepare, RendersEachFactOnceInEachTrainedWordingAndNeverInAHeldOutOne) {
   const std::string text = joined(read_documents(folder.path() / "out", "train"));
   for (int i = 0; i < 21; ++i) {
     for (int r = 0; r < 3; ++r) {
-      const std::string subject = "Subject" + std::to_string(i), answer = "R" + std::to_string(r) + " Answer" + std::to_string(100 * r + i) + ".";
+      const std::string subject = "Subject" + std::to_string(i),
+                        answer = "R" + std::to_string(r) + " Answer" + std::to_string(100 * r + i) + ".";
       EXPECT_EQ(occurrences(text, subject + " has as " + answer), 1);
       EXPECT_EQ(occurrences(text, "The part of " + subject + " is " + answer), 1);
     }
@@ -89,13 +90,15 @@ TEST(Prepare, GivesTheSameBytesForTheSameSeedAndOthersForAnother) {
   prepare(config);
   config.output = (folder.path() / "b").string();
   prepare(config);
-  for (const char* name : {"train-00000.bin", "train-00000.idx", "validation-00000.bin", "questions.jsonl", "tokenizer.model"}) {
+  for (const char* name :
+       {"train-00000.bin", "train-00000.idx", "validation-00000.bin", "questions.jsonl", "tokenizer.model"}) {
     EXPECT_EQ(base::read_text(folder.path() / "a" / name), base::read_text(folder.path() / "b" / name)) << name;
   }
   config.output = (folder.path() / "c").string();
   config.seed = 2;
   prepare(config);
-  EXPECT_NE(base::read_text(folder.path() / "a" / "train-00000.bin"), base::read_text(folder.path() / "c" / "train-00000.bin"));
+  EXPECT_NE(base::read_text(folder.path() / "a" / "train-00000.bin"),
+            base::read_text(folder.path() / "c" / "train-00000.bin"));
 }
 
 TEST(Prepare, KeepsIsoCodesHeldOutWordingsOutOfTheTrainingShards) {
@@ -112,7 +115,8 @@ TEST(Prepare, KeepsIsoCodesHeldOutWordingsOutOfTheTrainingShards) {
   const auto questions = read_questions(folder.path() / "out" / kQuestionsFile);
   EXPECT_EQ(questions.size(), 1800u);
   for (const Question& question : questions) {
-    EXPECT_EQ(contains(text, question.prompt + " " + question.answers[0] + "."), question.seen_wording) << question.prompt;
+    EXPECT_EQ(contains(text, question.prompt + " " + question.answers[0] + "."), question.seen_wording)
+        << question.prompt;
   }
 }
 
@@ -125,7 +129,8 @@ TEST(Prepare, SmallerLimitsAskForASubsetOfTheFacts) {
     config.sources[0].limit_facts = limit;
     prepare(config);
     std::set<std::string> facts;
-    for (const Question& q : read_questions(fs::path(config.output) / kQuestionsFile)) facts.insert(q.relation + q.subject);
+    for (const Question& q : read_questions(fs::path(config.output) / kQuestionsFile))
+      facts.insert(q.relation + q.subject);
     EXPECT_EQ(static_cast<int64_t>(facts.size()), limit);
     if (limit < 120) {
       EXPECT_TRUE(std::includes(larger.begin(), larger.end(), facts.begin(), facts.end()));
@@ -140,8 +145,8 @@ TEST(Prepare, ReadsJsonlAndTextPlainAndPacked) {
   for (int i = 0; i < 10; ++i) jsonl += "{\"body\": \"Document " + std::to_string(i) + "\\nends.\"}\n";
   write_file(folder.path() / "a.jsonl.gz", gzip(jsonl));
   write_file(folder.path() / "b.txt.zst", zstd("first line\nsecond line\n\n\nanother\n"));
-  auto config = prepare_config(folder.path() / "out",
-                               {source_of(SourceKind::kJsonl, folder.path() / "a.jsonl.gz"), source_of(SourceKind::kText, folder.path() / "b.txt.zst")});
+  auto config = prepare_config(folder.path() / "out", {source_of(SourceKind::kJsonl, folder.path() / "a.jsonl.gz"),
+                                                       source_of(SourceKind::kText, folder.path() / "b.txt.zst")});
   config.validation_share = 0;
   config.sources[0].text_field = "body";
   config.sources[0].limit_documents = 2;
@@ -182,7 +187,8 @@ TEST(Prepare, SplitsDocumentsByTheirShare) {
   config.sources[0].documents = TextDocuments::kLines;
   config.validation_share = 0.2;
   prepare(config);
-  const auto train = read_documents(folder.path() / "out", "train"), validation = read_documents(folder.path() / "out", "validation");
+  const auto train = read_documents(folder.path() / "out", "train"),
+             validation = read_documents(folder.path() / "out", "validation");
   EXPECT_EQ(train.size() + validation.size(), 2000u);
   EXPECT_NEAR(static_cast<double>(validation.size()), 400, 60);
   const std::set<std::string> trained(train.begin(), train.end());
@@ -204,16 +210,20 @@ TEST(Prepare, WritesBiographiesWithTheirCopiesAndHeldOutWordings) {
   EXPECT_GT(std::set<std::string>(documents.begin(), documents.end()).size(), 115u);  // copies are worded anew
   const std::string text = joined(documents);
   for (const Question& question : read_questions(folder.path() / "out" / kQuestionsFile)) {
-    EXPECT_EQ(occurrences(text, question.prompt + " " + question.answers[0] + "."), question.seen_wording ? occurrences(text, question.prompt + " " + question.answers[0]) : 0);
+    EXPECT_EQ(occurrences(text, question.prompt + " " + question.answers[0] + "."),
+              question.seen_wording ? occurrences(text, question.prompt + " " + question.answers[0]) : 0);
     EXPECT_GE(occurrences(text, question.subject), 24);
   }
 }
 
 TEST(Prepare, QuestionPairsAreTrainedOrOnlyAsked) {
   const TemporaryFolder folder;
-  write_file(folder.path() / "q.jsonl", "{\"question\": \"Who?\", \"answers\": [\"I\", \"Me\"]}\n{\"question\": \"What?\", \"answer\": \"That\"}\n");
+  write_file(
+      folder.path() / "q.jsonl",
+      "{\"question\": \"Who?\", \"answers\": [\"I\", \"Me\"]}\n{\"question\": \"What?\", \"answer\": \"That\"}\n");
   write_file(folder.path() / "t.txt", "some text\n");
-  auto config = prepare_config(folder.path() / "out", {source_of(SourceKind::kText, folder.path() / "t.txt"), source_of(SourceKind::kQuestions, folder.path() / "q.jsonl")});
+  auto config = prepare_config(folder.path() / "out", {source_of(SourceKind::kText, folder.path() / "t.txt"),
+                                                       source_of(SourceKind::kQuestions, folder.path() / "q.jsonl")});
   prepare(config);
   EXPECT_TRUE(contains(joined(read_documents(folder.path() / "out", "train")), "Question: Who? Answer: I."));
   auto questions = read_questions(folder.path() / "out" / kQuestionsFile);
@@ -302,12 +312,14 @@ TEST(PrepareConfig, RefusesWhatWouldHaveNoEffectOrIsOutOfRange) {
     return error_of<UsageError>([&] { base::parse_config<PrepareConfig>(yaml, "test.yaml"); });
   };
   EXPECT_EQ(reason("output: o\nsources: [{kind: iso_codes, limit_facts: 9}]\n"), "");
-  EXPECT_TRUE(contains(reason("output: o\nsources: [{kind: iso_codes, text_field: body}]\n"), "text_field has no effect on a source of kind iso_codes"));
+  EXPECT_TRUE(contains(reason("output: o\nsources: [{kind: iso_codes, text_field: body}]\n"),
+                       "text_field has no effect on a source of kind iso_codes"));
   EXPECT_TRUE(contains(reason("output: o\nsources: [{kind: jsonl}]\n"), "path is missing"));
   EXPECT_TRUE(contains(reason("output: o\nsources: []\n"), "nothing to prepare"));
   EXPECT_TRUE(contains(reason("sources: [{kind: iso_codes}]\n"), "output is missing"));
   EXPECT_TRUE(contains(reason("output: o\nvalidation_share: 1\nsources: [{kind: iso_codes}]\n"), "validation_share"));
-  EXPECT_TRUE(contains(reason("output: o\ntokenizer: {kind: path}\nsources: [{kind: iso_codes}]\n"), "tokenizer.path is missing"));
+  EXPECT_TRUE(contains(reason("output: o\ntokenizer: {kind: path}\nsources: [{kind: iso_codes}]\n"),
+                       "tokenizer.path is missing"));
   EXPECT_TRUE(contains(reason("output: o\nsources: [{kind: iso_code}]\n"), "iso_codes"));
 }
 

@@ -36,7 +36,8 @@ TEST(LineReader, GivesTheSameLinesPlainAndPackedWithBuffersOfAnySize) {
   ASSERT_EQ(expected.size(), 500u);
   EXPECT_EQ(expected[3], "line 9xxx");
   for (const char* name : {"a.txt", "a.gz", "a.zst"}) {
-    for (const size_t buffer : {16, 17, 64, 4096}) EXPECT_EQ(read_all_lines(folder.path() / name, buffer), expected) << name;
+    for (const size_t buffer : {16, 17, 64, 4096})
+      EXPECT_EQ(read_all_lines(folder.path() / name, buffer), expected) << name;
   }
 }
 
@@ -98,9 +99,10 @@ TEST(LineReader, ReplacesAndCountsInvalidUtf8) {
 
 TEST(Utf8, RepairFollowsUnicodesRecommendedPractice) {
   // The examples of the Unicode standard, section 3.9, table 3-8 and following.
-  const std::vector<std::pair<std::string, size_t>> cases = {
-      {"\xC0\xAF\xE0\x80\xBF\xF0\x81\x82\x41", 8}, {"\xED\xA0\x80\xED\xBF\xBF\xED\xAF\x41", 8},
-      {"\xF4\x91\x92\x93\xFF\x41\x80\xBF\x42", 7}, {"\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41", 4}};
+  const std::vector<std::pair<std::string, size_t>> cases = {{"\xC0\xAF\xE0\x80\xBF\xF0\x81\x82\x41", 8},
+                                                             {"\xED\xA0\x80\xED\xBF\xBF\xED\xAF\x41", 8},
+                                                             {"\xF4\x91\x92\x93\xFF\x41\x80\xBF\x42", 7},
+                                                             {"\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41", 4}};
   for (auto [text, replaced] : cases) {
     EXPECT_EQ(repair_utf8(text), replaced);
     EXPECT_EQ(repair_utf8(text), 0u);
@@ -109,7 +111,8 @@ TEST(Utf8, RepairFollowsUnicodesRecommendedPractice) {
 
 TEST(JsonLines, ReadsFieldsAndSkipsBlankLines) {
   const TemporaryFolder folder;
-  write_file(folder.path() / "a.jsonl", "{\"text\": \"a\\n\\u00e9\", \"n\": 3, \"yes\": true, \"many\": [\"x\", \"y\"]}\n\n  \n{\"text\": \"b\"}");
+  write_file(folder.path() / "a.jsonl",
+             "{\"text\": \"a\\n\\u00e9\", \"n\": 3, \"yes\": true, \"many\": [\"x\", \"y\"]}\n\n  \n{\"text\": \"b\"}");
   JsonLines lines(folder.path() / "a.jsonl", 16);
   ASSERT_TRUE(lines.next());
   EXPECT_EQ(lines.text("text"), "a\n\xC3\xA9");
@@ -162,7 +165,8 @@ TEST(Questions, ReadBackAsWritten) {
     EXPECT_EQ(read[i].answers, questions[i].answers);
   }
   write_file(folder.path() / "bad.jsonl", "{\"prompt\": \"p\", \"answers\": []}\n");
-  EXPECT_TRUE(contains(error_of<IoError>([&] { read_questions(folder.path() / "bad.jsonl"); }), "bad.jsonl:1: no answers"));
+  EXPECT_TRUE(
+      contains(error_of<IoError>([&] { read_questions(folder.path() / "bad.jsonl"); }), "bad.jsonl:1: no answers"));
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ TEST(TokenShard, ReadsBackWhatWasWrittenAtBothWidths) {
     EXPECT_EQ(shard.tokens(), tokens);
     EXPECT_EQ(fs::file_size(folder.path() / "a.bin"), static_cast<uint64_t>(tokens) * (vocab_size > 65536 ? 4 : 2));
     std::vector<int32_t> part(3);
-    const auto longest = std::max_element(documents.begin(), documents.end(), [](auto& a, auto& b) { return a.size() < b.size(); });
+    const auto longest =
+        std::max_element(documents.begin(), documents.end(), [](auto& a, auto& b) { return a.size() < b.size(); });
     shard.read(longest - documents.begin(), 5, 8, part.data());
     EXPECT_EQ(part, std::vector<int32_t>(longest->begin() + 5, longest->begin() + 8));
     EXPECT_THROW(shard.read(0, 0, 51, part.data()), UsageError);
@@ -97,7 +98,8 @@ TEST(TokenShard, RefusesAnIndexOrTokensCutAtAnyByte) {
   };
   EXPECT_NO_THROW(open(index, tokens));
   for (size_t size = 0; size < index.size(); ++size) EXPECT_THROW(open(index.substr(0, size), tokens), IoError) << size;
-  for (size_t size = 0; size < tokens.size(); ++size) EXPECT_THROW(open(index, tokens.substr(0, size)), IoError) << size;
+  for (size_t size = 0; size < tokens.size(); ++size)
+    EXPECT_THROW(open(index, tokens.substr(0, size)), IoError) << size;
   EXPECT_THROW(open(index + "x", tokens), IoError);
 }
 
@@ -108,7 +110,8 @@ TEST(TokenShard, RefusesNumbersThatDoNotFitOrOverflow) {
   const auto reason = [&](size_t at, auto value) {
     std::string damaged = index;
     std::memcpy(damaged.data() + at, &value, sizeof(value));
-    return error_of<IoError>([&] { TokenShard::from_bytes(std::as_bytes(std::span(damaged)), std::as_bytes(std::span(tokens)), "memory"); });
+    return error_of<IoError>(
+        [&] { TokenShard::from_bytes(std::as_bytes(std::span(damaged)), std::as_bytes(std::span(tokens)), "memory"); });
   };
   EXPECT_TRUE(contains(reason(0, 'X'), "memory.idx: not a token shard"));
   EXPECT_TRUE(contains(reason(9, uint64_t{2}), "version 2"));
@@ -126,7 +129,10 @@ TEST(TokenShard, RefusesNumbersThatDoNotFitOrOverflow) {
   const uint64_t count = UINT64_MAX / 8, ends = count + 1;
   std::memcpy(huge.data() + 18, &count, 8);
   std::memcpy(huge.data() + 26, &ends, 8);
-  EXPECT_TRUE(contains(error_of<IoError>([&] { TokenShard::from_bytes(std::as_bytes(std::span(huge)), std::as_bytes(std::span(tokens)), "memory"); }),
+  EXPECT_TRUE(contains(error_of<IoError>([&] {
+                         TokenShard::from_bytes(std::as_bytes(std::span(huge)), std::as_bytes(std::span(tokens)),
+                                                "memory");
+                       }),
                        "damaged or truncated"));
 }
 

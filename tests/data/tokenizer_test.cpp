@@ -11,8 +11,10 @@ using base::UsageError;
 std::vector<std::string> training_lines() {
   std::vector<std::string> lines;
   base::RandomStream stream(5, "training lines");
-  std::vector<std::string> words = {"alpha", "beta", "gamma", "delta", "Zürich", "Łódź", "of", "the", "is", "42", "1987"};
-  const std::vector<std::string> syllables = {"ba", "cor", "den", "fi", "gul", "ha", "lor", "men", "no", "pra", "sti", "ton", "va", "wex"};
+  std::vector<std::string> words = {"alpha", "beta", "gamma", "delta", "Zürich", "Łódź",
+                                    "of",    "the",  "is",    "42",    "1987"};
+  const std::vector<std::string> syllables = {"ba",  "cor", "den", "fi",  "gul", "ha", "lor",
+                                              "men", "no",  "pra", "sti", "ton", "va", "wex"};
   for (int i = 0; i < 150; ++i) {
     std::string word;
     for (int s = 0; s < 3; ++s) word += syllables[stream.below(syllables.size())];
@@ -20,7 +22,8 @@ std::vector<std::string> training_lines() {
   }
   for (int i = 0; i < 300; ++i) {
     std::string line;
-    for (int w = 0; w < 12; ++w) line += (w ? " " : "") + words[stream.below(words.size())] + std::to_string(stream.below(30));
+    for (int w = 0; w < 12; ++w)
+      line += (w ? " " : "") + words[stream.below(words.size())] + std::to_string(stream.below(30));
     lines.push_back(line + ".");
   }
   return lines;
@@ -28,8 +31,10 @@ std::vector<std::string> training_lines() {
 
 /// Random characters of all planes, with spaces, line ends, NUL, the space mark and the specials' names among them.
 std::string random_text(base::RandomStream& stream) {
-  static const std::vector<std::string> kAwkward = {" ",   "  ", "\n", "\t", std::string(1, '\0'), "\xE2\x96\x81", "<s>", "</s>",
-                                                    "<unk>", "<0x41>", "\r", "\xF0\x9F\xBF\xBE", "\xF4\x8F\xBF\xBF", "the", " the"};
+  static const std::vector<std::string> kAwkward = {
+      " ",    "  ",    "\n",     "\t", std::string(1, '\0'), "\xE2\x96\x81",     "<s>",
+      "</s>", "<unk>", "<0x41>", "\r", "\xF0\x9F\xBF\xBE",   "\xF4\x8F\xBF\xBF", "the",
+      " the"};
   std::string text;
   for (uint64_t i = stream.below(30); i > 0; --i) {
     if (stream.below(2) == 0) {
@@ -43,7 +48,8 @@ std::string random_text(base::RandomStream& stream) {
     } else if (code < 0x800) {
       text += {static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 63))};
     } else if (code < 0x10000) {
-      text += {static_cast<char>(0xE0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 63)), static_cast<char>(0x80 | (code & 63))};
+      text += {static_cast<char>(0xE0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 63)),
+               static_cast<char>(0x80 | (code & 63))};
     } else {
       text += {static_cast<char>(0xF0 | code >> 18), static_cast<char>(0x80 | (code >> 12 & 63)),
                static_cast<char>(0x80 | (code >> 6 & 63)), static_cast<char>(0x80 | (code & 63))};
@@ -79,7 +85,9 @@ TEST(ByteTokenizer, RoundTripsArbitraryText) {
 
 class SentencePiece : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(SentencePiece, RoundTripsArbitraryText) { expect_round_trips(*train_sentencepiece(training_lines(), 500, GetParam())); }
+TEST_P(SentencePiece, RoundTripsArbitraryText) {
+  expect_round_trips(*train_sentencepiece(training_lines(), 500, GetParam()));
+}
 
 TEST_P(SentencePiece, DecodesEveryIdToSomething) {
   const auto tokenizer = train_sentencepiece(training_lines(), 400, GetParam());
@@ -114,10 +122,12 @@ TEST(SentencePiece, LowersTheVocabularyWithANoteWhenTheTextIsTooSmall) {
 }
 
 TEST(SentencePiece, RefusesWhatCannotBeTrained) {
-  EXPECT_TRUE(contains(error_of<UsageError>([] { train_sentencepiece(training_lines(), 200); }), "tokenizer.vocab_size"));
+  EXPECT_TRUE(
+      contains(error_of<UsageError>([] { train_sentencepiece(training_lines(), 200); }), "tokenizer.vocab_size"));
   EXPECT_TRUE(contains(error_of<UsageError>([] { train_sentencepiece(training_lines(), 262); }), "tokenizer"));
   EXPECT_TRUE(contains(error_of<UsageError>([] { train_sentencepiece({}, 400); }), "no text"));
-  EXPECT_TRUE(contains(error_of<UsageError>([] { train_sentencepiece(training_lines(), 400, "word"); }), "bpe or unigram"));
+  EXPECT_TRUE(
+      contains(error_of<UsageError>([] { train_sentencepiece(training_lines(), 400, "word"); }), "bpe or unigram"));
 }
 
 TEST(LoadTokenizer, LoadsWhatSaveWroteFromTheFolderOrTheModelAlone) {
@@ -140,7 +150,8 @@ TEST(LoadTokenizer, LoadsWhatSaveWroteFromTheFolderOrTheModelAlone) {
 TEST(LoadTokenizer, NamesTheFileAndTheReason) {
   const TemporaryFolder folder;
   EXPECT_TRUE(contains(error_of<IoError>([&] { load_tokenizer(folder.path()); }), "holds no tokenizer"));
-  EXPECT_TRUE(contains(error_of<IoError>([&] { load_tokenizer(folder.path() / "none"); }), "there is no tokenizer here"));
+  EXPECT_TRUE(
+      contains(error_of<IoError>([&] { load_tokenizer(folder.path() / "none"); }), "there is no tokenizer here"));
   write_file(folder.path() / "tokenizer_config.json", "{\"kind\":");
   EXPECT_TRUE(contains(error_of<IoError>([&] { load_tokenizer(folder.path()); }), "not valid JSON"));
   write_file(folder.path() / "tokenizer_config.json", "{\"kind\": \"words\"}");
