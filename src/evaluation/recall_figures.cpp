@@ -121,6 +121,14 @@ std::vector<RelationRow> relation_rows(const Comparison& comparison, const std::
   return result;
 }
 
+std::string order_caption(const std::vector<VariantSummary>& variants) {
+  if (variants.size() < 2) return {};
+  const auto baseline = std::find_if(variants.begin(), variants.end(), [](const auto& one) { return one.baseline; });
+  const auto rival = std::find_if(variants.begin(), variants.end(), [](const auto& one) { return !one.baseline; });
+  return base::concat(" On top: where ", variants.size() == 2 ? rival->label : "the best other model",
+                      " is furthest ahead of ", baseline->label, ".");
+}
+
 Figure relation_figure(const Comparison& comparison, const std::vector<VariantSummary>& variants) {
   Figure figure{"recall-relation", "Recall by kind of fact", {}, {}, {}};
   const std::vector<RelationRow> rows = relation_rows(comparison, variants);
@@ -132,11 +140,7 @@ Figure relation_figure(const Comparison& comparison, const std::vector<VariantSu
     for (size_t v = 0; v < variants.size(); ++v) chart.series[v].bars.push_back(bar_of(row.recall[v]));
   }
   figure.caption = "All in wordings never read.";
-  if (variants.size() > 1) {
-    const auto baseline = std::find_if(variants.begin(), variants.end(), [](const auto& one) { return one.baseline; });
-    figure.caption += base::concat(" On top: where ", variants.size() == 2 ? "the other model" : "the best other model",
-                                   " is furthest ahead of ", baseline->label, ".");
-  }
+  figure.caption += order_caption(variants);
   figure.caption += whisker_caption(variants);
   chart.description =
       "Bar chart of recall in wordings never read, one group of bars a relation." + bars_description(chart);

@@ -28,6 +28,7 @@ main, footer { max-width: 66rem; margin: 0 auto; padding: 1.5rem 1.25rem; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: .5rem 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .25rem; }
 h3 { font-size: 1.05rem; margin: 0 0 .25rem; }
+dl + h3 { margin-top: 1.25rem; }
 p { margin: .5rem 0; max-width: 46rem; }
 .lead { color: var(--muted); }
 .answer { background: var(--card); border-left: .4rem solid var(--accent); border-radius: .5rem; padding: 1rem 1.25rem;
@@ -56,7 +57,8 @@ svg .muted, svg .tick { fill: var(--muted); }
 svg .value { font-weight: 600; paint-order: stroke; stroke: var(--card); stroke-width: 3px; stroke-linejoin: round; }
 svg .grid { stroke: var(--grid); stroke-width: 1; }
 svg .axis { stroke: var(--rule); stroke-width: 1; }
-svg .whisker { stroke: var(--ink); stroke-width: 1.2; }
+svg .whisker { stroke: var(--ink); stroke-width: 1.4; }
+svg .halo { stroke: var(--card); stroke-width: 4; }
 svg .line { fill: none; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
 svg .dash-1 { stroke-dasharray: 9 5; }
 svg .dash-2 { stroke-dasharray: 2 5; }

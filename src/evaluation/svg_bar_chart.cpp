@@ -64,6 +64,7 @@ std::string bar_markup(const BarSeries& series, const std::string& group, const 
   double end = scale(bar.value);
   if (bar.high > bar.low) {
     const double middle = y + kBarHeight / 2, left = scale(std::max(0.0, bar.low)), right = scale(bar.high);
+    out += svg::line_element(left, middle, right, middle, "halo");  // sets it off from the bar
     out += svg::line_element(left, middle, right, middle, "whisker");
     out += svg::line_element(left, middle - 3, left, middle + 3, "whisker");
     out += svg::line_element(right, middle - 3, right, middle + 3, "whisker");

@@ -103,7 +103,11 @@ std::string terminal_table(const Comparison& given) {
   std::string out = printable(comparison.title);
   if (!out.empty()) out += "\n\n";
   if (!comparison.runs.empty()) {
-    out += models(variants) + "\n";
+    out += models(variants);
+    out +=
+        "Recall: share of answers exactly right, in wordings seen in training and in unseen ones. F1 and nats (lower "
+        "is "
+        "better): unseen.\n\n";
     out += "Recall in wordings never read, at\n" + verdicts(comparison, variants) + "\n";
   }
   out += printable(told.answer) + "\n";
