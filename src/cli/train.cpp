@@ -57,7 +57,7 @@ int run_train(int argc, char** argv) {
   if (end == training::TrainEnd::kInterrupted) {
     std::cout << "interrupted; saved " << checkpoint << "\ncontinue with: " << resume_command(command) << std::endl;
   } else {
-    std::cout << "trained model: " << checkpoint << "\nnext: memlayers generate --model " << config.output
+    std::cout << "trained model: " << checkpoint << "\nnext: memlayers generate " << config.output
               << " \"Once upon a time\"" << std::endl;
   }
   return 0;

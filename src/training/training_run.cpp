@@ -122,7 +122,11 @@ void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {
       state.at("fingerprint") == loader_->fingerprint(), "cannot resume from ", where,
       ": the data is not the data it was trained on (other shards in data.sources); give it back, or start a new run "
       "with another output");
-  for (const std::string& change : changes) base::log_info("changed since the checkpoint: " + change);
+  for (const std::string& change : changes) {
+    const bool other_rates = change.starts_with("steps:") && config_.optimizer.schedule != Schedule::kConstant;
+    base::log_info("changed since the checkpoint: " + change +
+                   (other_rates ? " (from here on the rates fall as in a run of that length)" : ""));
+  }
   const auto threads = state.at("threads").get<int64_t>();
   if (threads != at::get_num_threads()) {
     base::log_info(base::concat("the checkpoint was trained with ", threads, " threads and this is ",
