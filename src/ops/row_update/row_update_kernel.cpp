@@ -23,31 +23,32 @@ struct alignas(64) Columns {
 MEMLAYERS_INLINE uint32_t bits_of(float value) { return __builtin_bit_cast(uint32_t, value); }
 
 /// Sixteen Philox 4x32-10 blocks side by side (the same numbers as base::philox): 16 bits for each of 128 columns.
-/// Column c of a group takes half (c / 64) of word (c / 16 % 4) of block (c % 16).
-void random_halves(uint64_t key, uint64_t counter_low, uint64_t counter_high, uint32_t* halves) {
-  uint32_t word[4][kLanes];
-  for (int i = 0; i < kLanes; ++i) {
-    word[0][i] = uint32_t(counter_low) + uint32_t(i);  // the group's counters begin at a multiple of 16
-    word[1][i] = uint32_t(counter_low >> 32);
-    word[2][i] = uint32_t(counter_high);
-    word[3][i] = uint32_t(counter_high >> 32);
-  }
-  uint32_t key_a = uint32_t(key), key_b = uint32_t(key >> 32);
-  for (int round = 0; round < 10; ++round) {
-    for (int i = 0; i < kLanes; ++i) {
-      const uint64_t a = uint64_t{0xD2511F53} * word[0][i], b = uint64_t{0xCD9E8D57} * word[2][i];
-      word[0][i] = uint32_t(b >> 32) ^ word[1][i] ^ key_a;
-      word[1][i] = uint32_t(b);
-      word[2][i] = uint32_t(a >> 32) ^ word[3][i] ^ key_b;
-      word[3][i] = uint32_t(a);
+/// Column c of a group takes half (c / 64) of word (c / 16 % 4) of block (c % 16). A word sits in the lower half of a
+/// 64-bit lane; what the products leave in the upper half is never looked at.
+MEMLAYERS_INLINE void random_halves(uint64_t key, uint64_t counter_low, uint64_t counter_high, uint32_t* halves) {
+  constexpr int kPerPart = kVectorBytes / 8, kParts = kLanes / kPerPart;
+  const Words zero = {};
+  for (int p = 0; p < kParts; ++p) {
+    Words word[4] = {zero, zero + (counter_low >> 32), zero + counter_high, zero + (counter_high >> 32)};
+    // The group's counters begin at a multiple of 16, so only the lowest word counts up.
+    for (int i = 0; i < kPerPart; ++i) word[0][i] = counter_low + uint64_t(p * kPerPart + i);
+    uint32_t key_a = uint32_t(key), key_b = uint32_t(key >> 32);
+    for (int round = 0; round < 10; ++round) {
+      const Words a = multiply_low_halves(word[0], zero + uint64_t{0xD2511F53});
+      const Words b = multiply_low_halves(word[2], zero + uint64_t{0xCD9E8D57});
+      word[0] = (b >> 32) ^ word[1] ^ (zero + uint64_t{key_a});
+      word[1] = b;
+      word[2] = (a >> 32) ^ word[3] ^ (zero + uint64_t{key_b});
+      word[3] = a;
+      key_a += 0x9E3779B9;
+      key_b += 0xBB67AE85;
     }
-    key_a += 0x9E3779B9;
-    key_b += 0xBB67AE85;
-  }
-  for (int w = 0; w < 4; ++w) {
-    for (int i = 0; i < kLanes; ++i) {
-      halves[w * kLanes + i] = word[w][i] & 0xFFFF;
-      halves[64 + w * kLanes + i] = word[w][i] >> 16;
+    using Narrow = NativeVector<uint32_t, kVectorBytes / 2>::type;
+    for (int w = 0; w < 4; ++w) {
+      const Narrow bits = __builtin_convertvector(word[w], Narrow);
+      const Narrow low = bits & 0xFFFF, high = bits >> 16;
+      std::memcpy(halves + w * kLanes + p * kPerPart, &low, sizeof(low));
+      std::memcpy(halves + 64 + w * kLanes + p * kPerPart, &high, sizeof(high));
     }
   }
 }

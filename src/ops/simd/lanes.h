@@ -46,10 +46,13 @@ MEMLAYERS_INLINE Lanes<T> broadcast(T value) {
   return result;
 }
 
+// Part by part: a copy of all sixteen at once would go through memory where it takes several registers.
 template <class T>
 MEMLAYERS_INLINE Lanes<T> load(const T* source) {
   Lanes<T> result;
-  std::memcpy(&result, source, sizeof(result));
+  for (int p = 0; p < Lanes<T>::kParts; ++p) {
+    std::memcpy(&result.part[p], source + p * Lanes<T>::kPerPart, sizeof(result.part[p]));
+  }
   return result;
 }
 
@@ -85,7 +88,9 @@ MEMLAYERS_INLINE Lanes<T> load_tail(const Row* source, int64_t count) {
 
 template <class T>
 MEMLAYERS_INLINE void store(T* target, const Lanes<T>& value) {
-  std::memcpy(target, &value, sizeof(value));
+  for (int p = 0; p < Lanes<T>::kParts; ++p) {
+    std::memcpy(target + p * Lanes<T>::kPerPart, &value.part[p], sizeof(value.part[p]));
+  }
 }
 
 template <class T>
@@ -98,6 +103,20 @@ template <class T>
 MEMLAYERS_INLINE Lanes<T> operator*(Lanes<T> a, const Lanes<T>& b) {
   for (int p = 0; p < Lanes<T>::kParts; ++p) a.part[p] *= b.part[p];
   return a;
+}
+
+/// Products of the lower 32 bits of each 64-bit lane.
+using Words = NativeVector<uint64_t>::type;
+MEMLAYERS_INLINE Words multiply_low_halves(Words a, Words b) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Words>(_mm512_mul_epu32(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Words>(_mm256_mul_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+#elif defined(__x86_64__)
+  return reinterpret_cast<Words>(_mm_mul_epu32(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+#else
+  return (a & 0xFFFFFFFF) * (b & 0xFFFFFFFF);
+#endif
 }
 
 /// Halves added until one number is left: the fixed order of every sum along a row.
