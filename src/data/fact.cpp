@@ -117,6 +117,7 @@ void limit_facts(FactSet& set, int64_t limit, uint64_t seed) {
   }
   std::sort(turns.begin(), turns.end());
   std::vector<int64_t> kept;
+  kept.reserve(limit);
   for (int64_t i = 0; i < limit; ++i) kept.push_back(turns[i].second);
   std::sort(kept.begin(), kept.end());
   std::vector<Fact> facts;

@@ -120,7 +120,7 @@ std::vector<Subdivision> read_subdivisions(const std::vector<Record>& records, c
     const std::string code = get(record, "code"), prefix = code.substr(0, code.find('-'));
     std::string name = get(record, "name"), parent = get(record, "parent");
     name = name.substr(0, name.find(" ["));
-    if (!parent.empty() && parent.find('-') == std::string::npos) parent = prefix + "-" + parent;
+    if (!parent.empty() && parent.find('-') == std::string::npos) parent = base::concat(prefix, "-", parent);
     subdivisions.push_back({name, code, names[prefix], get(record, "type"), parent});
   }
   return subdivisions;

@@ -123,6 +123,7 @@ std::vector<Question> gather_questions(const PrepareConfig& config, const Source
     order.resize(limit);
     std::sort(order.begin(), order.end());
     std::vector<Question> kept;
+    kept.reserve(limit);
     for (const size_t i : order) kept.push_back(std::move(questions[i]));
     questions = std::move(kept);
   }
@@ -186,20 +187,20 @@ ordered_json fill_folder(const fs::path& folder, const PrepareConfig& config, co
   }
   const std::vector<Question> questions = gather_questions(config, sources);
   if (!questions.empty()) write_questions(folder / kQuestionsFile, questions);
-  const ordered_json summary = {{"format", kPrepareFormat},
-                                {"tokenizer",
-                                 {{"kind", tokenizer.kind()},
-                                  {"vocab_size", tokenizer.vocab_size()},
-                                  {"bos", tokenizer.bos()},
-                                  {"eos", tokenizer.eos()},
-                                  {"hash", tokenizer_hash(tokenizer)}}},
-                                {"train", train.report()},
-                                {"validation", validation.report()},
-                                {"facts", describe_facts(reports)},
-                                {"questions", describe_questions(questions)},
-                                {"sources", reports},
-                                {"config", base::config_to_json(config)},
-                                {"inputs", inputs}};
+  ordered_json summary = {{"format", kPrepareFormat},
+                          {"tokenizer",
+                           {{"kind", tokenizer.kind()},
+                            {"vocab_size", tokenizer.vocab_size()},
+                            {"bos", tokenizer.bos()},
+                            {"eos", tokenizer.eos()},
+                            {"hash", tokenizer_hash(tokenizer)}}},
+                          {"train", train.report()},
+                          {"validation", validation.report()},
+                          {"facts", describe_facts(reports)},
+                          {"questions", describe_questions(questions)},
+                          {"sources", reports},
+                          {"config", base::config_to_json(config)},
+                          {"inputs", inputs}};
   base::write_text_atomically(folder / kPrepareFile, summary.dump(2) + "\n");
   return summary;
 }
