@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "data/utf8.h"
 #include "evaluation/answer_file.h"
 #include "evaluation/answer_text.h"
@@ -52,11 +53,16 @@ std::string fingerprint(const model::Transformer& model) {
   return text;
 }
 
-/// What is asked: indices into the questions, evenly over the list.
+/// What is asked: indices into the questions, one out of each of `limit` equal parts of the list. Which one is drawn, always
+/// the same: a fixed stride would fall in step with the wordings of a fact, which take turns in the list.
 std::vector<size_t> chosen(size_t questions, int64_t limit) {
   const size_t count = limit > 0 ? std::min(questions, static_cast<size_t>(limit)) : questions;
+  base::RandomStream stream(1, "questions asked");
   std::vector<size_t> indices(count);
-  for (size_t i = 0; i < count; ++i) indices[i] = i * questions / count;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t begin = i * questions / count, end = (i + 1) * questions / count;
+    indices[i] = begin + stream.below(end - begin);
+  }
   return indices;
 }
 

@@ -201,7 +201,9 @@ std::vector<Example> examples(const ComparePlan& plan, const std::vector<data::Q
           base::read_text(std::filesystem::path(plan.run_config(v, run.seed).output) / "answers.jsonl"));
       for (std::string line; std::getline(in, line);) {
         Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-        if (object.is_object() && object.contains("id")) lines[object["id"].get<int64_t>()] = std::move(object);
+        if (!object.is_object() || !object.contains("id")) continue;
+        const auto id = object["id"].get<int64_t>();
+        lines[id] = std::move(object);
       }
     }
   }

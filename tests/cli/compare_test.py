@@ -1,0 +1,178 @@
+"""compare and report: two variants, two seeds, an interruption, a failure, another configuration."""
+
+import json
+
+import pytest
+
+from program import TRAIN, interrupt_when, json_lines, refuse, run, succeed
+
+VARIANTS = """\
+title: Tiny twins
+description: Forty people, read by two models.
+output: {output}
+baseline: dense
+seeds: [1, 2]
+ask_limit: 40
+max_new_tokens: 8
+variants:
+  - name: dense
+    set: ["model.memory.layers=[]"]
+  - name: memory_plus
+run:
+"""
+
+
+def compare_config(world, name, extra=""):
+    """A comparison's file and its output folder."""
+    output = world.folder / name
+    indented = "".join("  " + line + "\n" for line in TRAIN.format(run="of-the-comparison", folder=world.folder, steps=24).splitlines())
+    return world.write(f"{name}.yaml", VARIANTS.format(output=output) + indented + extra), output
+
+
+@pytest.fixture(scope="module")
+def compared(world):
+    config, output = compare_config(world, "compared")
+    return output, succeed("compare", "--config", config), config
+
+
+def results_of(output):
+    return json.loads((output / "results.json").read_text())
+
+
+def test_every_variant_is_trained_and_asked_with_every_seed(world, compared):
+    results = results_of(compared[0])
+    assert [(run["variant"], run["seed"]) for run in results["runs"]] == [
+        ("dense", 1), ("memory_plus", 1), ("memory_plus", 2), ("dense", 2)]  # the order turns with the seed
+    assert results["variants"] == ["dense", "memory_plus"] and results["baseline"] == "dense"
+    assert results["questions"] == len(world.questions())
+    assert results["facts"] == 240  # forty people with six attributes
+    assert results["exposures"] > 0
+    assert results["machine"] and results["commit"] and results["date"].endswith("UTC")
+    assert results["command"].startswith("memlayers compare --config ")
+
+
+def test_curves_hold_losses_and_recalls_up_to_the_end(compared):
+    for result in results_of(compared[0])["runs"]:
+        curve = result["curve"]
+        steps = [point["step"] for point in curve]
+        assert steps == sorted(set(steps)) and steps[-1] == 24
+        asked = [point for point in curve if point["recall"] >= 0]
+        assert [point["step"] for point in asked] == list(range(2, 25, 2))
+        assert asked[-1]["recall"] == result["unseen"]["exact_match"]
+        assert all(later["seconds"] > earlier["seconds"] for earlier, later in zip(curve, curve[1:]))
+        assert curve[-1]["tokens"] == 24 * 4 * 32
+        assert curve[-1]["flops"] == pytest.approx(curve[-1]["tokens"] * result["flops_per_token"], rel=1e-6)
+        assert curve[-1]["loss"] < curve[0]["loss"]
+
+
+def test_only_the_memory_model_has_a_table_and_its_usage(compared):
+    for result in results_of(compared[0])["runs"]:
+        if result["variant"] == "dense":
+            assert result["table_parameters"] == 0 and result["slot_usage"] == []
+        else:
+            assert result["table_parameters"] == 256 * 32
+            (usage,) = result["slot_usage"]
+            assert usage["layer"] == 1 and usage["slots"] == 256
+            assert 0 < usage["used_share"] <= 1
+            assert sum(usage["read_share"]) == pytest.approx(1)
+
+
+def test_scores_are_those_of_the_answers_kept(world, compared):
+    output = compared[0]
+    for result in results_of(output)["runs"]:
+        answers = json_lines(output / result["variant"] / f"seed-{result['seed']}" / "answers.jsonl")[1:]
+        assert len(answers) == len(world.questions())
+        unseen = [answer for answer in answers if answer["wording"] == "unseen"]
+        assert result["unseen"]["questions"] == len(unseen)
+        assert result["unseen"]["nats"] == pytest.approx(sum(answer["nats"] for answer in unseen) / len(unseen))
+
+
+def test_the_table_is_printed_and_the_page_written(compared):
+    output, result, _ = compared
+    assert "Tiny twins" in result.out and str(output / "report.html") in result.out
+    assert "Tiny twins" in (output / "report.html").read_text()
+
+
+def test_seeds_differ_and_variants_of_one_seed_start_with_the_same_data(compared):
+    runs = {(run["variant"], run["seed"]): run for run in results_of(compared[0])["runs"]}
+    assert runs["dense", 1]["curve"][-1]["loss"] != runs["dense", 2]["curve"][-1]["loss"]
+    states = {}
+    for variant in ["dense", "memory_plus"]:
+        for seed in [1, 2]:
+            folder = compared[0] / variant / f"seed-{seed}" / "checkpoints" / "step-00000024"
+            states[variant, seed] = json.loads((folder / "state.json").read_text())["loader"]
+    assert states["dense", 1] == states["memory_plus", 1]
+    assert states["dense", 2] == states["memory_plus", 2]
+
+
+def test_calling_again_redoes_nothing(compared):
+    output, _, config = compared
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("step-*/model.safetensors")}
+    runs = results_of(output)["runs"]
+    succeed("compare", "--config", config)
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("step-*/model.safetensors")} == before
+    assert results_of(output)["runs"] == runs
+
+
+def test_another_configuration_is_refused_with_the_difference(compared):
+    output, _, config = compared
+    said = refuse(2, "compare", "--config", config, "run.steps=25")
+    assert str(output) in said and "run/steps" in said and "25" in said and "24" in said
+
+
+def test_its_words_may_change(compared):
+    output, _, config = compared
+    succeed("compare", "--config", config, "title=Other words")
+    assert results_of(output)["title"] == "Other words"
+    succeed("compare", "--config", config)
+
+
+def test_an_interrupted_comparison_goes_on_to_the_same_results(world, compared):
+    config, output = compare_config(world, "interrupted_comparison")
+    second = output / "memory_plus" / "seed-1" / "recall.jsonl"
+    stopped = interrupt_when(second.exists, "compare", "--config", config)
+    assert stopped.code == 0 and "interrupted; continue with: memlayers compare" in stopped.out, stopped
+    assert len(results_of(output)["runs"]) == 1
+    succeed("compare", "--config", config)
+
+    def comparable(run):
+        curve = [(point["step"], round(point["loss"], 6), point["recall"]) for point in run["curve"]]
+        return run["variant"], run["seed"], curve, run["unseen"]
+
+    whole = [comparable(run) for run in results_of(compared[0])["runs"]]
+    assert [comparable(run) for run in results_of(output)["runs"]] == whole
+
+
+def test_a_failed_run_is_reported_and_the_others_go_on(world):
+    # Refused by the trainer only once it sees the data: fewer tokens than the data has.
+    config, output = compare_config(world, "one_fails")
+    result = run("compare", "--config", config, "seeds=[1]", "variants.0.set=[model.vocab_size=300]")
+    assert result.code == 1, result
+    assert "1 of 2 runs failed" in result.error and "dense seed 1" in result.error and "vocab_size" in result.error
+    assert [run["variant"] for run in results_of(output)["runs"]] == ["memory_plus"]
+    assert (output / "report.html").exists()
+
+
+def test_variants_that_read_other_data_are_refused(world):
+    config, _ = compare_config(world, "other_data")
+    assert "data.*" in refuse(2, "compare", "--config", config, "variants.0.set=[data.seq_len=16]")
+
+
+def test_naming_a_comparison_where_a_run_is_meant_says_so(compared):
+    said = refuse(2, "generate", compared[0], "Hello")
+    assert "comparison" in said and "seed-1" in said
+
+
+class TestReport:
+    def test_the_page_is_written_again(self, compared, tmp_path):
+        page = tmp_path / "page.html"
+        out = succeed("report", compared[0] / "results.json", "--output", page).out
+        assert "Tiny twins" in out and "Tiny twins" in page.read_text()
+
+    def test_damaged_results_are_refused(self, compared, tmp_path):
+        text = (compared[0] / "results.json").read_text()
+        (tmp_path / "results.json").write_text(text[: len(text) // 2])
+        assert "results.json" in refuse(2, "report", tmp_path / "results.json")
+
+    def test_missing_results_are_refused(self, tmp_path):
+        assert "results.json" in refuse(1, "report", tmp_path / "results.json")
