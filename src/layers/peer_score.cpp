@@ -42,7 +42,9 @@ struct PeerScore : torch::autograd::Function<PeerScore> {
 }  // namespace
 
 at::Tensor peer_score(const MemoryTable& table, const at::Tensor& slots, const at::Tensor& x) {
-  return PeerScore::apply(x, slots, table);
+  // The table learns even where x itself needs no gradient.
+  const bool only_table = at::GradMode::is_enabled() && !x.requires_grad();
+  return PeerScore::apply(only_table ? x.detach().requires_grad_(true) : x, slots, table);
 }
 
 }  // namespace memlayers::layers

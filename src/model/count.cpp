@@ -44,11 +44,63 @@ MemoryLayerCount count_memory_layer(const MemoryConfig& memory, int64_t hidden) 
   return count;
 }
 
-int64_t count_tables(const MemoryConfig& memory) {
+int64_t slots_of(const MemoryConfig& memory) { return memory.num_sub_keys * memory.num_sub_keys; }
+
+// Table sets, and tables in all.
+int64_t count_table_sets(const MemoryConfig& memory) {
   if (memory.layers.empty()) return 0;
-  const int64_t sets = memory.shared_table ? 1 : static_cast<int64_t>(memory.layers.size());
-  const int64_t each = memory.variant == MemoryVariant::kPeer ? 2 : 1;
-  return sets * each * memory.num_sub_keys * memory.num_sub_keys * memory.value_dim;
+  return memory.shared_table ? 1 : static_cast<int64_t>(memory.layers.size());
+}
+
+int64_t tables_per_set(const MemoryConfig& memory) { return memory.variant == MemoryVariant::kPeer ? 2 : 1; }
+
+int64_t count_tables(const MemoryConfig& memory) {
+  return count_table_sets(memory) * tables_per_set(memory) * slots_of(memory) * memory.value_dim;
+}
+
+// Records of every memory layer (slots, weights, output gradient), and the gathered rows of the touched slots.
+int64_t table_gradient_bytes(const MemoryConfig& memory, int64_t tokens) {
+  if (memory.layers.empty()) return 0;
+  const int64_t layers = static_cast<int64_t>(memory.layers.size()), reads = memory.heads * memory.top_k;
+  const int64_t records = layers * tables_per_set(memory) * tokens * (reads * 12 + memory.value_dim * 4);
+  const int64_t layers_per_set = memory.shared_table ? layers : 1;
+  const int64_t touched = std::min(slots_of(memory), layers_per_set * tokens * reads);
+  return records + count_table_sets(memory) * tables_per_set(memory) * touched * (memory.value_dim * 4 + 8);
+}
+
+int64_t table_optimizer_bytes(const MemoryConfig& memory, ops::RowOptimizer kind) {
+  const int64_t rows = count_table_sets(memory) * tables_per_set(memory) * slots_of(memory);
+  switch (kind) {
+    case ops::RowOptimizer::kExact: return rows * (8 * memory.value_dim + 4);
+    case ops::RowOptimizer::kLazy: return rows * 8 * memory.value_dim;
+    case ops::RowOptimizer::kRowwise: return rows * 4;
+    case ops::RowOptimizer::kSgd: break;
+  }
+  return 0;
+}
+
+// Kept per token by one RMSNorm: input and scaled input in float32, the factor, the output.
+int64_t norm_bytes(int64_t width, int64_t element) { return width * (8 + element) + 4; }
+
+// Per token: rotated queries, keys and values (repeated for each query head), what was read, its copy, the row sums.
+int64_t attention_bytes(const ModelConfig& config, int64_t element) {
+  const int64_t width = config.num_attention_heads * config.head_dim;
+  return 5 * width * element + 4 * config.num_attention_heads;
+}
+
+int64_t memory_layer_bytes(const MemoryConfig& memory, int64_t hidden, int64_t element) {
+  const int64_t width = memory.heads * memory.key_dim, reads = memory.heads * memory.top_k, value = memory.value_dim;
+  int64_t bytes = 4 * width + reads * (8 + 4 + 4) + value * element;  // query; slots, scores, weights; what was read
+  if (memory.qk_norm) bytes += 2 * 4 * width;
+  if (memory.query_batch_norm) bytes += 4 * width;
+  if (memory.output == MemoryOutput::kGated) bytes += 3 * value * element;  // gate before and after silu, product
+  if (memory.variant == MemoryVariant::kPeer) bytes += reads * 8;
+  if (memory.scalar_gate) bytes += hidden * element;
+  for (const auto& [share, size] : {std::pair{memory.input_dropout, hidden}, {memory.query_dropout, width},
+                                    {memory.value_dropout, value}}) {
+    if (share > 0) bytes += size * element;
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -82,6 +134,29 @@ ModelCount count_model(const ModelConfig& given, int64_t seq_len) {
   count.flops_forward = count.flops_attention + count.flops_feed_forward + count.flops_memory + count.flops_head;
   count.flops_training = 3 * count.flops_forward;
   return count;
+}
+
+ByteCount count_bytes(const ModelConfig& given, const TrainingShape& shape) {
+  ModelConfig config = given;
+  config.validate();
+  const MemoryConfig& memory = config.memory;
+  const ModelCount count = count_model(config, shape.seq_len);
+  const int64_t dense = count.total - count.tables + count.norms, tokens = shape.batch_size * shape.seq_len;
+  const int64_t d = config.hidden_size, element = shape.compute_bytes, blocks = config.num_hidden_layers;
+  const int64_t memories = static_cast<int64_t>(memory.layers.size());
+  const int64_t replaced = memory.placement == MemoryPlacement::kReplace ? memories : 0;
+
+  ByteCount bytes;
+  bytes.weights = 4 * dense + element * count.tables;
+  bytes.gradients = 4 * dense + table_gradient_bytes(memory, tokens);
+  bytes.optimizer = 8 * dense + table_optimizer_bytes(memory, shape.table_optimizer);
+  int64_t per_token = blocks * (2 * norm_bytes(d, element) + attention_bytes(config, element));
+  per_token += (blocks - replaced) * 4 * config.intermediate_size * element;
+  if (memories > 0) per_token += memories * memory_layer_bytes(memory, d, element);
+  per_token += norm_bytes(d, element) + d * element + 8;  // the last norm, its gradient out of the loss, the token
+  bytes.activations = tokens * per_token + 4 * config.vocab_size * d;  // the head's gradient, made with the loss
+  bytes.total = bytes.weights + bytes.gradients + bytes.optimizer + bytes.activations;
+  return bytes;
 }
 
 }  // namespace memlayers::model

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/model_config.h"
+#include "ops/row_update/row_update.h"
 
 namespace memlayers::model {
 
@@ -15,6 +16,23 @@ struct ModelCount {
   double flops_training = 0;
 };
 
+/// `config` is validated first. Throws base::UsageError.
 ModelCount count_model(const ModelConfig& config, int64_t seq_len);
+
+/// How a model is to be trained, as far as bytes depend on it.
+struct TrainingShape {
+  int64_t batch_size = 1, seq_len = 1;  // of one micro-step
+  ops::RowOptimizer table_optimizer = ops::RowOptimizer::kExact;
+  int64_t compute_bytes = 4;  // of an element in matrix products and tables: 4 (float32) or 2 (bfloat16)
+};
+
+/// Bytes at the peak of a training step. Weights and optimizer are exact. Gradients: dense ones, and for the tables the
+/// bags' records and one row for each slot that can be touched. Activations: what the backward pass keeps, by the layers'
+/// formulas, without temporaries and allocator overhead.
+struct ByteCount {
+  int64_t weights = 0, gradients = 0, optimizer = 0, activations = 0;
+  int64_t total = 0;
+};
+ByteCount count_bytes(const ModelConfig& config, const TrainingShape& shape);
 
 }  // namespace memlayers::model

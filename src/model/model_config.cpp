@@ -83,12 +83,14 @@ constexpr ForeignKey kForeignKeys[] = {
     {"torch_dtype", nullptr},       {"dtype", nullptr},          {"transformers_version", nullptr},
     {"use_cache", nullptr},         {"initializer_range", nullptr}, {"pad_token_id", nullptr},
     {"_name_or_path", nullptr},     {"pretraining_tp", nullptr}, {"hidden_act", "silu"},
-    {"attention_bias", "false"},    {"mlp_bias", "false"},       {"rope_scaling", ""},
+    {"attention_bias", "false"},    {"mlp_bias", "false"},       {"rope_scaling", "null"},
     {"attention_dropout", "0.0"},
 };
 
 bool is_neutral(const ConfigNode& node, const std::string& neutral) {
-  if (node.kind == ConfigNode::Kind::kNull || node.text == neutral) return true;
+  if (node.kind == ConfigNode::Kind::kNull) return true;
+  if (node.kind != ConfigNode::Kind::kPlain && node.kind != ConfigNode::Kind::kText) return false;
+  if (node.text == neutral) return true;
   return neutral == "0.0" && node.text == "0";
 }
 
@@ -98,7 +100,7 @@ bool is_foreign(const ConfigNode::Key& key, const ConfigNode& node, const std::s
     if (key.name != foreign.name) continue;
     check(!foreign.neutral || is_neutral(node, foreign.neutral), origin, ":", key.line, ": ", key.name, " is ",
           node.text.empty() ? "set" : node.text, ", which this model cannot compute; only ",
-          foreign.neutral && *foreign.neutral ? foreign.neutral : "null", " is supported");
+          foreign.neutral ? foreign.neutral : "", " is supported");
     return true;
   }
   return false;
@@ -142,6 +144,15 @@ ConfigNode without_foreign_keys(const ConfigNode& root, const std::string& origi
   return kept;
 }
 
+// The value of a run's key `model`; null in a file that is the section itself.
+const ConfigNode* find_model_section(const ConfigNode& root) {
+  if (root.kind != ConfigNode::Kind::kMapping) return nullptr;
+  for (size_t i = 0; i < root.items.size(); ++i) {
+    if (root.keys[i].name == "model") return &root.items[i];
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 void ModelConfig::validate() {
@@ -161,9 +172,15 @@ void ModelConfig::validate() {
   architectures = {dense ? "LlamaForCausalLM" : "MemlayersForCausalLM"};
 }
 
+bool is_run_config(const std::filesystem::path& path) {
+  return find_model_section(base::parse_yaml(base::read_text(path), path.string())) != nullptr;
+}
+
 ModelConfig load_model_config(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
   const std::string origin = path.string();
-  const ConfigNode root = without_foreign_keys(base::parse_yaml(base::read_text(path), origin), origin);
+  const ConfigNode whole = base::parse_yaml(base::read_text(path), origin);
+  const ConfigNode* section = find_model_section(whole);
+  const ConfigNode root = without_foreign_keys(section ? *section : whole, origin);
   ModelConfig config;
   base::ConfigReader reader(origin, base::detail::all_keys<ModelConfig>());
   base::detail::read_value(reader, root, config);

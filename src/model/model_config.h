@@ -51,9 +51,13 @@ struct ModelConfig {
   void validate();
 };
 
-/// Reads config.json or a YAML `model:` section by itself; keys of Hugging Face that do not change the computation here
+/// Reads config.json, a YAML `model:` section by itself, or that section of a whole run's YAML (then `overrides` still name the
+/// section's own keys); keys of Hugging Face that do not change the computation here
 /// (torch_dtype, transformers_version, ...) are accepted, ones that would (rope_scaling, attention_bias) are refused
 /// unless they hold the neutral value.
 ModelConfig load_model_config(const std::filesystem::path& path, const std::vector<std::string>& overrides = {});
+
+/// True for a whole run's configuration: a mapping with the key `model`.
+bool is_run_config(const std::filesystem::path& path);
 
 }  // namespace memlayers::model

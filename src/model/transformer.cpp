@@ -168,6 +168,7 @@ at::Tensor Transformer::head(const at::Tensor& hidden) const {
 }
 
 at::Tensor Transformer::forward(const at::Tensor& tokens, layers::KeyValueCache* cache) {
+  const c10::AutoGradMode record(cache == nullptr && at::GradMode::is_enabled());
   return head(hidden(tokens, cache));
 }
 

@@ -1,0 +1,164 @@
+// memlayers plan: parameters, FLOPs and bytes of a configuration, nothing allocated.
+#include <iomanip>
+#include <nlohmann/json.hpp>
+
+#include "base/cpu.h"
+#include "base/log.h"
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "data/prepared_data.h"
+#include "model/count.h"
+#include "training/train_config.h"
+
+namespace memlayers::cli {
+namespace {
+
+struct PlanCommand {
+  std::string config_file;
+  std::vector<std::string> overrides;
+  int64_t batch_size = 0, seq_len = 0;  // 0: the run's
+  bool json = false;
+};
+
+struct Plan {
+  model::ModelConfig model;
+  model::TrainingShape shape;
+  std::string dtype = "float32";
+};
+
+// A run may leave the vocabulary to its data: then the prepared folder knows it.
+void take_vocabulary(Plan& plan, const data::LoaderConfig& data) {
+  if (plan.model.vocab_size > 0) return;
+  std::string reason = "there are no data.sources";
+  try {
+    if (!data.sources.empty()) {
+      plan.model.vocab_size =
+          data::read_prepare_file(data.sources[0].path).at("tokenizer").at("vocab_size").get<int64_t>();
+      return;
+    }
+  } catch (const std::exception& error) {
+    reason = error.what();
+  }
+  throw base::UsageError("model.vocab_size is 0, so the prepared data decides, but " + reason +
+                         "; prepare it, or give model.vocab_size=N");
+}
+
+Plan plan_of_run(const PlanCommand& command) {
+  const auto run = base::load_config<training::TrainConfig>(command.config_file, command.overrides);
+  Plan plan{run.model, {run.data.batch_size / run.micro_batches, run.data.seq_len, run.optimizer.table_optimizer, 4}};
+  using training::ComputeDtype;
+  const bool narrow = run.dtype == ComputeDtype::kBFloat16 ||
+                      (run.dtype == ComputeDtype::kAuto && base::has_native_bfloat16());
+  if (narrow) plan.dtype = "bfloat16", plan.shape.compute_bytes = 2;
+  take_vocabulary(plan, run.data);
+  return plan;
+}
+
+Plan plan_of(const PlanCommand& command) {
+  Plan plan;
+  if (model::is_run_config(command.config_file)) {
+    plan = plan_of_run(command);
+  } else {
+    plan.model = model::load_model_config(command.config_file, command.overrides);
+    plan.shape.seq_len = plan.model.max_position_embeddings;
+    take_vocabulary(plan, {});
+  }
+  if (command.batch_size > 0) plan.shape.batch_size = command.batch_size;
+  if (command.seq_len > 0) plan.shape.seq_len = command.seq_len;
+  base::check(plan.shape.seq_len <= plan.model.max_position_embeddings, "--seq-len ", plan.shape.seq_len,
+              " is longer than model.max_position_embeddings ", plan.model.max_position_embeddings);
+  return plan;
+}
+
+nlohmann::ordered_json to_json(const Plan& plan, const model::ModelCount& count, const model::ByteCount& bytes) {
+  return {{"batch_size", plan.shape.batch_size},
+          {"seq_len", plan.shape.seq_len},
+          {"dtype", plan.dtype},
+          {"parameters",
+           {{"total", count.total},
+            {"embedding", count.embedding},
+            {"head", count.head},
+            {"attention", count.attention},
+            {"feed_forward", count.feed_forward},
+            {"memory_dense", count.memory_dense},
+            {"tables", count.tables},
+            {"norms", count.norms}}},
+          {"flops_per_token",
+           {{"training", count.flops_training},
+            {"forward", count.flops_forward},
+            {"attention", count.flops_attention},
+            {"feed_forward", count.flops_feed_forward},
+            {"memory", count.flops_memory},
+            {"head", count.flops_head}}},
+          {"bytes",
+           {{"total", bytes.total},
+            {"weights", bytes.weights},
+            {"gradients", bytes.gradients},
+            {"optimizer", bytes.optimizer},
+            {"activations", bytes.activations}}}};
+}
+
+// "937.0 M", always in millions with one digit, as the paper's totals are compared.
+std::string millions(double value) { return base::concat(std::fixed, std::setprecision(1), value / 1e6, " M"); }
+
+void print_row(const std::string& name, const std::string& value) {
+  std::cout << "  " << std::left << std::setw(26) << name << std::right << std::setw(14) << value << "\n";
+}
+
+void print(const Plan& plan, const model::ModelCount& count, const model::ByteCount& bytes) {
+  std::cout << "parameters\n";
+  print_row("token embedding", millions(double(count.embedding)));
+  print_row("attention", millions(double(count.attention)));
+  print_row("feed-forward", millions(double(count.feed_forward)));
+  print_row("memory layers, no tables", millions(double(count.memory_dense)));
+  print_row("memory tables", millions(double(count.tables)));
+  print_row("output head", millions(double(count.head)));
+  print_row("total", millions(double(count.total)));
+  print_row("norms, not in the total", millions(double(count.norms)));
+  std::cout << "FLOPs per token, sequences of " << plan.shape.seq_len << "\n";
+  print_row("attention", millions(count.flops_attention));
+  print_row("feed-forward", millions(count.flops_feed_forward));
+  print_row("memory layers", millions(count.flops_memory));
+  print_row("output head", millions(count.flops_head));
+  print_row("forward", millions(count.flops_forward));
+  print_row("training", millions(count.flops_training));
+  std::cout << "bytes to train on " << plan.shape.batch_size << " x " << plan.shape.seq_len << " tokens at once, "
+            << plan.dtype << "\n";
+  print_row("weights", base::human_bytes(double(bytes.weights)));
+  print_row("gradients", base::human_bytes(double(bytes.gradients)));
+  print_row("optimizer", base::human_bytes(double(bytes.optimizer)));
+  print_row("activations", base::human_bytes(double(bytes.activations)));
+  print_row("total", base::human_bytes(double(bytes.total)));
+  std::cout << std::flush;
+}
+
+}  // namespace
+
+int run_plan(int argc, char** argv) {
+  CLI::App app(
+      "Prints parameters, FLOPs per token and training bytes of a configuration, without allocating anything.\n"
+      "Totals leave RMSNorm weights out, as the paper's do.",
+      "memlayers plan");
+  PlanCommand command;
+  app.add_option("CONFIG", command.config_file, "a run's YAML (its section model), or a model's config.json or YAML")
+      ->required();
+  app.add_option("KEY=VALUE", command.overrides, "keys that override the file (of a run: model.hidden_size=64)");
+  app.add_flag("--json", command.json, "print one JSON object, numbers unrounded");
+  app.add_option("--batch-size", command.batch_size, "sequences at once; default: the run's micro-batch, or 1")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--seq-len", command.seq_len, "tokens of a sequence; default: the run's, or the model's longest")
+      ->check(CLI::PositiveNumber);
+  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+
+  const Plan plan = plan_of(command);
+  const model::ModelCount count = model::count_model(plan.model, plan.shape.seq_len);
+  const model::ByteCount bytes = model::count_bytes(plan.model, plan.shape);
+  if (command.json) {
+    std::cout << to_json(plan, count, bytes).dump(2) << std::endl;
+  } else {
+    print(plan, count, bytes);
+  }
+  return 0;
+}
+
+}  // namespace memlayers::cli

@@ -1,0 +1,137 @@
+#include "model/count.h"
+
+#include <gtest/gtest.h>
+
+#include <iomanip>
+#include <sstream>
+
+#include "base/error.h"
+#include "support/tiny_model.h"
+
+namespace memlayers::tests {
+namespace {
+
+struct Published {
+  const char* file;
+  const char* millions;  // as printed in the paper's tables or derived from its formula
+};
+
+constexpr Published kPublished[] = {
+    {"134m_dense", "134.1"},           {"134m_memory", "936.5"},          {"134m_peer", "1036.9"},
+    {"134m_memory_plus_1m", "937.0"},  {"373m_dense", "373.8"},           {"373m_memory", "1441.0"},
+    {"373m_peer", "1575.0"},           {"373m_memory_plus_1m", "1440.5"}, {"720m_dense", "721.2"},
+    {"720m_memory", "2315.5"},         {"720m_peer", "2516.6"},           {"720m_memory_plus_1m", "2312.9"},
+    {"1.3b_dense", "1261.4"},          {"1.3b_memory", "3377.5"},         {"1.3b_peer", "3645.6"},
+    {"1.3b_memory_plus_1m", "3368.1"}, {"1.3b_memory_plus_4m", "9823.1"}, {"1.3b_memory_plus_16m", "35618.1"},
+    {"1.3b_memory_plus_64m", "138747.6"}, {"8b_dense", "8030"},           {"8b_memory_plus_16m", "76.5 B"},
+};
+
+std::filesystem::path paper_folder() { return std::filesystem::path(MEMLAYERS_SOURCE_DIR) / "configs" / "paper"; }
+
+// `total` with as many digits as `like` has.
+std::string printed_like(int64_t total, const std::string& like) {
+  const bool billions = like.ends_with(" B");
+  const size_t point = like.find('.');
+  std::ostringstream out;
+  const int digits = point == std::string::npos ? 0 : 1;
+  out << std::fixed << std::setprecision(digits) << static_cast<double>(total) / (billions ? 1e9 : 1e6);
+  return out.str() + (billions ? " B" : "");
+}
+
+TEST(Count, EveryPaperConfigurationHasThePublishedTotal) {
+  for (const Published& published : kPublished) {
+    const auto config = model::load_model_config(paper_folder() / (std::string(published.file) + ".yaml"));
+    EXPECT_EQ(printed_like(model::count_model(config, 4096).total, published.millions), published.millions)
+        << published.file;
+  }
+}
+
+TEST(Count, NoPaperConfigurationIsLeftOut) {
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(paper_folder())) {
+    files += entry.path().extension() == ".yaml";
+  }
+  EXPECT_EQ(files, std::size(kPublished));
+}
+
+// paper.md section 7: forward FLOPs a token of one Memory+ layer and of the feed-forward it replaces.
+TEST(Count, FlopsOfTheMemoryLayerMatchThePapersArithmetic) {
+  struct Row {
+    const char* file;
+    double feed_forward, memory;
+  };
+  for (const Row& row : {Row{"134m_memory_plus_1m", 9.4, 8.1}, {"373m_memory_plus_1m", 17.3, 12.9},
+                         {"720m_memory_plus_1m", 37.7, 25.6}, {"1.3b_memory_plus_1m", 69.2, 42.5},
+                         {"1.3b_memory_plus_4m", 69.2, 50.9}, {"1.3b_memory_plus_16m", 69.2, 67.6},
+                         {"1.3b_memory_plus_64m", 69.2, 101}, {"8b_memory_plus_16m", 352, 202}}) {
+    const auto config = model::load_model_config(paper_folder() / (std::string(row.file) + ".yaml"));
+    const model::ModelCount count = model::count_model(config, 4096);
+    const double blocks = static_cast<double>(config.num_hidden_layers - 3);
+    EXPECT_NEAR(count.flops_memory / 3 / 1e6, row.memory, row.memory > 100 ? 0.5 : 0.06) << row.file;
+    EXPECT_NEAR(count.flops_feed_forward / blocks / 1e6, row.feed_forward, row.feed_forward > 100 ? 0.5 : 0.06)
+        << row.file;
+  }
+}
+
+int64_t allocated(const model::Transformer& model) {
+  int64_t elements = 0;
+  for (const layers::Parameter& parameter : model.parameters()) elements += parameter.tensor->numel();
+  for (const auto& [name, table] : model.tables()) elements += table->weight.numel();
+  return elements;
+}
+
+TEST(Count, EqualsWhatAModelAllocatesWhateverTheOptions) {
+  std::vector<model::ModelConfig> configs = {tiny_config({}), tiny_config({1}), tiny_config({0, 2})};
+  auto add = [&](auto change) {
+    configs.push_back(tiny_config({0, 2}));
+    change(configs.back());
+  };
+  add([](auto& c) { c.memory.shared_table = false; });
+  add([](auto& c) { c.memory.value_dim = 24; });
+  add([](auto& c) { c.memory.output = layers::MemoryOutput::kPlain; });
+  add([](auto& c) { c.memory.output = layers::MemoryOutput::kPlain, c.memory.value_dim = 24; });
+  add([](auto& c) { c.memory.qk_norm = c.memory.query_batch_norm = c.memory.scalar_gate = true; });
+  add([](auto& c) { c.memory.variant = layers::MemoryVariant::kPeer; });
+  add([](auto& c) { c.memory.placement = layers::MemoryPlacement::kBeside; });
+  add([](auto& c) {
+    c.memory.placement = layers::MemoryPlacement::kBeside;
+    c.memory.output = layers::MemoryOutput::kPlain;
+  });
+  add([](auto& c) { c.memory.placement = layers::MemoryPlacement::kEmbedding, c.memory.layers = {0}; });
+  add([](auto& c) { c.tie_word_embeddings = true; });
+  for (const model::ModelConfig& config : configs) {
+    const model::ModelCount count = model::count_model(config, 16);
+    EXPECT_EQ(count.total + count.norms, allocated(model::Transformer(config, 1)));
+  }
+}
+
+TEST(Count, WeightAndOptimizerBytesFollowFromTheCounts) {
+  const auto config = tiny_config({1});
+  const model::ModelCount count = model::count_model(config, 16);
+  const int64_t dense = count.total - count.tables + count.norms;
+  model::TrainingShape shape{2, 16, ops::RowOptimizer::kExact, 4};
+  model::ByteCount bytes = model::count_bytes(config, shape);
+  EXPECT_EQ(bytes.weights, 4 * (dense + count.tables));
+  EXPECT_EQ(bytes.optimizer, 8 * (dense + count.tables) + 4 * 64);
+  EXPECT_EQ(bytes.total, bytes.weights + bytes.gradients + bytes.optimizer + bytes.activations);
+  shape.table_optimizer = ops::RowOptimizer::kSgd;
+  EXPECT_EQ(model::count_bytes(config, shape).optimizer, 8 * dense);
+  shape.compute_bytes = 2;
+  EXPECT_EQ(model::count_bytes(config, shape).weights, 4 * dense + 2 * count.tables);
+}
+
+TEST(Count, TableGradientGrowsWithTheRowsTouchedAndNotWithTheTable) {
+  auto config = tiny_config({1});
+  config.memory.num_sub_keys = 100;
+  const model::TrainingShape shape{1, 16, ops::RowOptimizer::kExact, 4};
+  auto table_gradient = [&] {
+    const model::ModelCount count = model::count_model(config, 16);
+    return model::count_bytes(config, shape).gradients - 4 * (count.total - count.tables + count.norms);
+  };
+  const int64_t small = table_gradient();
+  config.memory.num_sub_keys = 1000;
+  EXPECT_EQ(table_gradient(), small);
+}
+
+}  // namespace
+}  // namespace memlayers::tests

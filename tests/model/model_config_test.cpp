@@ -1,0 +1,117 @@
+#include "model/model_config.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "support/temporary_file.h"
+
+namespace memlayers::tests {
+namespace {
+
+using model::ModelConfig;
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const base::UsageError& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+ModelConfig parsed(const std::string& text) { return base::parse_config<ModelConfig>(text, "test"); }
+
+TEST(ModelConfig, FillsZerosByTheirRules) {
+  const ModelConfig config = parsed("{hidden_size: 768, memory: {layers: [6]}}");
+  EXPECT_EQ(config.intermediate_size, 2048);
+  EXPECT_EQ(config.num_key_value_heads, 12);
+  EXPECT_EQ(config.head_dim, 64);
+  EXPECT_EQ(config.memory.key_dim, 384);
+  EXPECT_EQ(config.memory.value_dim, 768);
+  EXPECT_EQ(config.model_type, "memlayers");
+  EXPECT_EQ(parsed("{hidden_size: 2048, num_attention_heads: 16}").intermediate_size, 5632);
+  EXPECT_EQ(parsed("hidden_size: 1536").intermediate_size, 4096);
+  EXPECT_EQ(parsed("hidden_size: 768").model_type, "llama");
+}
+
+TEST(ModelConfig, RefusesImpossibleShapesByName) {
+  struct Row {
+    const char *text, *names;
+  };
+  for (const Row& row : {Row{"{num_attention_heads: 7}", "num_attention_heads"},
+                         {"{num_key_value_heads: 5}", "num_key_value_heads"},
+                         {"{head_dim: 33}", "head_dim"},
+                         {"{hidden_size: -4}", "hidden_size"},
+                         {"{rms_norm_eps: 0}", "rms_norm_eps"},
+                         {"{model_type: mistral}", "mistral"},
+                         {"{memory: {layers: [12]}}", "block 12"},
+                         {"{memory: {layers: [1, 1]}}", "twice"},
+                         {"{memory: {layers: [1], key_dim: 7}}", "key_dim"},
+                         {"{memory: {layers: [1], top_k: 5, num_sub_keys: 2}}", "num_sub_keys^2 = 4"},
+                         {"{memory: {layers: [1], variant: peer, value_dim: 24}}", "peer"},
+                         {"{memory: {layers: [1], placement: embedding}}", "embedding"},
+                         {"{memory: {layers: [1], value_dropout: 1.0}}", "value_dropout"},
+                         {"{memory: {layers: [1], num_sub_keys: 100000}}", "num_sub_keys"}}) {
+    const std::string message = message_of([&] { parsed(row.text); });
+    EXPECT_NE(message.find(row.names), std::string::npos) << row.text << " gave: " << message;
+  }
+}
+
+TEST(ModelConfig, AcceptsAsManySlotsPerHeadAsTheTableHas) {
+  EXPECT_EQ(parsed("{memory: {layers: [1], top_k: 4, num_sub_keys: 2}}").memory.top_k, 4);
+}
+
+TEST(ModelConfig, ReadsAHuggingFaceLlamaConfiguration) {
+  const TemporaryFile file("config.json", R"({
+    "architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 128000,
+    "eos_token_id": [128001, 128008], "head_dim": null, "hidden_act": "silu", "hidden_size": 64, "initializer_range": 0.02,
+    "intermediate_size": 96, "max_position_embeddings": 128, "mlp_bias": false, "model_type": "llama",
+    "num_attention_heads": 4, "num_hidden_layers": 2, "num_key_value_heads": 2, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
+    "rope_scaling": null, "rope_theta": 10000.0, "tie_word_embeddings": false, "torch_dtype": "bfloat16",
+    "transformers_version": "4.43.0", "use_cache": true, "vocab_size": 100})");
+  const ModelConfig config = model::load_model_config(file.path());
+  EXPECT_EQ(config.eos_token_id, 128001);
+  EXPECT_EQ(config.head_dim, 16);
+  EXPECT_EQ(config.rope_theta, 10000.0);
+  EXPECT_EQ(config.num_key_value_heads, 2);
+}
+
+TEST(ModelConfig, TakesTheNewerRopeParameters) {
+  const TemporaryFile file("config.json", R"({"rope_parameters": {"rope_type": "default", "rope_theta": 20000.0}})");
+  EXPECT_EQ(model::load_model_config(file.path()).rope_theta, 20000.0);
+}
+
+TEST(ModelConfig, RefusesWhatItCannotCompute) {
+  struct Row {
+    const char *text, *names;
+  };
+  for (const Row& row : {Row{R"({"rope_scaling": {"factor": 8.0}})", "rope_scaling"},
+                         {R"({"attention_bias": true})", "attention_bias"},
+                         {R"({"hidden_act": "gelu"})", "hidden_act"},
+                         {R"({"rope_parameters": {"rope_type": "llama3"}})", "rope_type"},
+                         {R"({"sliding_window": 4096})", "sliding_window"},
+                         {R"([1, 2])", "keys and values"}}) {
+    const TemporaryFile file("config.json", row.text);
+    const std::string message = message_of([&] { model::load_model_config(file.path()); });
+    EXPECT_NE(message.find(row.names), std::string::npos) << row.text << " gave: " << message;
+    EXPECT_NE(message.find("config.json"), std::string::npos) << message;
+  }
+}
+
+TEST(ModelConfig, ReadsTheModelSectionOfARunAndOverridesIt) {
+  const TemporaryFile file("run.yaml", "output: x\nmodel: {hidden_size: 64, num_attention_heads: 4}\n");
+  EXPECT_TRUE(model::is_run_config(file.path()));
+  const ModelConfig config = model::load_model_config(file.path(), {"memory.layers=[3]", "memory.top_k=2"});
+  EXPECT_EQ(config.hidden_size, 64);
+  EXPECT_EQ(config.memory.layers, std::vector<int64_t>{3});
+  EXPECT_EQ(config.memory.value_dim, 64);
+}
+
+TEST(ModelConfig, DumpReadsBackEqual) {
+  const ModelConfig config = parsed("{hidden_size: 64, num_attention_heads: 4, memory: {layers: [1, 3], qk_norm: true}}");
+  const TemporaryFile file("config.yaml", base::config_to_yaml(config));
+  EXPECT_EQ(base::config_to_yaml(model::load_model_config(file.path())), base::config_to_yaml(config));
+}
+
+}  // namespace
+}  // namespace memlayers::tests
