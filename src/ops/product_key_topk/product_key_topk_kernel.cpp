@@ -1,8 +1,8 @@
 // A block of tokens is scored against one head's sub-keys and selected from while the scores are still in the cache.
 //
 // Scores: each dot product is summed in the order of its dimensions, lanes are sub-keys; so a score depends neither on
-// the instruction set nor on which other tokens are in the batch. Half selection: almost all scores fall below the
-// worst one kept so far, and are dismissed sixteen at a time. Pairs: the staircase i * j <= k, then the ties.
+// the instruction set nor on which other tokens are in the batch. Half selection: the largest of each of 16 (32, 64)
+// groups of scores give a bound that the best reach and almost all others do not; only those that do are sorted. Pairs: the staircase i * j <= k, then the ties.
 //
 // Ties. The order is defined on rounded sums, and a pair outside the staircase can round to the same sum as the k-th
 // best, with a lower slot. (It cannot be better: it has k pairs at least as good as itself.) Among the pairs outside,
@@ -93,28 +93,58 @@ MEMLAYERS_INLINE void insert(Candidate<T>* list, int64_t count, Candidate<T> add
   list[place] = added;
 }
 
-/// The `wanted` best of n scores, sorted. `best` has room for n.
 template <class T>
-void select_half(const T* scores, int64_t n, int64_t wanted, Candidate<T>* best) {
-  if (wanted > kLargestInsertion) {
-    for (int64_t i = 0; i < n; ++i) best[i] = {scores[i], i};
-    std::sort(best, best + n, Better<T>{});
-    return;
+void sort_candidates(Candidate<T>* list, int64_t count) {
+  if (count > kLargestInsertion) {
+    std::sort(list, list + count, Better<T>{});
+  } else {
+    for (int64_t i = 1; i < count; ++i) insert(list, i, Candidate<T>(list[i]));
   }
-  for (int64_t i = 0; i < wanted; ++i) insert(best, i, {scores[i], i});
-  T worst = best[wanted - 1].score;
-  // A later score equal to the worst kept loses the tie, so "greater" is the whole test.
-  for (int64_t block = wanted / kLanes * kLanes; block < n; block += kLanes) {
-    uint32_t bits = greater_bits(scores + block, worst);
-    if (n - block < kLanes) bits &= (1u << (n - block)) - 1;
-    if (block < wanted) bits &= ~0u << (wanted - block);
-    for (; bits != 0; bits &= bits - 1) {
-      const int64_t i = block + __builtin_ctz(bits);
-      if (!(scores[i] > worst)) continue;
-      insert(best, wanted - 1, {scores[i], i});
-      worst = best[wanted - 1].score;
+}
+
+/// A score that at least `wanted` of the scores reach: of the largest of each of 16 * parts groups, the wanted-th.
+template <int parts, class T>
+T selection_bound(const T* scores, int64_t padded_keys, int64_t wanted) {
+  Lanes<T> largest[parts];
+  for (int p = 0; p < parts; ++p) largest[p] = broadcast(kLowest<T>);
+  for (int64_t block = 0; block < padded_keys; block += parts * kLanes) {
+    for (int p = 0; p < parts; ++p) {
+      if (block + p * kLanes < padded_keys) largest[p] = larger(largest[p], load(scores + block + p * kLanes));
     }
   }
+  T group[parts * kLanes];
+  for (int p = 0; p < parts; ++p) store(group + p * kLanes, largest[p]);
+  T bound = kLowest<T>;
+  for (int i = 0; i < parts * kLanes; ++i) {
+    int reached_by = 0;
+    for (int p = 0; p < parts; ++p) reached_by += __builtin_popcount(at_least_bits(group + p * kLanes, group[i]));
+    if (reached_by >= wanted && group[i] > bound) bound = group[i];
+  }
+  return bound;
+}
+
+/// The `wanted` best of n scores, sorted. Padding is minus infinity; `best` has room for n.
+template <class T>
+void select_half(const T* scores, int64_t n, int64_t padded_keys, int64_t wanted, Candidate<T>* best) {
+  const int64_t groups = wanted + wanted / 4;  // a few more than wanted, so that the bound is no stray low group
+  T bound = kLowest<T>;
+  if (groups <= kLanes) {
+    bound = selection_bound<1>(scores, padded_keys, wanted);
+  } else if (groups <= 2 * kLanes) {
+    bound = selection_bound<2>(scores, padded_keys, wanted);
+  } else if (groups <= 4 * kLanes) {
+    bound = selection_bound<4>(scores, padded_keys, wanted);
+  }
+  int64_t count = 0;
+  for (int64_t block = 0; block < n; block += kLanes) {
+    uint32_t bits = at_least_bits(scores + block, bound);
+    if (n - block < kLanes) bits &= (1u << (n - block)) - 1;
+    for (; bits != 0; bits &= bits - 1) {
+      const int64_t i = block + __builtin_ctz(bits);
+      best[count++] = {scores[i], i};
+    }
+  }
+  sort_candidates(best, count);
 }
 
 /// The k best pairs of the staircase, sorted, at the front of `pairs`.
@@ -182,11 +212,14 @@ void forward(const TopKShape& shape, const T* query, const T* panels, T* scores,
         score_block(query + block * query_stride + (h * 2 + half) * dim, query_stride, tokens,
                     panels + (h * 2 + half) * panel_stride, shape, scratch.half_scores + half * padded, 2 * padded);
       }
+      for (int64_t row = 0; n < padded && row < 2 * tokens; ++row) {
+        std::fill(scratch.half_scores + row * padded + n, scratch.half_scores + (row + 1) * padded, kLowest<T>);
+      }
       for (int64_t t = 0; t < tokens; ++t) {
         const T* half_scores = scratch.half_scores + t * 2 * padded;
         Candidate<T>*best_first = scratch.halves, *best_second = scratch.halves + n, *pairs = scratch.pairs;
-        select_half(half_scores, n, shape.half_candidates(), best_first);
-        select_half(half_scores + padded, n, shape.half_candidates(), best_second);
+        select_half(half_scores, n, padded, shape.half_candidates(), best_first);
+        select_half(half_scores + padded, n, padded, shape.half_candidates(), best_second);
         select_pairs(shape, best_first, best_second, pairs);
         if (tie_goes_on(shape, best_first, best_second, pairs[k - 1].score)) [[unlikely]] {
           resolve_tie(shape, half_scores, half_scores + padded, best_second[0].score, pairs);

@@ -137,28 +137,34 @@ MEMLAYERS_INLINE Lanes<T> replace_nan(Lanes<T> a, const Lanes<T>& replacement) {
   return a;
 }
 
-/// Bit i is set where lane i is greater than `threshold`.
 template <class T>
-MEMLAYERS_INLINE uint32_t greater_bits(const T* source, T threshold) {
+MEMLAYERS_INLINE Lanes<T> larger(Lanes<T> a, const Lanes<T>& b) {
+  for (int p = 0; p < Lanes<T>::kParts; ++p) a.part[p] = a.part[p] > b.part[p] ? a.part[p] : b.part[p];
+  return a;
+}
+
+/// Bit i is set where number i of sixteen is at least `threshold`.
+template <class T>
+MEMLAYERS_INLINE uint32_t at_least_bits(const T* source, T threshold) {
   uint32_t bits = 0;
-  for (int i = 0; i < kLanes; ++i) bits |= uint32_t(source[i] > threshold) << i;
+  for (int i = 0; i < kLanes; ++i) bits |= uint32_t(source[i] >= threshold) << i;
   return bits;
 }
 #if defined(__x86_64__)
 template <>
-MEMLAYERS_INLINE uint32_t greater_bits(const float* source, float threshold) {
+MEMLAYERS_INLINE uint32_t at_least_bits(const float* source, float threshold) {
 #if defined(__AVX512F__)
-  return _mm512_cmp_ps_mask(_mm512_loadu_ps(source), _mm512_set1_ps(threshold), _CMP_GT_OQ);
+  return _mm512_cmp_ps_mask(_mm512_loadu_ps(source), _mm512_set1_ps(threshold), _CMP_GE_OQ);
 #elif defined(__AVX__)
   const __m256 bound = _mm256_set1_ps(threshold);
-  const int low = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(source), bound, _CMP_GT_OQ));
-  const int high = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(source + 8), bound, _CMP_GT_OQ));
+  const int low = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(source), bound, _CMP_GE_OQ));
+  const int high = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(source + 8), bound, _CMP_GE_OQ));
   return uint32_t(low) | uint32_t(high) << 8;
 #else
   const __m128 bound = _mm_set1_ps(threshold);
   uint32_t bits = 0;
   for (int p = 0; p < 4; ++p) {
-    bits |= uint32_t(_mm_movemask_ps(_mm_cmpgt_ps(_mm_loadu_ps(source + 4 * p), bound))) << (4 * p);
+    bits |= uint32_t(_mm_movemask_ps(_mm_cmpge_ps(_mm_loadu_ps(source + 4 * p), bound))) << (4 * p);
   }
   return bits;
 #endif
