@@ -204,6 +204,12 @@ Figure recall_figure(const Comparison& comparison, const std::vector<VariantSumm
   add_series(comparison, variants, budget, kRecall, chart, table);
   chart.description = "Line chart of the share of facts recalled over " + budget.label + "." + ends_description(chart);
   if (chart.series.empty()) return figure;
+  // Recall of next to nothing is drawn as such, not stretched over the whole height.
+  constexpr double kLeastTop = 0.05;
+  const bool tiny = std::all_of(chart.series.begin(), chart.series.end(), [](const LineSeries& series) {
+    return std::all_of(series.points.begin(), series.points.end(), [](const auto& p) { return p.high < kLeastTop; });
+  });
+  if (tiny) chart.y.high = kLeastTop;
   figure.svg = line_chart_svg(chart);
   figure.tables.push_back(std::move(table));
   return figure;

@@ -12,7 +12,8 @@ namespace {
 
 std::optional<Bar> bar_of(const Statistic& recall) {
   if (recall.count == 0) return std::nullopt;
-  return Bar{recall.mean, recall.lowest, recall.highest, percent_text(recall.mean, recall.mean < 0.0995 ? 1 : 0)};
+  return Bar{recall.mean, recall.lowest, recall.highest,
+             percent_text(recall.mean, recall.mean > 0 && recall.mean < 0.0995 ? 1 : 0)};
 }
 
 ChartAxis recall_axis() {
@@ -129,35 +130,57 @@ std::string order_caption(const std::vector<VariantSummary>& variants) {
                       " is furthest ahead of ", baseline->label, ".");
 }
 
-Figure relation_figure(const Comparison& comparison, const std::vector<VariantSummary>& variants) {
-  Figure figure{"recall-relation", "Recall by kind of fact", {}, {}, {}};
-  const std::vector<RelationRow> rows = relation_rows(comparison, variants);
-  if (rows.empty()) return figure;
-  BarChart chart{figure.id, figure.title, {}, recall_axis(), {}, {}};
+Figure relation_figure(const std::vector<RelationRow>& rows, const std::vector<VariantSummary>& variants,
+                       const std::string& id, const std::string& title, double axis_end) {
+  Figure figure{id, title, {}, {}, {}};
+  BarChart chart{id, title, {}, recall_axis(), {}, {}};
+  chart.value.high = axis_end;
   for (const VariantSummary& variant : variants) chart.series.push_back({variant.label, variant.color, {}});
   for (const RelationRow& row : rows) {
-    chart.groups.push_back(relation_label(row.relation));
+    chart.groups.push_back(base::concat(relation_label(row.relation), " (", count_text(row.questions), ")"));
     for (size_t v = 0; v < variants.size(); ++v) chart.series[v].bars.push_back(bar_of(row.recall[v]));
   }
-  figure.caption = "All in wordings never read.";
-  figure.caption += order_caption(variants);
-  figure.caption += whisker_caption(variants);
   chart.description =
-      "Bar chart of recall in wordings never read, one group of bars a relation." + bars_description(chart);
+      "Bar chart of recall in wordings never read, one group of bars a kind of fact." + bars_description(chart);
   figure.svg = bar_chart_svg(chart);
-  Table table = table_of(figure.title, "kind of fact", chart);
-  table.head.insert(table.head.begin() + 1, "questions");
-  for (size_t g = 0; g < rows.size(); ++g)
-    table.rows[g].insert(table.rows[g].begin() + 1, count_text(rows[g].questions));
-  figure.tables.push_back(std::move(table));
+  figure.tables.push_back(table_of(title, "kind of fact (questions)", chart));
   return figure;
+}
+
+/// One chart, or two of half the length that stand side by side, with the same axis.
+std::vector<Figure> relation_figures(const Comparison& comparison, const std::vector<VariantSummary>& variants) {
+  constexpr size_t kMostInOne = 12;
+  const std::vector<RelationRow> rows = relation_rows(comparison, variants);
+  if (rows.empty()) return {};
+  double axis_end = 0;
+  for (const RelationRow& row : rows) {
+    for (const Statistic& recall : row.recall) axis_end = std::max(axis_end, recall.highest);
+  }
+  if (!std::isfinite(axis_end) || axis_end <= 0) axis_end = 1;
+  const std::string caption = "All in wordings never read; in brackets the number of questions." +
+                              order_caption(variants) + whisker_caption(variants);
+  std::vector<Figure> figures;
+  if (rows.size() <= kMostInOne) {
+    figures.push_back(relation_figure(rows, variants, "recall-relation", "Recall by kind of fact", axis_end));
+    figures[0].caption = caption;
+    return figures;
+  }
+  const auto middle = rows.begin() + static_cast<int64_t>((rows.size() + 1) / 2);
+  figures.push_back(relation_figure({rows.begin(), middle}, variants, "recall-relation-1",
+                                    "Recall by kind of fact, first half", axis_end));
+  figures.push_back(relation_figure({middle, rows.end()}, variants, "recall-relation-2",
+                                    "Recall by kind of fact, second half", axis_end));
+  figures[0].caption = caption;
+  figures[1].caption = "The first half continued, in the same order and on the same axis.";
+  return figures;
 }
 
 }  // namespace
 
 std::vector<Figure> recall_figures(const Comparison& comparison, const std::vector<VariantSummary>& variants) {
-  std::vector<Figure> figures{wording_figure(variants), relation_figure(comparison, variants)};
-  std::erase_if(figures, [](const Figure& figure) { return figure.svg.empty(); });
+  std::vector<Figure> figures = relation_figures(comparison, variants);
+  Figure wording = wording_figure(variants);
+  if (!wording.svg.empty()) figures.insert(figures.begin(), std::move(wording));
   return figures;
 }
 

@@ -13,10 +13,11 @@ using base::concat;
 using html::element;
 using html::paragraph;
 
-std::string figure_markup(const Figure& figure) {
+std::string figure_markup(const Figure& figure, bool whole_row) {
   std::string tables;
   for (const Table& table : figure.tables) tables += html::table(table);
-  return element("figure", concat("id=\"figure-", escape_markup(figure.id), "\""),
+  return element("figure",
+                 concat("id=\"figure-", escape_markup(figure.id), whole_row ? "\" class=\"whole-row\"" : "\""),
                  concat("<figcaption><h3>", escape_markup(figure.title), "</h3>", paragraph("", figure.caption),
                         "</figcaption>\n", figure.svg, html::details("The numbers behind this chart", tables)));
 }
@@ -24,7 +25,10 @@ std::string figure_markup(const Figure& figure) {
 std::string figures_section(std::string_view heading, const std::vector<Figure>& figures) {
   if (figures.empty()) return {};
   std::string drawn;
-  for (const Figure& figure : figures) drawn += figure_markup(figure);
+  for (size_t i = 0; i < figures.size(); ++i) {
+    // Two columns on a wide screen: the first of an odd number has a row of its own.
+    drawn += figure_markup(figures[i], i == 0 && figures.size() % 2 == 1);
+  }
   return html::section(heading, element("div", "class=\"figures\"", drawn));
 }
 

@@ -89,9 +89,9 @@ code { font: .9em ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; 
 .wrong::before { content: "\2717\00a0"; color: var(--series-0); font-weight: 700; }
 footer { color: var(--muted); font-size: .9rem; padding-top: 0; }
 @media (min-width: 56rem) {
-  .figures > figure:only-child { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1.2fr);
-                                 column-gap: 2rem; }
-  .figures > figure:only-child details { grid-column: 1 / -1; }
+  figure.whole-row { grid-column: 1 / -1; display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1.2fr);
+                     column-gap: 2rem; }
+  figure.whole-row details { grid-column: 1 / -1; }
 }
 @media (max-width: 32rem) {
   main, footer { padding: 1rem .75rem; }

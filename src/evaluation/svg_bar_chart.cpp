@@ -58,7 +58,7 @@ std::string bar_markup(const BarSeries& series, const std::string& group, const 
                        double y) {
   std::string out =
       base::concat("<rect x=\"", coordinate(scale.start), "\" y=\"", coordinate(y + 1), "\" width=\"",
-                   coordinate(std::max(1.0, scale(bar.value) - scale.start)), "\" height=\"",
+                   coordinate(bar.value > 0 ? std::max(1.0, scale(bar.value) - scale.start) : 0), "\" height=\"",
                    coordinate(kBarHeight - 2), "\" style=\"fill:", svg::color_variable(series.color), "\"><title>",
                    escape_markup(group + ", " + series.name + ": " + bar.text), "</title></rect>");
   double end = scale(bar.value);

@@ -112,7 +112,7 @@ std::pair<double, double> widened_to_ticks(const ChartAxis& axis, double low, do
   }
   if (high <= low) {
     const double margin = low == 0 ? 1 : std::abs(low) / 2;
-    low -= margin;
+    if (!axis.low) low -= margin;
     high += margin;
   }
   const double step = nice_step(low, high, 5);

@@ -33,7 +33,8 @@ struct Scale {
 std::string tick_text(const ChartAxis& axis, double value);
 /// The ticks of `axis` over [low, high].
 std::vector<double> axis_ticks(const ChartAxis& axis, double low, double high);
-/// The largest range that begins and ends at a tick and holds [low, high].
+/// The smallest range that begins and ends at ticks and holds [low, high]; widened where the two are equal, downwards only
+/// where the axis does not say where it begins.
 std::pair<double, double> widened_to_ticks(const ChartAxis& axis, double low, double high);
 
 std::string text_element(double x, double y, std::string_view anchor, std::string_view style, std::string_view text);

@@ -14,6 +14,7 @@ using svg::coordinate;
 constexpr double kPlotHeight = 220;
 constexpr double kLabelRow = 18;     // the y axis' label, above the plot
 constexpr double kBottom = 48;       // ticks and label of the x axis
+constexpr double kMarkerRoom = 15;   // of a marker before an end label
 constexpr size_t kMostMarkers = 24;  // of a series; with more, only its last point has one
 
 struct Range {
@@ -69,7 +70,8 @@ Layout layout_of(const LineChart& chart, double legend_height) {
   }
   const double plot_top = legend_height + kLabelRow + 6;
   Layout layout;
-  layout.x = {left_x, right_x, tick_width + 10, kChartWidth - std::max(24.0, end_label + 12), chart.x.logarithmic};
+  layout.x = {left_x, right_x, tick_width + 10,
+              kChartWidth - std::max(24.0, end_label + (end_label > 0 ? 9 + kMarkerRoom : 0)), chart.x.logarithmic};
   layout.y = {bottom, top, plot_top + kPlotHeight, plot_top, chart.y.logarithmic};
   layout.height = plot_top + kPlotHeight + kBottom;
   return layout;
@@ -132,6 +134,7 @@ std::string markers(const LineSeries& series, const Layout& layout) {
 struct Label {
   double x = 0, y = 0;  // where the text starts, and its middle line
   std::string text;
+  int color = 0;
   double right() const { return x + svg::bold_width(text); }
 };
 
@@ -159,14 +162,19 @@ bool covers_curve(const Label& label, const LineChart& chart, const Layout& layo
   return false;
 }
 
-/// Labels to the right of the plot, moved apart where they would overlap.
-void spread(std::vector<Label>& labels, double lowest) {
+/// Labels to the right of the plot, moved apart where they would overlap. Whether that was needed.
+bool spread(std::vector<Label>& labels, double lowest) {
   std::stable_sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.y < b.y; });
-  for (size_t i = 1; i < labels.size(); ++i) labels[i].y = std::max(labels[i].y, labels[i - 1].y + kLabelApart);
+  bool apart = false;
+  for (size_t i = 1; i < labels.size(); ++i) {
+    apart = apart || labels[i].y < labels[i - 1].y + kLabelApart;
+    labels[i].y = std::max(labels[i].y, labels[i - 1].y + kLabelApart);
+  }
   for (auto label = labels.rbegin(); label != labels.rend(); ++label) {
     label->y = std::min(label->y, lowest);
     lowest = label->y - kLabelApart;
   }
+  return apart;
 }
 
 /// Values at the ends of the curves. A curve that ends inside the plot is labeled where no curve and no other label is;
@@ -175,10 +183,24 @@ std::string end_labels(const LineChart& chart, const Layout& layout) {
   std::vector<Label> placed, inside;
   for (const LineSeries& series : chart.series) {
     if (series.end_label.empty()) continue;
-    const Label label{layout.x(series.points.back().x) + 9, layout.y(series.points.back().y), series.end_label};
+    const Label label{layout.x(series.points.back().x) + 9, layout.y(series.points.back().y), series.end_label,
+                      series.color};
     (label.right() > layout.x.end ? placed : inside).push_back(label);
   }
-  spread(placed, layout.y.start);
+  std::string out;
+  bool moved_away = false;
+  for (Label& label : placed) {
+    const double beside = layout.x.end + 9;
+    moved_away = moved_away || beside - label.x > kLabelApart;
+    label.x = beside;
+  }
+  if (spread(placed, layout.y.start) || moved_away) {
+    // A label that no longer stands beside its point shows its series' marker.
+    for (Label& label : placed) {
+      out += svg::marker(label.x + 6, label.y, label.color);
+      label.x += kMarkerRoom;
+    }
+  }
   for (const Label& label : inside) {
     const double end = label.x - 9, width = label.right() - label.x;
     const std::pair<double, double> places[] = {{label.x, label.y},
@@ -187,14 +209,13 @@ std::string end_labels(const LineChart& chart, const Layout& layout) {
                                                 {end - width / 2, label.y + 18},
                                                 {end + 6, label.y + 18}};
     for (const auto& [x, y] : places) {
-      const Label moved{x, y, label.text};
+      const Label moved{x, y, label.text, label.color};
       if (x < layout.x.start || y < layout.y.end || y > layout.y.start - 8) continue;
       if (covers_curve(moved, chart, layout) || covers_label(moved, placed)) continue;
       placed.push_back(moved);
       break;
     }
   }
-  std::string out;
   for (const Label& label : placed) out += svg::text_element(label.x, label.y + 4.5, "start", "value", label.text);
   return out;
 }

@@ -59,6 +59,19 @@ Comparison sparse() {
   return comparison;
 }
 
+/// A run so short that nothing was recalled, in more kinds of fact than one chart takes.
+Comparison nothing_recalled() {
+  Comparison comparison = fixture::comparison(1);
+  for (evaluation::RunResult& run : comparison.runs) {
+    for (evaluation::CurvePoint& point : run.curve) point.recall = point.recall_seen = 0;
+    run.seen.exact_match = run.unseen.exact_match = 0;
+    run.relations.clear();
+    for (int r = 0; r < 23; ++r)
+      run.relations.push_back(fixture::score("kind_" + std::to_string(r), "unseen", 5 + r, 0));
+  }
+  return comparison;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -77,5 +90,6 @@ int main(int argc, char** argv) {
   write("long_names", long_names());
   write("many_variants", many_variants());
   write("sparse", sparse());
+  write("nothing_recalled", nothing_recalled());
   return 0;
 }

@@ -104,6 +104,20 @@ TEST(ReportPage, DrawsWhatIsThereWhenMuchIsMissing) {
   EXPECT_EQ(markup_fault(report_html(odd)), "");
 }
 
+TEST(ReportPage, DrawsManyRelationsInTwoCharts) {
+  Comparison comparison = fixture::comparison(2);
+  EXPECT_EQ(occurrences(report_html(comparison), "id=\"figure-recall-relation"), 1U);
+  for (RunResult& run : comparison.runs) {
+    for (int r = 0; r < 20; ++r) run.relations.push_back(fixture::score("more_" + std::to_string(r), "unseen", 7, 0.5));
+  }
+  const std::string page = report_html(comparison);
+  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_EQ(occurrences(page, "id=\"figure-recall-relation"), 2U);
+  for (int r = 0; r < 20; ++r) {
+    EXPECT_EQ(occurrences(page, "<th scope=\"row\">more " + std::to_string(r) + " (7)</th>"), 1U) << r;
+  }
+}
+
 TEST(Headline, SaysWhoRecallsMoreByTheSign) {
   const Comparison comparison = fixture::comparison(3);
   EXPECT_EQ(headline(comparison).answer,

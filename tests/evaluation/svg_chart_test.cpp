@@ -98,6 +98,21 @@ TEST(LineChart, KeepsEndLabelsApart) {
   EXPECT_GE(std::abs(y[1] - y[0]), 14);
 }
 
+TEST(LineChart, BeginsWhereItIsToldToAlsoWhenAllIsZero) {
+  LineChart chart = two_lines();
+  for (auto& series : chart.series) {
+    for (auto& point : series.points) point.y = point.low = point.high = 0;
+  }
+  EXPECT_EQ(line_chart_svg(chart).find(">-"), std::string::npos) << "no negative tick";
+}
+
+TEST(LineChart, MarksEndLabelsThatHadToMove) {
+  LineChart chart = two_lines();
+  const size_t together = occurrences(line_chart_svg(chart), "class=\"marker\"");
+  chart.series[1].points[1] = {10, 0.1, 0.1, 0.1, ""};
+  EXPECT_EQ(occurrences(line_chart_svg(chart), "class=\"marker\""), together - 2);
+}
+
 TEST(LineChart, StaysInsideItsFrameWithSinglePointsAndFlatLines) {
   LineChart chart = two_lines();
   chart.x.low.reset();
