@@ -152,7 +152,11 @@ std::string marker(double x, double y, int color, const std::string& note) {
       break;
   }
   const std::string title = note.empty() ? "" : "<title>" + escape_markup(note) + "</title>";
-  const std::string style = base::concat(" class=\"marker\" style=\"fill:", color_variable(color), "\">", title);
+  // Shapes repeat after four series; the second four are hollow.
+  const std::string paint =
+      base::concat(color >= 4 && color < kChartColors ? "fill:var(--card);stroke-width:1.8;stroke:" : "fill:",
+                   color_variable(color));
+  const std::string style = base::concat(" class=\"marker\" style=\"", paint, "\">", title);
   if (shape.empty()) {
     return base::concat("<circle cx=\"", coordinate(x), "\" cy=\"", coordinate(y), "\" r=\"4\"", style, "</circle>");
   }

@@ -39,7 +39,7 @@ std::pair<double, double> widened_to_ticks(const ChartAxis& axis, double low, do
 
 std::string text_element(double x, double y, std::string_view anchor, std::string_view style, std::string_view text);
 std::string line_element(double x1, double y1, double x2, double y2, std::string_view style);
-/// A small shape (circle, square, triangle, diamond: by color) with an optional note shown when pointed at.
+/// A small shape (square, circle, triangle, diamond, then hollow: by color) with an optional note shown when pointed at.
 std::string marker(double x, double y, int color, const std::string& note = {});
 std::string color_variable(int color);
 /// The class of a curve: "line", "line dash-1", ...
