@@ -1,5 +1,8 @@
 // The program: finds the command, and turns whatever it throws into one line on stderr and an exit status.
+#include <unistd.h>
+
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <new>
@@ -18,17 +21,18 @@ namespace {
 struct Command {
   const char* name;
   int (*run)(int, char**);
+  bool computes;  // with torch's threads
   const char* summary;
 };
 
 constexpr Command kCommands[] = {
-    {"prepare", run_prepare, "turn JSONL, text or built-in fact sources into token shards and questions"},
-    {"train", run_train, "train a model from a configuration; stop it any time and --resume"},
-    {"eval", run_eval, "ask a trained model closed-book questions"},
-    {"generate", run_generate, "continue prompts with a trained model"},
-    {"compare", run_compare, "train several configurations on the same data, ask all, write report.html"},
-    {"report", run_report, "write report.html again from a comparison's results.json"},
-    {"plan", run_plan, "parameters, FLOPs and bytes of a configuration, without allocating them"},
+    {"prepare", run_prepare, false, "turn JSONL, text or built-in fact sources into token shards and questions"},
+    {"train", run_train, true, "train a model from a configuration; stop it any time and --resume"},
+    {"eval", run_eval, true, "ask a trained model closed-book questions"},
+    {"generate", run_generate, true, "continue prompts with a trained model"},
+    {"compare", run_compare, true, "train several configurations on the same data, ask all, write report.html"},
+    {"report", run_report, false, "write report.html again from a comparison's results.json"},
+    {"plan", run_plan, false, "parameters, FLOPs and bytes of a configuration, without allocating them"},
 };
 
 void print_usage(std::ostream& out) {
@@ -58,6 +62,15 @@ const Command* find_command(const std::string& name) {
                                       " (memlayers --help lists all)"));
 }
 
+/// Threads that wait for each other's parts of a product spin for milliseconds by default. Where another process wants the
+/// cores too, they spin in the way of the very thread they wait for: training then runs at a fifth of its speed. Asleep
+/// they cost nothing measurable. libgomp reads this once, when it is loaded, so the program starts over with it.
+void let_threads_sleep_while_waiting(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  setenv("OMP_WAIT_POLICY", "passive", 1);
+  execv("/proc/self/exe", argv);  // returns only where there is no /proc: then it goes on as it is
+}
+
 int run_command(int argc, char** argv) {
   if (argc < 2) {
     print_usage(std::cerr);
@@ -74,6 +87,7 @@ int run_command(int argc, char** argv) {
   }
   const Command* command = find_command(name);
   if (command == nullptr) fail_unknown(name);
+  if (command->computes) let_threads_sleep_while_waiting(argv);
   return command->run(argc - 1, argv + 1);
 }
 
