@@ -11,8 +11,8 @@
 namespace memlayers::generation {
 namespace {
 
-constexpr size_t kMaxRows = 256;            // sequences of one forward
-constexpr int64_t kMaxLogits = 1 << 24;     // float32 logits alive at once when scoring: 64 MB
+constexpr size_t kMaxRows = 256;         // sequences of one forward
+constexpr int64_t kMaxLogits = 1 << 24;  // float32 logits alive at once when scoring: 64 MB
 
 using Ids = std::vector<int64_t>;
 
@@ -95,7 +95,8 @@ class BatchDecoder {
   }
 
   /// Rows that ended leave the batch and its cache, so that they cost nothing more.
-  static void drop_finished(std::vector<size_t>& alive, const std::vector<int64_t>& kept, layers::KeyValueCache& cache) {
+  static void drop_finished(std::vector<size_t>& alive, const std::vector<int64_t>& kept,
+                            layers::KeyValueCache& cache) {
     std::vector<size_t> left;
     for (int64_t row : kept) left.push_back(alive[static_cast<size_t>(row)]);
     alive = std::move(left);
@@ -109,7 +110,8 @@ class BatchDecoder {
 };
 
 /// Log-probabilities of `targets` [R] given hidden states [R, d], a slice of rows at a time.
-at::Tensor target_log_probabilities(const model::Transformer& model, const at::Tensor& hidden, const at::Tensor& targets) {
+at::Tensor target_log_probabilities(const model::Transformer& model, const at::Tensor& hidden,
+                                    const at::Tensor& targets) {
   const int64_t rows = hidden.size(0), slice = std::max<int64_t>(1, kMaxLogits / model.config().vocab_size);
   at::Tensor result = at::empty({rows}, at::kFloat);
   for (int64_t begin = 0; begin < rows; begin += slice) {

@@ -12,7 +12,7 @@ struct SamplingOptions {
   double temperature = 0;  // 0: greedy (ties: lowest id)
   int64_t top_k = 0;       // 0: all
   double top_p = 1.0;
-  uint64_t seed = 1;       // a sequence's draws depend on (seed, its index), not on its batch
+  uint64_t seed = 1;              // a sequence's draws depend on (seed, its index), not on its batch
   std::vector<int64_t> stop_ids;  // a sequence ends at any of these (not returned)
   /// Called with (sequence, its ids so far) after each id; true ends that sequence, its ids kept. May be empty.
   std::function<bool(int64_t, const std::vector<int64_t>&)> stop_when;
@@ -25,7 +25,8 @@ class Engine {
   /// Continues every prompt. Prompts of equal length share batches, so no padding enters the computation and a batch of
   /// one equals a row of a batch. `on_token(sequence, id)` is called as ids come (streaming). Throws UsageError: an empty
   /// prompt, an id outside the vocabulary, a length above max_position_embeddings.
-  std::vector<std::vector<int64_t>> generate(const std::vector<std::vector<int64_t>>& prompts, const SamplingOptions& options,
+  std::vector<std::vector<int64_t>> generate(const std::vector<std::vector<int64_t>>& prompts,
+                                             const SamplingOptions& options,
                                              const std::function<void(int64_t, int64_t)>& on_token = {});
 
   /// Sum of log-probabilities (nats) of `continuations[i]` after `prompts[i]`, in float32 log-softmax.

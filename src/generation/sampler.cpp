@@ -14,7 +14,8 @@ void check_sampling(const SamplingOptions& options) {
   base::check(options.temperature >= 0 && std::isfinite(options.temperature),
               "temperature: expected 0 (greedy) or more, got ", options.temperature);
   base::check(options.top_k >= 0, "top_k: expected 0 (all) or more, got ", options.top_k);
-  base::check(options.top_p > 0 && options.top_p <= 1, "top_p: expected a share above 0 and at most 1, got ", options.top_p);
+  base::check(options.top_p > 0 && options.top_p <= 1, "top_p: expected a share above 0 and at most 1, got ",
+              options.top_p);
 }
 
 int64_t sample(std::span<const float> logits, const SamplingOptions& options, base::RandomStream& stream) {
@@ -40,7 +41,8 @@ int64_t sample(std::span<const float> logits, const SamplingOptions& options, ba
     sum = cumulative[kept - 1];
   }
   const double drawn = stream.uniform() * sum;
-  const auto found = std::upper_bound(cumulative.begin(), cumulative.begin() + static_cast<std::ptrdiff_t>(kept), drawn);
+  const auto found =
+      std::upper_bound(cumulative.begin(), cumulative.begin() + static_cast<std::ptrdiff_t>(kept), drawn);
   const size_t rank = std::min(static_cast<size_t>(found - cumulative.begin()), kept - 1);
   return ids[rank];
 }
