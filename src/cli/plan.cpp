@@ -47,8 +47,8 @@ Plan plan_of_run(const PlanCommand& command) {
   const auto run = base::load_config<training::TrainConfig>(command.config_file, command.overrides);
   Plan plan{run.model, {run.data.batch_size / run.micro_batches, run.data.seq_len, run.optimizer.table_optimizer, 4}};
   using training::ComputeDtype;
-  const bool narrow = run.dtype == ComputeDtype::kBFloat16 ||
-                      (run.dtype == ComputeDtype::kAuto && base::has_native_bfloat16());
+  const bool narrow =
+      run.dtype == ComputeDtype::kBFloat16 || (run.dtype == ComputeDtype::kAuto && base::has_native_bfloat16());
   if (narrow) plan.dtype = "bfloat16", plan.shape.compute_bytes = 2;
   take_vocabulary(plan, run.data);
   return plan;

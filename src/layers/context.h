@@ -8,10 +8,10 @@
 namespace memlayers::layers {
 
 struct ForwardContext {
-  bool training = false;                   // dropout and batch statistics
-  at::ScalarType dtype = at::kFloat;       // of matrix products
+  bool training = false;              // dropout and batch statistics
+  at::ScalarType dtype = at::kFloat;  // of matrix products
   const Rotary* rotary = nullptr;
-  KeyValueCache* cache = nullptr;          // null: the whole sequence is given
+  KeyValueCache* cache = nullptr;  // null: the whole sequence is given
   DropoutStream* dropout = nullptr;
 };
 

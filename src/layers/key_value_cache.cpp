@@ -28,9 +28,9 @@ std::pair<at::Tensor, at::Tensor> KeyValueCache::append(int64_t layer, const at:
   assert(!keys.requires_grad() && layer >= 0);
   if (static_cast<size_t>(layer) >= layers_.size()) layers_.resize(static_cast<size_t>(layer) + 1);
   Layer& held = layers_[static_cast<size_t>(layer)];
-  base::check(length_ == 0 || (held.keys.defined() && held.keys.size(0) == keys.size(0)),
-              "key/value cache: it holds ", held.keys.defined() ? held.keys.size(0) : 0, " sequences, got a batch of ",
-              keys.size(0), "; start an empty cache for another batch");
+  base::check(length_ == 0 || (held.keys.defined() && held.keys.size(0) == keys.size(0)), "key/value cache: it holds ",
+              held.keys.defined() ? held.keys.size(0) : 0, " sequences, got a batch of ", keys.size(0),
+              "; start an empty cache for another batch");
   if (length_ == 0 && held.keys.defined() && held.keys.size(0) != keys.size(0)) held = {};
   const int64_t added = keys.size(2), total = length_ + added;
   reserve(held.keys, keys, length_, total);

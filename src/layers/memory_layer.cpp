@@ -16,13 +16,14 @@ double root(double x) { return std::sqrt(x); }
 // Where scores are computed, and weights held.
 at::ScalarType score_dtype(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
 
-void read_hooks(const MemoryTable& table, const at::Tensor& slots) {
+void announce_read(const MemoryTable& table, const at::Tensor& slots) {
   if (table.before_read) table.before_read(slots);
 }
 
 }  // namespace
 
-MemoryLayer::MemoryLayer(const MemoryConfig& config, int64_t hidden, double norm_eps, int64_t layer, MemoryTables tables)
+MemoryLayer::MemoryLayer(const MemoryConfig& config, int64_t hidden, double norm_eps, int64_t layer,
+                         MemoryTables tables)
     : config_(config),
       hidden_(hidden),
       layer_(layer),
@@ -107,12 +108,12 @@ MemoryLayer::Bag MemoryLayer::choose(const at::Tensor& x, const ForwardContext& 
 at::Tensor MemoryLayer::read(const at::Tensor& x, const Bag& bag, const ForwardContext& context) const {
   at::Tensor weights = bag.weights;
   if (tables_.down) {
-    read_hooks(*tables_.down, bag.slots);
+    announce_read(*tables_.down, bag.slots);
     const at::Tensor activation = peer_score(*tables_.down, bag.slots, x.to(tables_.down->weight.scalar_type()));
     weights = weights * at::gelu(activation);
   }
   const MemoryTable& table = *tables_.values;
-  read_hooks(table, bag.slots);
+  announce_read(table, bag.slots);
   at::Tensor y = ops::memory_bag(table.weight, bag.slots, weights, table.records);
   for (const auto& read : {tables_.down, tables_.values}) {
     if (read && read->after_read) read->after_read(layer_, bag.slots, bag.weights.detach());

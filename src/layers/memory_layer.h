@@ -47,10 +47,10 @@ class MemoryLayer {
   double eps_;
   MemoryTables tables_;
   Linear query_proj_;
-  at::Tensor sub_keys_;                             // [H, 2, n, K/2]
-  at::Tensor query_norm_, key_norm_;                // [2, K/2]
-  at::Tensor batch_weight_, batch_bias_;            // [H*K]
-  mutable at::Tensor running_mean_, running_var_;   // [H*K]; updated by training passes
+  at::Tensor sub_keys_;                            // [H, 2, n, K/2]
+  at::Tensor query_norm_, key_norm_;               // [2, K/2]
+  at::Tensor batch_weight_, batch_bias_;           // [H*K]
+  mutable at::Tensor running_mean_, running_var_;  // [H*K]; updated by training passes
   std::optional<Linear> gate_proj_, out_proj_, scalar_gate_;
 };
 

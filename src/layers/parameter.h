@@ -23,8 +23,8 @@ struct Initializer {
 };
 
 struct Parameter {
-  std::string name;     // "model.layers.3.memory.query_proj.weight"
-  at::Tensor* tensor;   // the layer's own member, so that loading can replace it
+  std::string name;    // "model.layers.3.memory.query_proj.weight"
+  at::Tensor* tensor;  // the layer's own member, so that loading can replace it
   Initializer initializer = {};
 };
 

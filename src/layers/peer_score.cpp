@@ -21,7 +21,7 @@ struct Kept : torch::CustomClassHolder {
 // The dot products are the weights' gradient of a bag, and their gradient in x is a bag: both ops serve twice.
 struct PeerScore : torch::autograd::Function<PeerScore> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& slots,
-                                   const MemoryTable& table) {
+                            const MemoryTable& table) {
     context->save_for_backward({x, slots});
     context->saved_data["kept"] = at::IValue::make_capsule(c10::make_intrusive<Kept>(table.weight, table.records));
     return ops::memory_bag_weight_gradient(table.weight, slots, x);

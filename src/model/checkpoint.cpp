@@ -37,10 +37,14 @@ std::vector<Entry> entries_of(const Transformer& model) {
 
 base::Dtype file_dtype(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
-    case at::kFloat: return base::Dtype::kF32;
-    case at::kBFloat16: return base::Dtype::kBF16;
-    case at::kHalf: return base::Dtype::kF16;
-    default: return base::Dtype::kF64;
+    case at::kFloat:
+      return base::Dtype::kF32;
+    case at::kBFloat16:
+      return base::Dtype::kBF16;
+    case at::kHalf:
+      return base::Dtype::kF16;
+    default:
+      return base::Dtype::kF64;
   }
 }
 
@@ -146,13 +150,17 @@ class WeightFiles {
 
 at::ScalarType tensor_dtype(const std::string& name, base::Dtype dtype, const fs::path& folder) {
   switch (dtype) {
-    case base::Dtype::kF32: return at::kFloat;
-    case base::Dtype::kBF16: return at::kBFloat16;
-    case base::Dtype::kF16: return at::kHalf;
-    case base::Dtype::kF64: return at::kDouble;
+    case base::Dtype::kF32:
+      return at::kFloat;
+    case base::Dtype::kBF16:
+      return at::kBFloat16;
+    case base::Dtype::kF16:
+      return at::kHalf;
+    case base::Dtype::kF64:
+      return at::kDouble;
     default:
-      throw base::IoError(folder, base::concat(name, " has dtype ", base::dtype_name(dtype),
-                                               "; expected F32, BF16, F16 or F64"));
+      throw base::IoError(
+          folder, base::concat(name, " has dtype ", base::dtype_name(dtype), "; expected F32, BF16, F16 or F64"));
   }
 }
 

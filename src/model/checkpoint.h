@@ -9,7 +9,8 @@ namespace memlayers::model {
 
 /// Writes config.json and model.safetensors (split into shards above `max_shard_bytes`, with the index) into an
 /// existing folder. Each table is stored once. Throws IoError.
-void save_model(const Transformer& model, const std::filesystem::path& folder, uint64_t max_shard_bytes = 5'000'000'000);
+void save_model(const Transformer& model, const std::filesystem::path& folder,
+                uint64_t max_shard_bytes = 5'000'000'000);
 
 /// Builds the model a folder describes. Every tensor must be there with its shape, and no other; float32, bfloat16 and
 /// float16 files are read into float32. Throws IoError (damaged file), UsageError (config does not fit).

@@ -71,10 +71,14 @@ int64_t table_gradient_bytes(const MemoryConfig& memory, int64_t tokens) {
 int64_t table_optimizer_bytes(const MemoryConfig& memory, ops::RowOptimizer kind) {
   const int64_t rows = count_table_sets(memory) * tables_per_set(memory) * slots_of(memory);
   switch (kind) {
-    case ops::RowOptimizer::kExact: return rows * (8 * memory.value_dim + 4);
-    case ops::RowOptimizer::kLazy: return rows * 8 * memory.value_dim;
-    case ops::RowOptimizer::kRowwise: return rows * 4;
-    case ops::RowOptimizer::kSgd: break;
+    case ops::RowOptimizer::kExact:
+      return rows * (8 * memory.value_dim + 4);
+    case ops::RowOptimizer::kLazy:
+      return rows * 8 * memory.value_dim;
+    case ops::RowOptimizer::kRowwise:
+      return rows * 4;
+    case ops::RowOptimizer::kSgd:
+      break;
   }
   return 0;
 }
@@ -96,8 +100,8 @@ int64_t memory_layer_bytes(const MemoryConfig& memory, int64_t hidden, int64_t e
   if (memory.output == MemoryOutput::kGated) bytes += 3 * value * element;  // gate before and after silu, product
   if (memory.variant == MemoryVariant::kPeer) bytes += reads * 8;
   if (memory.scalar_gate) bytes += hidden * element;
-  for (const auto& [share, size] : {std::pair{memory.input_dropout, hidden}, {memory.query_dropout, width},
-                                    {memory.value_dropout, value}}) {
+  for (const auto& [share, size] :
+       {std::pair{memory.input_dropout, hidden}, {memory.query_dropout, width}, {memory.value_dropout, value}}) {
     if (share > 0) bytes += size * element;
   }
   return bytes;

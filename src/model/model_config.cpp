@@ -51,8 +51,8 @@ void validate_memory(MemoryConfig& memory, int64_t hidden, int64_t blocks) {
   check(memory.top_k >= 1, "memory.top_k must be at least 1, got ", memory.top_k);
   check(memory.top_k <= slots, "memory.top_k is ", memory.top_k, ", but the table has only num_sub_keys^2 = ", slots,
         " slots; lower top_k or raise num_sub_keys");
-  check(memory.variant != MemoryVariant::kPeer || memory.value_dim == hidden, "memory.variant peer needs value_dim = ",
-        "hidden_size (", hidden, "), got ", memory.value_dim);
+  check(memory.variant != MemoryVariant::kPeer || memory.value_dim == hidden,
+        "memory.variant peer needs value_dim = ", "hidden_size (", hidden, "), got ", memory.value_dim);
   check_share("memory.input_dropout", memory.input_dropout);
   check_share("memory.query_dropout", memory.query_dropout);
   check_share("memory.value_dropout", memory.value_dropout);
@@ -80,10 +80,18 @@ struct ForeignKey {
   const char* neutral;  // null: any value, it does not touch the computation
 };
 constexpr ForeignKey kForeignKeys[] = {
-    {"torch_dtype", nullptr},       {"dtype", nullptr},          {"transformers_version", nullptr},
-    {"use_cache", nullptr},         {"initializer_range", nullptr}, {"pad_token_id", nullptr},
-    {"_name_or_path", nullptr},     {"pretraining_tp", nullptr}, {"hidden_act", "silu"},
-    {"attention_bias", "false"},    {"mlp_bias", "false"},       {"rope_scaling", "null"},
+    {"torch_dtype", nullptr},
+    {"dtype", nullptr},
+    {"transformers_version", nullptr},
+    {"use_cache", nullptr},
+    {"initializer_range", nullptr},
+    {"pad_token_id", nullptr},
+    {"_name_or_path", nullptr},
+    {"pretraining_tp", nullptr},
+    {"hidden_act", "silu"},
+    {"attention_bias", "false"},
+    {"mlp_bias", "false"},
+    {"rope_scaling", "null"},
     {"attention_dropout", "0.0"},
 };
 
@@ -114,8 +122,8 @@ void take_rope_parameters(const ConfigNode& node, const std::string& origin, Con
       kept.keys.push_back(node.keys[i]);
       kept.items.push_back(node.items[i]);
     } else {
-      check(name == "rope_type" && node.items[i].text == "default", origin, ":", node.keys[i].line, ": rope_parameters.",
-            name, " ", node.items[i].text, ": only rope_type default is supported");
+      check(name == "rope_type" && node.items[i].text == "default", origin, ":", node.keys[i].line,
+            ": rope_parameters.", name, " ", node.items[i].text, ": only rope_type default is supported");
     }
   }
 }

@@ -22,8 +22,8 @@ struct Transformer::Parts {
     if (!config.tie_word_embeddings) head.emplace(config.hidden_size, config.vocab_size, false);
   }
 
-  at::Tensor embedding;  // [V, d]
-  std::optional<layers::RmsNorm> memory_norm;          // placement embedding only
+  at::Tensor embedding;                        // [V, d]
+  std::optional<layers::RmsNorm> memory_norm;  // placement embedding only
   std::optional<layers::MemoryLayer> embedding_memory;
   std::vector<layers::Block> blocks;
   layers::RmsNorm norm;
@@ -110,8 +110,7 @@ Transformer::Transformer(const ModelConfig& config, Uninitialized) : config_(val
 
 void Transformer::list_parameters() {
   Parts& parts = *parts_;
-  const auto embedding =
-      layers::Initializer::truncated_normal(1 / std::sqrt(static_cast<double>(config_.hidden_size)));
+  const auto embedding = layers::Initializer::truncated_normal(1 / std::sqrt(static_cast<double>(config_.hidden_size)));
   parameters_.push_back({"model.embed_tokens.weight", &parts.embedding, embedding});
   if (parts.embedding_memory) {
     parts.memory_norm->collect("model.layers.0.memory.input_norm", parameters_);

@@ -38,7 +38,10 @@ class Transformer {
   /// All trained tensors except the tables, in checkpoint order, under their names of DESIGN section 3.
   const layers::ParameterList& parameters() const { return parameters_; }
   /// Named "model.memory_tables.{t}.weight" (peer: ".down.weight", ".up.weight").
-  struct NamedTable { std::string name; std::shared_ptr<layers::MemoryTable> table; };
+  struct NamedTable {
+    std::string name;
+    std::shared_ptr<layers::MemoryTable> table;
+  };
   const std::vector<NamedTable>& tables() const { return tables_; }
   /// Buffers saved with the model but not trained (batch-norm statistics).
   const layers::ParameterList& buffers() const { return buffers_; }

@@ -89,9 +89,8 @@ TEST(Rotary, TurnsFirstHalfAgainstSecondHalf) {
   const layers::Rotary rotary(4, 8, 100.0);
   const at::Tensor x = at::tensor({1.0f, 2.0f, 3.0f, 4.0f}).view({1, 1, 1, 4});
   const double a = 2.0, b = 2.0 / 10;  // position 2, frequencies 1 and 100^(-1/2)
-  const at::Tensor expected =
-      at::tensor({1 * std::cos(a) - 3 * std::sin(a), 2 * std::cos(b) - 4 * std::sin(b), 3 * std::cos(a) + 1 * std::sin(a),
-                  4 * std::cos(b) + 2 * std::sin(b)});
+  const at::Tensor expected = at::tensor({1 * std::cos(a) - 3 * std::sin(a), 2 * std::cos(b) - 4 * std::sin(b),
+                                          3 * std::cos(a) + 1 * std::sin(a), 4 * std::cos(b) + 2 * std::sin(b)});
   EXPECT_TRUE(rotary.forward(x, 2).view({4}).to(at::kDouble).allclose(expected.to(at::kDouble), 1e-5, 1e-6));
 }
 
@@ -113,7 +112,9 @@ class AttentionTest : public ::testing::Test {
 };
 
 TEST_F(AttentionTest, EqualsTheDefinition) {
-  auto heads = [&](int i, int64_t count) { return at::linear(x_, *list_[i].tensor).view({2, 7, count, 4}).transpose(1, 2); };
+  auto heads = [&](int i, int64_t count) {
+    return at::linear(x_, *list_[i].tensor).view({2, 7, count, 4}).transpose(1, 2);
+  };
   const at::Tensor q = rotary_.forward(heads(0, 4), 0);
   const at::Tensor k = rotary_.forward(heads(1, 2), 0).repeat_interleave(2, 1);
   const at::Tensor v = heads(2, 2).repeat_interleave(2, 1);

@@ -151,12 +151,14 @@ TEST(MemoryLayer, EqualsTheDefinitionOverAllSlots) {
   MemoryFixture fixture(config, kHidden);
   const at::Tensor x = random_input();
   const at::Tensor flat = x.view({-1, kHidden});
-  const at::Tensor query = at::linear(flat, fixture.parameter("query_proj.weight"), fixture.parameter("query_proj.bias"))
-                               .view({-1, config.heads, 2, config.key_dim / 2});
+  const at::Tensor query =
+      at::linear(flat, fixture.parameter("query_proj.weight"), fixture.parameter("query_proj.bias"))
+          .view({-1, config.heads, 2, config.key_dim / 2});
   const at::Tensor half = at::einsum("thcw,hcnw->thcn", {query, fixture.parameter("sub_keys")});
   const at::Tensor all = (half.select(2, 0).unsqueeze(3) + half.select(2, 1).unsqueeze(2)).flatten(2);  // [N, H, n*n]
   const auto [scores, slots] = all.topk(config.top_k);
-  const at::Tensor rows = fixture.tables.values->weight.index_select(0, slots.flatten()).view({6, config.heads, 3, kHidden});
+  const at::Tensor rows =
+      fixture.tables.values->weight.index_select(0, slots.flatten()).view({6, config.heads, 3, kHidden});
   const at::Tensor y = (scores.softmax(-1).unsqueeze(3) * rows).sum({1, 2});
   const at::Tensor gate = at::silu(at::linear(flat, fixture.parameter("gate_proj.weight")));
   const at::Tensor expected = at::linear(y * gate, fixture.parameter("out_proj.weight")).view(x.sizes());

@@ -1,5 +1,5 @@
-#include "support/memory_fixture.h"
 #include "ops/product_key_topk/product_key_topk.h"
+#include "support/memory_fixture.h"
 #include "support/parity_files.h"
 
 namespace memlayers::tests {

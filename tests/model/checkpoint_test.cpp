@@ -65,7 +65,8 @@ class Checkpoint : public ::testing::Test {
 };
 
 TEST_F(Checkpoint, RoundTripIsBitEqualForEveryKind) {
-  ModelConfig peer = tiny_config({1}), tied = tiny_config({}), embedding = tiny_config({0}), separate = tiny_config({0, 2});
+  ModelConfig peer = tiny_config({1}), tied = tiny_config({}), embedding = tiny_config({0}),
+              separate = tiny_config({0, 2});
   peer.memory.variant = layers::MemoryVariant::kPeer;
   tied.tie_word_embeddings = true;
   embedding.memory.placement = layers::MemoryPlacement::kEmbedding;

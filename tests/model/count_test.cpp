@@ -1,6 +1,7 @@
 #include "model/count.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <iomanip>
 #include <sstream>
@@ -17,13 +18,27 @@ struct Published {
 };
 
 constexpr Published kPublished[] = {
-    {"134m_dense", "134.1"},           {"134m_memory", "936.5"},          {"134m_peer", "1036.9"},
-    {"134m_memory_plus_1m", "937.0"},  {"373m_dense", "373.8"},           {"373m_memory", "1441.0"},
-    {"373m_peer", "1575.0"},           {"373m_memory_plus_1m", "1440.5"}, {"720m_dense", "721.2"},
-    {"720m_memory", "2315.5"},         {"720m_peer", "2516.6"},           {"720m_memory_plus_1m", "2312.9"},
-    {"1.3b_dense", "1261.4"},          {"1.3b_memory", "3377.5"},         {"1.3b_peer", "3645.6"},
-    {"1.3b_memory_plus_1m", "3368.1"}, {"1.3b_memory_plus_4m", "9823.1"}, {"1.3b_memory_plus_16m", "35618.1"},
-    {"1.3b_memory_plus_64m", "138747.6"}, {"8b_dense", "8030"},           {"8b_memory_plus_16m", "76.5 B"},
+    {"134m_dense", "134.1"},
+    {"134m_memory", "936.5"},
+    {"134m_peer", "1036.9"},
+    {"134m_memory_plus_1m", "937.0"},
+    {"373m_dense", "373.8"},
+    {"373m_memory", "1441.0"},
+    {"373m_peer", "1575.0"},
+    {"373m_memory_plus_1m", "1440.5"},
+    {"720m_dense", "721.2"},
+    {"720m_memory", "2315.5"},
+    {"720m_peer", "2516.6"},
+    {"720m_memory_plus_1m", "2312.9"},
+    {"1.3b_dense", "1261.4"},
+    {"1.3b_memory", "3377.5"},
+    {"1.3b_peer", "3645.6"},
+    {"1.3b_memory_plus_1m", "3368.1"},
+    {"1.3b_memory_plus_4m", "9823.1"},
+    {"1.3b_memory_plus_16m", "35618.1"},
+    {"1.3b_memory_plus_64m", "138747.6"},
+    {"8b_dense", "8030"},
+    {"8b_memory_plus_16m", "76.5 B"},
 };
 
 std::filesystem::path paper_folder() { return std::filesystem::path(MEMLAYERS_SOURCE_DIR) / "configs" / "paper"; }
@@ -60,10 +75,14 @@ TEST(Count, FlopsOfTheMemoryLayerMatchThePapersArithmetic) {
     const char* file;
     double feed_forward, memory;
   };
-  for (const Row& row : {Row{"134m_memory_plus_1m", 9.4, 8.1}, {"373m_memory_plus_1m", 17.3, 12.9},
-                         {"720m_memory_plus_1m", 37.7, 25.6}, {"1.3b_memory_plus_1m", 69.2, 42.5},
-                         {"1.3b_memory_plus_4m", 69.2, 50.9}, {"1.3b_memory_plus_16m", 69.2, 67.6},
-                         {"1.3b_memory_plus_64m", 69.2, 101}, {"8b_memory_plus_16m", 352, 202}}) {
+  for (const Row& row : {Row{"134m_memory_plus_1m", 9.4, 8.1},
+                         {"373m_memory_plus_1m", 17.3, 12.9},
+                         {"720m_memory_plus_1m", 37.7, 25.6},
+                         {"1.3b_memory_plus_1m", 69.2, 42.5},
+                         {"1.3b_memory_plus_4m", 69.2, 50.9},
+                         {"1.3b_memory_plus_16m", 69.2, 67.6},
+                         {"1.3b_memory_plus_64m", 69.2, 101},
+                         {"8b_memory_plus_16m", 352, 202}}) {
     const auto config = model::load_model_config(paper_folder() / (std::string(row.file) + ".yaml"));
     const model::ModelCount count = model::count_model(config, 4096);
     const double blocks = static_cast<double>(config.num_hidden_layers - 3);
@@ -118,6 +137,30 @@ TEST(Count, WeightAndOptimizerBytesFollowFromTheCounts) {
   EXPECT_EQ(model::count_bytes(config, shape).optimizer, 8 * dense);
   shape.compute_bytes = 2;
   EXPECT_EQ(model::count_bytes(config, shape).weights, 4 * dense + 2 * count.tables);
+}
+
+double bytes_in_use() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<double>(info.uordblks + info.hblkhd);
+}
+
+TEST(Count, ActivationBytesAreWhatAForwardPassKeeps) {
+  const double before_any = bytes_in_use();
+  const at::Tensor probe = at::empty({1 << 22});
+  if (bytes_in_use() < before_any + (1 << 24)) GTEST_SKIP() << "this allocator does not count";
+  for (const bool with_memory : {false, true}) {
+    model::ModelConfig config = tiny_config(with_memory ? std::vector<int64_t>{0, 2} : std::vector<int64_t>{});
+    config.hidden_size = 64, config.head_dim = 0, config.intermediate_size = 256;
+    config.memory.qk_norm = true;
+    model::Transformer model(config, 1);
+    const at::Tensor tokens = tiny_tokens(16, 65);
+    model.loss(tokens).backward();  // what torch allocates once
+    const double before = bytes_in_use();
+    const at::Tensor loss = model.loss(tokens);
+    const double kept = bytes_in_use() - before;
+    const auto counted = static_cast<double>(model::count_bytes(config, {16, 64}).activations);
+    EXPECT_NEAR(counted / kept, 1, 0.1) << (with_memory ? "memory" : "dense");
+  }
 }
 
 TEST(Count, TableGradientGrowsWithTheRowsTouchedAndNotWithTheTable) {

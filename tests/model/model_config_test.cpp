@@ -108,7 +108,8 @@ TEST(ModelConfig, ReadsTheModelSectionOfARunAndOverridesIt) {
 }
 
 TEST(ModelConfig, DumpReadsBackEqual) {
-  const ModelConfig config = parsed("{hidden_size: 64, num_attention_heads: 4, memory: {layers: [1, 3], qk_norm: true}}");
+  const ModelConfig config =
+      parsed("{hidden_size: 64, num_attention_heads: 4, memory: {layers: [1, 3], qk_norm: true}}");
   const TemporaryFile file("config.yaml", base::config_to_yaml(config));
   EXPECT_EQ(base::config_to_yaml(model::load_model_config(file.path())), base::config_to_yaml(config));
 }

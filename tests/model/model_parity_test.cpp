@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 
-#include "support/tiny_model.h"
 #include "support/parity_files.h"
+#include "support/tiny_model.h"
 
 namespace memlayers::tests {
 namespace {

@@ -1,0 +1,71 @@
+"""memlayers plan: what a configuration costs, before anything is allocated."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from program import refuse, succeed
+
+PAPER = Path(__file__).parents[2] / "configs" / "paper"
+
+
+def plan(*arguments):
+    return json.loads(succeed("plan", *arguments, "--json").out)
+
+
+def test_prints_the_published_total_to_the_printed_digit():
+    out = succeed("plan", str(PAPER / "1.3b_memory_plus_64m.yaml")).out
+    assert "138747.6 M" in out
+
+
+def test_json_holds_unrounded_numbers_that_add_up():
+    numbers = plan(str(PAPER / "134m_memory_plus_1m.yaml"), "dtype=float32")
+    parts = numbers["parameters"]
+    total, norms = parts.pop("total"), parts.pop("norms")
+    assert norms == (2 * 12 + 1) * 768
+    assert sum(parts.values()) == total
+    assert numbers["flops_per_token"]["training"] == 3 * numbers["flops_per_token"]["forward"]
+    sizes = numbers["bytes"]
+    assert sizes.pop("total") == sum(sizes.values())
+    assert numbers["dtype"] == "float32"
+
+
+def test_batch_and_sequence_scale_the_activations_alone():
+    config = str(PAPER / "134m_dense.yaml")
+    small = plan(config, "--batch-size", "1", "--seq-len", "512", "dtype=float32")["bytes"]
+    large = plan(config, "--batch-size", "4", "--seq-len", "512", "dtype=float32")["bytes"]
+    assert large["activations"] > 2 * small["activations"]
+    assert large["weights"] == small["weights"] and large["optimizer"] == small["optimizer"]
+
+
+def test_takes_a_models_own_configuration(tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"model_type": "llama", "hidden_size": 64, "num_attention_heads": 4, "vocab_size": 100,
+                                  "num_hidden_layers": 2, "torch_dtype": "bfloat16", "rope_scaling": None}))
+    assert plan(str(config))["parameters"]["embedding"] == 6400
+    assert plan(str(config), "vocab_size=200")["parameters"]["embedding"] == 12800
+
+
+def test_overrides_reach_a_runs_model():
+    config = str(PAPER / "134m_dense.yaml")
+    with_table = plan(config, "model.memory.layers=[6]", "model.memory.num_sub_keys=64")
+    assert with_table["parameters"]["tables"] == 64 * 64 * 768
+
+
+@pytest.mark.parametrize("override, reason", [
+    ("model.hiden_size=3", "hidden_size"),
+    ("model.num_attention_heads=7", "num_attention_heads"),
+    ("model.vocab_size=0", "vocab_size"),
+])
+def test_impossible_configurations_are_refused(override, reason):
+    assert reason in refuse(2, "plan", str(PAPER / "134m_dense.yaml"), override)
+
+
+def test_too_many_slots_per_head_are_refused_with_both_numbers():
+    said = refuse(2, "plan", str(PAPER / "134m_memory.yaml"), "model.memory.num_sub_keys=4")
+    assert "32" in said and "16 slots" in said
+
+
+def test_a_missing_file_is_named():
+    assert "no-such.yaml" in refuse(1, "plan", "no-such.yaml")
