@@ -121,8 +121,7 @@ TEST(MemoryBag, ATokenDoesNotDependOnItsBatch) {
   const Bag bag = random_bag(4, 30, 20, 8, 33);
   const at::Tensor together = forward(bag);
   for (int64_t t = 0; t < 20; ++t) {
-    const at::Tensor alone =
-        memory_bag(bag.table, bag.slots.narrow(0, t, 1), bag.weights.narrow(0, t, 1), nullptr);
+    const at::Tensor alone = memory_bag(bag.table, bag.slots.narrow(0, t, 1), bag.weights.narrow(0, t, 1), nullptr);
     EXPECT_TRUE(bit_equal(alone, together.narrow(0, t, 1)));
   }
 }
@@ -233,9 +232,11 @@ TEST(MemoryBag, MisuseIsToldInOneSentence) {
   };
   at::Tensor outside = bag.slots.clone();
   outside[1][1] = 10;
-  EXPECT_EQ(message(bag.table, outside, bag.weights), "memory_bag: slot 10 is outside the table, expected 0 <= slot < 10");
+  EXPECT_EQ(message(bag.table, outside, bag.weights),
+            "memory_bag: slot 10 is outside the table, expected 0 <= slot < 10");
   outside[1][1] = -1;
-  EXPECT_EQ(message(bag.table, outside, bag.weights), "memory_bag: slot -1 is outside the table, expected 0 <= slot < 10");
+  EXPECT_EQ(message(bag.table, outside, bag.weights),
+            "memory_bag: slot -1 is outside the table, expected 0 <= slot < 10");
   EXPECT_NE(message(bag.table.narrow(0, 0, 0), bag.slots, bag.weights).find("outside the table"), std::string::npos);
   EXPECT_NE(message(bag.table[0], bag.slots, bag.weights).find("table must be"), std::string::npos);
   EXPECT_NE(message(bag.table.t(), bag.slots, bag.weights).find("contiguous"), std::string::npos);
@@ -244,8 +245,9 @@ TEST(MemoryBag, MisuseIsToldInOneSentence) {
   EXPECT_NE(message(bag.table, bag.slots, bag.weights.t()).find("shape of slots"), std::string::npos);
   EXPECT_NE(message(bag.table, bag.slots, bag.weights.to(at::kDouble)).find("weights must be Float"),
             std::string::npos);
-  EXPECT_NE(usage_error([&] { memory_bag_weight_gradient(bag.table, bag.slots, at::randn({3, 5})); })
-                .find("grad_output must be [3, 4]"),
+  EXPECT_NE(usage_error([&] {
+              memory_bag_weight_gradient(bag.table, bag.slots, at::randn({3, 5}));
+            }).find("grad_output must be [3, 4]"),
             std::string::npos);
 }
 

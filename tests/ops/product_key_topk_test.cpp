@@ -123,8 +123,8 @@ TEST(ProductKeyTopK, AllScoresEqualGiveTheLowestSlots) {
   }
 }
 
-// The magnitudes make sums of different pairs round to the same number, also of pairs outside the staircase and of sub-keys
-// outside a half's k best.
+// The magnitudes make sums of different pairs round to the same number, also of pairs outside the staircase and of
+// sub-keys outside a half's k best.
 TEST(ProductKeyTopK, TiesByRoundingGoToTheLowerSlot) {
   for (uint64_t seed : tests::seeds(5)) {
     SCOPED_TRACE(tests::seed_note(seed));
@@ -146,8 +146,8 @@ TEST(ProductKeyTopK, TiesByRoundingGoToTheLowerSlot) {
 }
 
 TEST(ProductKeyTopK, APairOutsideTheStaircaseWinsATieByItsLowerSlot) {
-  // k = 2 looks at rank pairs (1,1), (1,2), (2,1). In float32 1e8 + 3 and 1e8 + 2 are both 1e8, so all pairs with the first
-  // half's best tie, and slot 0, made of rank 3 of the second half, is among the two lowest.
+  // k = 2 looks at rank pairs (1,1), (1,2), (2,1). In float32 1e8 + 3 and 1e8 + 2 are both 1e8, so all pairs with the
+  // first half's best tie, and slot 0, made of rank 4 of the second half, is among the two lowest.
   TopK expected;
   const TopK result = topk_of_half_scores({1e8f, 0, 0, 0}, {1, 2, 3, 2.5f}, 2, expected);
   EXPECT_TRUE(bit_equal(result.slots.flatten(), at::tensor({0, 1}, at::kLong)));
@@ -155,8 +155,11 @@ TEST(ProductKeyTopK, APairOutsideTheStaircaseWinsATieByItsLowerSlot) {
 }
 
 TEST(ProductKeyTopK, NanAndInfinitiesFollowTheRule) {
-  const std::vector<std::vector<float>> halves = {{kNan, 1, 2, kNan}, {kNan, kNan, kNan, kNan}, {kInfinity, 0, -1, kNan},
-                                                  {-kInfinity, -kInfinity, 3, 0}, {kInfinity, -kInfinity, 0, 1}};
+  const std::vector<std::vector<float>> halves = {{kNan, 1, 2, kNan},
+                                                  {kNan, kNan, kNan, kNan},
+                                                  {kInfinity, 0, -1, kNan},
+                                                  {-kInfinity, -kInfinity, 3, 0},
+                                                  {kInfinity, -kInfinity, 0, 1}};
   for (const auto& first : halves) {
     for (const auto& second : halves) {
       for (int64_t k : {1, 2, 3, 5, 16}) {
@@ -285,8 +288,8 @@ TEST(ProductKeyTopK, GradientsAreWithinTheBoundOfTheReferenceInDouble) {
   };
   const auto [query_grad, key_grad] = gradients(product_key_topk, at::kFloat);
   const auto [query_expected, key_expected] = gradients(product_key_topk_reference, at::kDouble);
-  const double largest = factors.abs().max().item<double>() * std::max(query.abs().max().item<double>(),
-                                                                      keys.abs().max().item<double>());
+  const double largest =
+      factors.abs().max().item<double>() * std::max(query.abs().max().item<double>(), keys.abs().max().item<double>());
   EXPECT_TRUE(tests::within(query_grad, query_expected, tests::sum_bound(at::full({1}, 8 * largest, at::kDouble), 8)));
   EXPECT_TRUE(tests::within(key_grad, key_expected, tests::sum_bound(at::full({1}, 400 * largest, at::kDouble), 400)));
 }
@@ -367,7 +370,8 @@ TEST(ProductKeyTopK, MisuseIsToldInOneSentence) {
   EXPECT_NE(message(at::randn({3, 2, 7}), keys, 2).find("K must be even"), std::string::npos);
   EXPECT_NE(message(at::randn({3, 3, 8}), keys, 2).find("sub_keys must be [3, 2, n, 4]"), std::string::npos);
   EXPECT_NE(message(query, keys.to(at::kDouble), 2).find("one dtype, got float and double"), std::string::npos);
-  EXPECT_NE(message(query.to(at::kHalf), keys.to(at::kHalf), 2).find("float32, bfloat16 or float64"), std::string::npos);
+  EXPECT_NE(message(query.to(at::kHalf), keys.to(at::kHalf), 2).find("float32, bfloat16 or float64"),
+            std::string::npos);
 }
 
 }  // namespace

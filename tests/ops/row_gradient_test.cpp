@@ -43,7 +43,8 @@ RowGradient definition(const BagRecords& records, int64_t value_dim) {
       for (int64_t c = 0; c < value_dim; ++c) row[c] += record.weights.const_data_ptr<float>()[e] * grad[c];
     }
   }
-  RowGradient result{at::empty({int64_t(rows.size())}, at::kLong), at::empty({int64_t(rows.size()), value_dim}, at::kFloat)};
+  RowGradient result{at::empty({int64_t(rows.size())}, at::kLong),
+                     at::empty({int64_t(rows.size()), value_dim}, at::kFloat)};
   int64_t u = 0;
   for (const auto& [slot, values] : rows) {
     result.rows.mutable_data_ptr<int64_t>()[u] = slot;

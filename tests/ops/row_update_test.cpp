@@ -20,7 +20,8 @@ namespace {
 
 using tests::bit_equal;
 
-constexpr RowOptimizer kKinds[] = {RowOptimizer::kExact, RowOptimizer::kLazy, RowOptimizer::kRowwise, RowOptimizer::kSgd};
+constexpr RowOptimizer kKinds[] = {RowOptimizer::kExact, RowOptimizer::kLazy, RowOptimizer::kRowwise,
+                                   RowOptimizer::kSgd};
 
 /// A table with its optimizer.
 struct Trained {
@@ -76,7 +77,8 @@ float bfloat16_up_or_down(float value, uint32_t random) {
 uint32_t random_bits(const RowUpdateOptions& options, int64_t step, int64_t row, int64_t column, int64_t dim) {
   const uint64_t group = uint64_t(row * ((dim + 127) / 128) + column / 128);
   const int64_t c = column % 128;
-  const auto words = base::philox(options.seed, group * 16 + uint64_t(c % 16), options.table_index << 40 | uint64_t(step));
+  const auto words =
+      base::philox(options.seed, group * 16 + uint64_t(c % 16), options.table_index << 40 | uint64_t(step));
   return words[static_cast<size_t>(c / 16 % 4)] >> (c / 64 * 16) & 0xFFFF;
 }
 
@@ -229,7 +231,8 @@ TEST(RowUpdate, OnlyExactMovesUntouchedRows) {
     const at::Tensor start = at::randn({6, 10});
     Trained trained(start, {.kind = kind});
     const std::vector<double> rates(5, 1e-2);
-    const RowGradient all{at::arange(6, at::kLong), at::randn({6, 10})}, one{at::tensor({4}, at::kLong), at::randn({1, 10})};
+    const RowGradient all{at::arange(6, at::kLong), at::randn({6, 10})},
+        one{at::tensor({4}, at::kLong), at::randn({1, 10})};
     trained.update(all, 1, rates);
     const at::Tensor before = trained.table.clone();
     trained.update(one, 2, rates);
@@ -354,7 +357,8 @@ TEST(RowUpdate, ANanStaysANan) {
 TEST(RowUpdate, StateHoldsWhatTheKindNeeds) {
   const at::Tensor table = at::zeros({5, 3}, at::kBFloat16);
   const RowState exact = make_row_state(table, RowOptimizer::kExact), lazy = make_row_state(table, RowOptimizer::kLazy);
-  const RowState rowwise = make_row_state(table, RowOptimizer::kRowwise), sgd = make_row_state(table, RowOptimizer::kSgd);
+  const RowState rowwise = make_row_state(table, RowOptimizer::kRowwise),
+                 sgd = make_row_state(table, RowOptimizer::kSgd);
   EXPECT_EQ(exact.exp_avg.scalar_type(), at::kFloat);
   EXPECT_EQ(exact.last_step.sizes(), (std::vector<int64_t>{5}));
   EXPECT_EQ(exact.last_step.scalar_type(), at::kInt);
@@ -380,8 +384,9 @@ TEST(RowUpdate, MisuseIsToldInOneSentence) {
   };
   EXPECT_EQ(message(one, 2, {0.1}), "row_update: learning_rates must hold a rate for each of the 2 steps, got 1");
   EXPECT_NE(message(one, 0, {0.1}).find("step must be in [1, 2^31)"), std::string::npos);
-  EXPECT_NE(message({at::tensor({2, 1}, at::kLong), at::ones({2, 3})}, 1, {0.1}).find("must ascend in [0, 5), got 1 after 2"),
-            std::string::npos);
+  EXPECT_NE(
+      message({at::tensor({2, 1}, at::kLong), at::ones({2, 3})}, 1, {0.1}).find("must ascend in [0, 5), got 1 after 2"),
+      std::string::npos);
   EXPECT_NE(message({at::tensor({5}, at::kLong), at::ones({1, 3})}, 1, {0.1}).find("got 5"), std::string::npos);
   EXPECT_NE(message({one.rows, at::ones({1, 4})}, 1, {0.1}).find("[1, 3] float32"), std::string::npos);
   EXPECT_NE(message(one, 1, {-0.1}).find("learning rate of step 1"), std::string::npos);
@@ -396,7 +401,9 @@ TEST(RowUpdate, MisuseIsToldInOneSentence) {
   EXPECT_NE(message(one, 4, {1, 1, 1, 1}).find("state.exp_avg must be"), std::string::npos);
   trained.options.kind = RowOptimizer::kRowwise;
   EXPECT_NE(message(one, 4, {1, 1, 1, 1}).find("state.exp_avg_sq must be a contiguous [5]"), std::string::npos);
-  EXPECT_NE(usage_error([] { make_row_state(at::zeros({2, 2}, at::kDouble), RowOptimizer::kSgd); }).find("float32 or bfloat16"),
+  EXPECT_NE(usage_error([] {
+              make_row_state(at::zeros({2, 2}, at::kDouble), RowOptimizer::kSgd);
+            }).find("float32 or bfloat16"),
             std::string::npos);
 }
 

@@ -19,8 +19,7 @@ class AllocationWatch final : public c10::Allocator {
 
   c10::DataPtr allocate(size_t bytes) override {
     size_t seen = largest_;
-    while (bytes > seen && !largest_.compare_exchange_weak(seen, bytes)) {
-    }
+    while (bytes > seen && !largest_.compare_exchange_weak(seen, bytes)) {}
     return inner_->allocate(bytes);
   }
   c10::DeleterFnPtr raw_deleter() const override { return inner_->raw_deleter(); }

@@ -24,7 +24,8 @@ inline at::Tensor sum_bound(const at::Tensor& absolute_sum, int64_t terms) {
 }
 
 /// Every |actual - expected| is at most its bound.
-inline ::testing::AssertionResult within(const at::Tensor& actual, const at::Tensor& expected, const at::Tensor& bound) {
+inline ::testing::AssertionResult within(const at::Tensor& actual, const at::Tensor& expected,
+                                         const at::Tensor& bound) {
   if (actual.sizes() != expected.sizes()) {
     return ::testing::AssertionFailure() << "shapes " << actual.sizes() << " and " << expected.sizes();
   }
@@ -36,8 +37,8 @@ inline ::testing::AssertionResult within(const at::Tensor& actual, const at::Ten
 /// Same shape, dtype and bits (a NaN equals itself).
 inline ::testing::AssertionResult bit_equal(const at::Tensor& actual, const at::Tensor& expected) {
   if (actual.sizes() != expected.sizes() || actual.dtype() != expected.dtype()) {
-    return ::testing::AssertionFailure() << actual.sizes() << " " << actual.dtype() << " and " << expected.sizes() << " "
-                                         << expected.dtype();
+    return ::testing::AssertionFailure() << actual.sizes() << " " << actual.dtype() << " and " << expected.sizes()
+                                         << " " << expected.dtype();
   }
   if (actual.numel() == 0) return ::testing::AssertionSuccess();
   const at::Tensor a = actual.detach().contiguous(), b = expected.detach().contiguous();

@@ -23,9 +23,7 @@ const BagKernel& kernel() {
   return chosen;
 }
 
-bool known_dtype(at::ScalarType dtype) {
-  return dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble;
-}
+bool known_dtype(at::ScalarType dtype) { return dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble; }
 
 /// The dtype of weights, gradients and sums that goes with a table.
 at::ScalarType weight_dtype(const at::Tensor& table) {
@@ -49,12 +47,13 @@ void check_slots_inside(const at::Tensor& slots, int64_t num_slots) {
 void check_table_and_slots(const at::Tensor& table, const at::Tensor& slots) {
   base::check(table.dim() == 2 && known_dtype(table.scalar_type()),
               "memory_bag: table must be [S, D] float32, bfloat16 or float64, got ", table.sizes(), " ", table.dtype());
-  base::check(table.is_contiguous(), "memory_bag: table must be contiguous (a copy would be as large as the table), got strides ",
+  base::check(table.is_contiguous(),
+              "memory_bag: table must be contiguous (a copy would be as large as the table), got strides ",
               table.strides());
   base::check(slots.dim() == 2 && slots.scalar_type() == at::kLong, "memory_bag: slots must be [N, M] int64, got ",
               slots.sizes(), " ", slots.dtype());
-  base::check(table.device().is_cpu() && slots.device().is_cpu(), "memory_bag: table and slots must be on the CPU, got ",
-              table.device(), " and ", slots.device());
+  base::check(table.device().is_cpu() && slots.device().is_cpu(),
+              "memory_bag: table and slots must be on the CPU, got ", table.device(), " and ", slots.device());
 }
 
 void check_weights(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
@@ -78,9 +77,8 @@ void run_forward(const BagFunctions<Row, T>& functions, const at::Tensor& table,
   const auto bag = problem<Row, T>(table, slots);
   const T* weight = weights.const_data_ptr<T>();
   Row* out = static_cast<Row*>(output.mutable_data_ptr());
-  at::parallel_for(0, slots.size(0), kTokensPerTask, [&](int64_t first, int64_t last) {
-    functions.forward(bag, weight, out, first, last);
-  });
+  at::parallel_for(0, slots.size(0), kTokensPerTask,
+                   [&](int64_t first, int64_t last) { functions.forward(bag, weight, out, first, last); });
 }
 
 template <class Row, class T>
@@ -89,9 +87,8 @@ void run_weight_gradient(const BagFunctions<Row, T>& functions, const at::Tensor
   const auto bag = problem<Row, T>(table, slots);
   const T* grad = grad_output.const_data_ptr<T>();
   T* out = gradient.mutable_data_ptr<T>();
-  at::parallel_for(0, slots.size(0), kTokensPerTask, [&](int64_t first, int64_t last) {
-    functions.weight_gradient(bag, grad, out, first, last);
-  });
+  at::parallel_for(0, slots.size(0), kTokensPerTask,
+                   [&](int64_t first, int64_t last) { functions.weight_gradient(bag, grad, out, first, last); });
 }
 
 at::Tensor forward_cpu(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
@@ -144,9 +141,8 @@ const c10::TypedOperatorHandle<BagSignature>& forward_operator() {
 }
 
 const c10::TypedOperatorHandle<BagSignature>& weight_gradient_operator() {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("memlayers::memory_bag_weight_gradient", "")
-                             .typed<BagSignature>();
+  static const auto op =
+      c10::Dispatcher::singleton().findSchemaOrThrow("memlayers::memory_bag_weight_gradient", "").typed<BagSignature>();
   return op;
 }
 
@@ -169,16 +165,14 @@ class MemoryBagFunction : public torch::autograd::Function<MemoryBagFunction> {
     context->saved_data["table"] = table;
     context->save_for_backward({slots, weights});
     if (records) {
-      context->saved_data["records"] =
-          c10::IValue::make_capsule(c10::make_intrusive<RecordsHolder>(records));
+      context->saved_data["records"] = c10::IValue::make_capsule(c10::make_intrusive<RecordsHolder>(records));
     }
     return output;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    base::check(!at::GradMode::is_enabled(),
-                "memory_bag: has no second derivative; run backward without create_graph");
+    base::check(!at::GradMode::is_enabled(), "memory_bag: has no second derivative; run backward without create_graph");
     const at::Tensor& grad_output = gradients[0];
     const auto saved = context->get_saved_variables();
     const at::Tensor &slots = saved[0], &weights = saved[1];

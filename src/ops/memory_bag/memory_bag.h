@@ -22,7 +22,8 @@ using BagRecords = std::vector<BagRecord>;
 /// y[t] = sum over j of weights[t, j] * table[slots[t, j]].
 ///
 /// table [S, D] float32, bfloat16 or float64, contiguous; slots [N, M] int64 in [0, S); weights [N, M] float32 (float64
-/// with a float64 table). Returns [N, D] in the table's dtype, accumulated in float32 (float64). Repeated slots add. N or M may be 0.
+/// with a float64 table). Returns [N, D] in the table's dtype, accumulated in float32 (float64). Repeated slots add.
+/// N or M may be 0.
 /// Differentiable in weights. Its backward appends a BagRecord to `records` (may be null: then the table is taken
 /// as constant). `table` itself never receives a gradient.
 /// Throws base::UsageError: shapes or dtypes that do not fit, a slot outside the table.

@@ -8,8 +8,8 @@ namespace memlayers::ops {
 /// Row is the table's element (uint16_t: bfloat16 bits), T what is accumulated in. All arrays are contiguous.
 template <class Row, class T>
 struct BagProblem {
-  int64_t bag_size = 0;   // M
-  int64_t value_dim = 0;  // D
+  int64_t bag_size = 0;            // M
+  int64_t value_dim = 0;           // D
   const Row* table = nullptr;      // [S, D]
   const int64_t* slots = nullptr;  // [N, M]
 };

@@ -44,8 +44,8 @@ void check_inputs(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k
               sub_keys.sizes());
   base::check(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble, op,
               "query must be float32, bfloat16 or float64, got ", query.dtype());
-  base::check(sub_keys.scalar_type() == dtype, op, "query and sub_keys must have one dtype, got ", query.dtype(), " and ",
-              sub_keys.dtype());
+  base::check(sub_keys.scalar_type() == dtype, op, "query and sub_keys must have one dtype, got ", query.dtype(),
+              " and ", sub_keys.dtype());
   base::check(query.device().is_cpu() && sub_keys.device().is_cpu(), op, "inputs must be on the CPU, got ",
               query.device(), " and ", sub_keys.device());
   base::check(query.size(2) % 2 == 0, op, "K must be even, since each half of a query has its sub-keys, got ",
@@ -128,8 +128,8 @@ void run_backward(const TopKShape& shape, const at::Tensor& grad_scores, const a
 
 /// Gradients in the inputs' dtype; an undefined tensor for what is not wanted.
 std::tuple<at::Tensor, at::Tensor> backward_cpu(const at::Tensor& grad_scores, const at::Tensor& slots,
-                                                const at::Tensor& query, const at::Tensor& sub_keys,
-                                                bool wants_query, bool wants_sub_keys) {
+                                                const at::Tensor& query, const at::Tensor& sub_keys, bool wants_query,
+                                                bool wants_sub_keys) {
   check_inputs(query, sub_keys, slots.size(-1));
   base::check(grad_scores.sizes() == slots.sizes() && slots.dim() == 3 && slots.size(0) == query.size(0) &&
                   slots.size(1) == query.size(1) && slots.scalar_type() == at::kLong,
@@ -185,9 +185,8 @@ class ProductKeyTopKFunction : public torch::autograd::Function<ProductKeyTopKFu
     base::check(!at::GradMode::is_enabled(),
                 "product_key_topk: has no second derivative; run backward without create_graph");
     const auto saved = context->get_saved_variables();
-    const auto [grad_query, grad_sub_keys] =
-        backward_operator().call(gradients[0], saved[2], saved[0], saved[1], context->needs_input_grad(0),
-                                 context->needs_input_grad(1));
+    const auto [grad_query, grad_sub_keys] = backward_operator().call(
+        gradients[0], saved[2], saved[0], saved[1], context->needs_input_grad(0), context->needs_input_grad(1));
     return {grad_query, grad_sub_keys, {}};
   }
 };

@@ -2,8 +2,8 @@
 //
 // A slot's score is the sum of two dot products, query half 1 with sub-key i1 and query half 2 with sub-key i2, and its
 // index is i1 * n + i2. The k best of all n * n slots are found from the k best of each half: with both halves sorted
-// (rank from 1), a pair of ranks (i, j) has i * j - 1 pairs at least as good, so only pairs with i * j <= k can be among
-// the k best (119 of 1,024 for k = 32). Paper section 3, eq. 1.
+// (rank from 1), a pair of ranks (i, j) has i * j - 1 pairs at least as good, so only pairs with i * j <= k can be
+// among the k best (119 of 1,024 for k = 32). Paper section 3, eq. 1.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -2,7 +2,8 @@
 //
 // Scores: each dot product is summed in the order of its dimensions, lanes are sub-keys; so a score depends neither on
 // the instruction set nor on which other tokens are in the batch. Half selection: the largest of each of 16 (32, 64)
-// groups of scores give a bound that the best reach and almost all others do not; only those that do are sorted. Pairs: the staircase i * j <= k, then the ties.
+// groups of scores give a bound that the best reach and almost all others do not; only those that do are sorted.
+// Pairs: the staircase i * j <= k, then the ties.
 //
 // Ties. The order is defined on rounded sums, and a pair outside the staircase can round to the same sum as the k-th
 // best, with a lower slot. (It cannot be better: it has k pairs at least as good as itself.) Among the pairs outside,
@@ -65,7 +66,9 @@ MEMLAYERS_INLINE void score_tile(const T* query, int64_t query_stride, const T* 
 
 /// Sixteen (float) or so accumulators where there are 32 registers, eight where there are 16.
 template <class T>
-constexpr int kTile = kVectorBytes == 64 ? 32 / int(sizeof(T)) : kVectorBytes == 32 ? 8 / int(sizeof(T)) : 1;
+constexpr int kTile = kVectorBytes == 64   ? 32 / int(sizeof(T))
+                      : kVectorBytes == 32 ? 8 / int(sizeof(T))
+                                           : 1;
 
 /// Scores of `tokens` tokens against all panels of one head and half.
 template <class T>
@@ -80,7 +83,8 @@ void score_block(const T* query, int64_t query_stride, int64_t tokens, const T* 
                            score_stride);
     }
     for (; t < tokens; ++t) {
-      score_tile<1>(query + t * query_stride, query_stride, panel, shape.half_dim, out + t * score_stride, score_stride);
+      score_tile<1>(query + t * query_stride, query_stride, panel, shape.half_dim, out + t * score_stride,
+                    score_stride);
     }
   }
 }

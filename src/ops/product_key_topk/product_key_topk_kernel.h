@@ -37,9 +37,9 @@ struct Candidate {
 /// One thread's working memory.
 template <class T>
 struct TopKScratch {
-  T* half_scores;               // [kTokensPerBlock, 2, padded_keys]
-  Candidate<T>* halves;         // [2, n]: the first half_candidates of each end up sorted
-  Candidate<T>* pairs;          // [staircase_pairs]
+  T* half_scores;        // [kTokensPerBlock, 2, padded_keys]
+  Candidate<T>* halves;  // [2, n]: the first half_candidates of each end up sorted
+  Candidate<T>* pairs;   // [staircase_pairs]
 };
 
 template <class T>
@@ -49,8 +49,8 @@ struct TopKFunctions {
   void (*forward)(const TopKShape&, const T* query, const T* panels, T* scores, int64_t* slots,
                   const TopKScratch<T>& scratch, int64_t first, int64_t last);
   /// Tokens [first, last) of grad_query [N, H, 2, K/2]; sub_keys [H, 2, n, K/2]; grad_scores and slots [N, H, k].
-  void (*query_gradient)(const TopKShape&, const T* grad_scores, const int64_t* slots, const T* sub_keys,
-                         T* grad_query, int64_t first, int64_t last);
+  void (*query_gradient)(const TopKShape&, const T* grad_scores, const int64_t* slots, const T* sub_keys, T* grad_query,
+                         int64_t first, int64_t last);
   /// Columns [first, last) of grad_sub_keys [H, 2, n, K/2] (zero before), one head and half, over all `tokens`.
   void (*key_gradient)(const TopKShape&, const T* grad_scores, const int64_t* slots, const T* query, T* grad_sub_keys,
                        int64_t tokens, int64_t head, int64_t half, int64_t first, int64_t last);

@@ -67,8 +67,7 @@ std::vector<uint64_t> sorted_entries(at::TensorList slots) {
       keys[entry] = uint64_t(slot[i]) << 32 | entry;
     }
   }
-  base::check(largest < uint64_t{1} << 32, "gather_row_gradient: slot ", int64_t(largest),
-              " must be in [0, 2^32)");
+  base::check(largest < uint64_t{1} << 32, "gather_row_gradient: slot ", int64_t(largest), " must be in [0, 2^32)");
   sort_by_slot(keys, largest);
   return keys;
 }
@@ -103,8 +102,8 @@ void sum_rows(const std::vector<uint64_t>& sorted, const std::vector<int64_t>& r
   });
 }
 
-std::tuple<at::Tensor, at::Tensor> gather_cpu(at::TensorList slots, at::TensorList weights,
-                                              at::TensorList grad_outputs, int64_t value_dim) {
+std::tuple<at::Tensor, at::Tensor> gather_cpu(at::TensorList slots, at::TensorList weights, at::TensorList grad_outputs,
+                                              int64_t value_dim) {
   base::check(!slots.empty() && slots.size() == weights.size() && slots.size() == grad_outputs.size(),
               "gather_row_gradient: needs as many weights and grad_outputs as slots, and at least one, got ",
               slots.size(), ", ", weights.size(), ", ", grad_outputs.size());

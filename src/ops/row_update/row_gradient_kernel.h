@@ -19,9 +19,9 @@ struct RowSumProblem {
   int64_t value_dim = 0;
   const RecordView<T>* records = nullptr;
   int64_t num_records = 0;
-  const uint64_t* sorted = nullptr;       // slot << 32 | entry, ascending
-  const int64_t* row_begins = nullptr;    // [U + 1]: where each row's entries begin
-  T* values = nullptr;                    // [U, D]
+  const uint64_t* sorted = nullptr;     // slot << 32 | entry, ascending
+  const int64_t* row_begins = nullptr;  // [U + 1]: where each row's entries begin
+  T* values = nullptr;                  // [U, D]
 };
 
 struct RowGradientKernel {

@@ -20,8 +20,8 @@ namespace {
 constexpr int64_t kRowsPerTask = 32;
 
 const RowUpdateKernel& kernel() {
-  static const RowUpdateKernel& chosen = choose_kernel("row_update", baseline::kRowUpdateKernel,
-                                                       avx2::kRowUpdateKernel, avx512::kRowUpdateKernel);
+  static const RowUpdateKernel& chosen =
+      choose_kernel("row_update", baseline::kRowUpdateKernel, avx2::kRowUpdateKernel, avx512::kRowUpdateKernel);
   return chosen;
 }
 
@@ -67,8 +67,10 @@ void check_options(const RowUpdateOptions& options, int64_t step, at::ArrayRef<d
   base::check(static_cast<float>(options.eps) > 0, "row_update: eps must be positive in float32, got ", options.eps);
   base::check(step >= 1 && step <= std::numeric_limits<int32_t>::max(), "row_update: step must be in [1, 2^31), got ",
               step);
-  base::check(static_cast<int64_t>(learning_rates.size()) >= step, "row_update: learning_rates must hold a rate for "
-              "each of the ", step, " steps, got ", learning_rates.size());
+  base::check(static_cast<int64_t>(learning_rates.size()) >= step,
+              "row_update: learning_rates must hold a rate for "
+              "each of the ",
+              step, " steps, got ", learning_rates.size());
 }
 
 void check_gradient(const at::Tensor& table, const at::Tensor& rows, const at::Tensor& values) {
@@ -130,7 +132,9 @@ struct StepTable {
 template <class Row>
 UpdateProblem<Row> problem_of(const at::Tensor& table, const RowState& state, int64_t step,
                               const RowUpdateOptions& options) {
-  const auto data = [](const at::Tensor& tensor) { return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr; };
+  const auto data = [](const at::Tensor& tensor) {
+    return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
+  };
   return {.value_dim = table.size(1),
           .table = static_cast<Row*>(table.mutable_data_ptr()),
           .exp_avg = data(state.exp_avg),
@@ -158,9 +162,9 @@ void with_problem(const at::Tensor& table, const RowState& state, int64_t step, 
 }
 
 /// AdamW on `count` rows (null `rows`: the first ones), after the skipped steps where `done` tells of them.
-void run_adam(const at::Tensor& table, const RowState& state, int64_t count, const int64_t* rows, const float* gradients,
-              const std::vector<int32_t>* done, int64_t step, at::ArrayRef<double> learning_rates,
-              const RowUpdateOptions& options) {
+void run_adam(const at::Tensor& table, const RowState& state, int64_t count, const int64_t* rows,
+              const float* gradients, const std::vector<int32_t>* done, int64_t step,
+              at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   if (count == 0) return;
   const int64_t first_step = done ? *std::min_element(done->begin(), done->end()) + 1 : step;
   StepTable steps(options, first_step, step, learning_rates);
@@ -168,9 +172,8 @@ void run_adam(const at::Tensor& table, const RowState& state, int64_t count, con
   with_problem(table, state, step, options, [&](const auto& functions, auto problem) {
     problem.rows = rows;
     problem.gradients = gradients;
-    at::parallel_for(0, count, kRowsPerTask, [&](int64_t first, int64_t last) {
-      functions.adam(problem, steps.replay, first, last);
-    });
+    at::parallel_for(0, count, kRowsPerTask,
+                     [&](int64_t first, int64_t last) { functions.adam(problem, steps.replay, first, last); });
   });
 }
 
@@ -182,8 +185,8 @@ void update_exact(const at::Tensor& table, const RowState& state, const at::Tens
   int32_t* last_step = state.last_step.mutable_data_ptr<int32_t>();
   std::vector<int32_t> done(static_cast<size_t>(rows.size(0)));
   for (int64_t u = 0; u < rows.size(0); ++u) {
-    base::check(last_step[row[u]] >= 0 && last_step[row[u]] < step, "row_update: row ", row[u], " has already seen step ",
-                last_step[row[u]], ", cannot apply step ", step);
+    base::check(last_step[row[u]] >= 0 && last_step[row[u]] < step, "row_update: row ", row[u],
+                " has already seen step ", last_step[row[u]], ", cannot apply step ", step);
     done[static_cast<size_t>(u)] = last_step[row[u]];
   }
   run_adam(table, state, rows.size(0), row, values.const_data_ptr<float>(), &done, step, learning_rates, options);
@@ -193,15 +196,13 @@ void update_exact(const at::Tensor& table, const RowState& state, const at::Tens
 void update_touched(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const at::Tensor& values,
                     int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   if (options.kind == RowOptimizer::kRowwise) check_state(state.exp_avg_sq, "exp_avg_sq", {table.size(0)}, at::kFloat);
-  const StepScalars scalars =
-      step_scalars(options.kind, options, step, learning_rates[static_cast<size_t>(step - 1)]);
+  const StepScalars scalars = step_scalars(options.kind, options, step, learning_rates[static_cast<size_t>(step - 1)]);
   with_problem(table, state, step, options, [&](const auto& functions, auto problem) {
     problem.rows = rows.const_data_ptr<int64_t>();
     problem.gradients = values.const_data_ptr<float>();
     const auto update = options.kind == RowOptimizer::kRowwise ? functions.rowwise : functions.sgd;
-    at::parallel_for(0, rows.size(0), kRowsPerTask, [&](int64_t first, int64_t last) {
-      update(problem, scalars, first, last);
-    });
+    at::parallel_for(0, rows.size(0), kRowsPerTask,
+                     [&](int64_t first, int64_t last) { update(problem, scalars, first, last); });
   });
 }
 
@@ -278,8 +279,8 @@ RowState state_of(const Optional& exp_avg, const Optional& exp_avg_sq, const Opt
 }
 
 RowUpdateOptions options_of(std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
-  base::check(numbers.size() == 5,
-              "row_update: options must be [beta1, beta2, eps, weight_decay, grad_scale], got ", numbers.size(), " numbers");
+  base::check(numbers.size() == 5, "row_update: options must be [beta1, beta2, eps, weight_decay, grad_scale], got ",
+              numbers.size(), " numbers");
   return {.kind = kind_of(kind),
           .beta1 = numbers[0],
           .beta2 = numbers[1],

@@ -1,10 +1,11 @@
-// One row at a time, 128 columns at a time, in arrays that stay in the first-level cache while skipped steps are replayed.
+// One row at a time, 128 columns at a time, in arrays that stay in the first-level cache while skipped steps are
+// replayed.
 //
 // Replay makes exactly the operations of the dense sweep, so its bits are the dense sweep's, but it leaves out those
 // that provably change nothing:
-//   - Once |exp_avg| is so small that no step can move w by half of its last place (upd <= step_size * |exp_avg| / eps, and
-//     |exp_avg| only falls), a step is three multiplications: no root, no division. With betas (0.9, 0.95) that
-//     is after some 250 steps.
+//   - Once |exp_avg| is so small that no step can move w by half of its last place (the change is at most
+//     step_size * |exp_avg| / eps, and |exp_avg| only falls), a step is three multiplications: no root, no division.
+//     With betas (0.9, 0.95) that is after some 250 steps.
 //   - Once exp_avg and exp_avg_sq are fixed points of their decay (zero, or a few denormal units that round to
 //     themselves), only weight decay remains, and without it nothing. A row that was never touched begins there.
 #include "ops/row_update/row_update_kernel.h"
@@ -267,9 +268,8 @@ void sgd(const UpdateProblem<Row>& problem, StepScalars step, int64_t first, int
 }  // namespace
 
 namespace MEMLAYERS_KERNEL_ISA {
-const RowUpdateKernel kRowUpdateKernel = {
-    .float32 = {adam<float>, rowwise<float>, sgd<float>},
-    .bfloat16 = {adam<uint16_t>, rowwise<uint16_t>, sgd<uint16_t>}};
+const RowUpdateKernel kRowUpdateKernel = {.float32 = {adam<float>, rowwise<float>, sgd<float>},
+                                          .bfloat16 = {adam<uint16_t>, rowwise<uint16_t>, sgd<uint16_t>}};
 }
 
 }  // namespace memlayers::ops

@@ -16,11 +16,11 @@ struct StepScalars {
 template <class Row>
 struct UpdateProblem {
   int64_t value_dim = 0;
-  Row* table = nullptr;          // [S, D]
-  float* exp_avg = nullptr;      // [S, D]; AdamW
-  float* exp_avg_sq = nullptr;   // [S, D]; rowwise: [S]
-  const int64_t* rows = nullptr;      // [U], distinct; null: row u is u
-  const float* gradients = nullptr;   // [U, D]; null: no gradient at `step`
+  Row* table = nullptr;              // [S, D]
+  float* exp_avg = nullptr;          // [S, D]; AdamW
+  float* exp_avg_sq = nullptr;       // [S, D]; rowwise: [S]
+  const int64_t* rows = nullptr;     // [U], distinct; null: row u is u
+  const float* gradients = nullptr;  // [U, D]; null: no gradient at `step`
   float grad_scale = 1;
   float beta1 = 0, one_minus_beta1 = 0, beta2 = 0, one_minus_beta2 = 0, eps = 0;
   int64_t step = 0;

@@ -1,7 +1,7 @@
 // Sixteen numbers at a time, with one meaning on every instruction set.
 //
-// The width is 16 lanes whatever the registers hold: one AVX-512, two AVX or four SSE registers of floats. So sums along
-// a row are taken in the same order everywhere, and results do not depend on the processor. Only kernel bodies
+// The width is 16 lanes whatever the registers hold: one AVX-512, two AVX or four SSE registers of floats. So sums
+// along a row are taken in the same order everywhere, and results do not depend on the processor. Only kernel bodies
 // include this file; everything has internal linkage, so that builds for different instruction sets share no code.
 #pragma once
 
