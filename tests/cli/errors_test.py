@@ -1,10 +1,12 @@
 """What goes wrong is said in one clear line, with exit 2 for a wrong call and 1 for a failure, and nothing is lost."""
 
+import os
 import shutil
+import subprocess
 
 import pytest
 
-from program import json_lines, refuse, run, succeed
+from program import PROGRAM, json_lines, refuse, run, succeed
 
 
 def copied(folder, to):
@@ -64,6 +66,16 @@ class TestConfiguration:
     def test_a_configuration_that_is_no_yaml(self, world):
         path = world.write("broken.yaml", "steps: [1, 2\nmodel: }")
         assert "broken.yaml" in refuse(2, "train", "--config", path)
+
+
+    def test_a_table_larger_than_memory_is_refused_in_words(self, world):
+        config, _ = world.config("too_large")  # 67 million rows of 128 bytes where 4 GB may be used
+        done = subprocess.run(
+            ["bash", "-c", 'ulimit -v 4000000 && exec "$@"', "-", PROGRAM, "train", "--config", str(config),
+             "model.memory.num_sub_keys=8192"],
+            capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        assert done.returncode == 1, done
+        assert "memlayers train: not enough memory" in done.stderr, done
 
 
 class TestData:
