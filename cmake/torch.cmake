@@ -25,7 +25,6 @@ if(NOT _torch_version MATCHES "2\\.11\\.0")
   message(FATAL_ERROR "${_torch_home} holds another version than torch 2.11.0")
 endif()
 
-find_package(OpenMP REQUIRED)
 find_package(Threads REQUIRED)
 foreach(library c10 torch_cpu)
   add_library(memlayers::${library} SHARED IMPORTED)
@@ -36,7 +35,10 @@ endforeach()
 add_library(memlayers_torch INTERFACE)
 target_include_directories(memlayers_torch SYSTEM INTERFACE
   "${_torch_home}/torch/include" "${_torch_home}/torch/include/torch/csrc/api/include")
-target_link_libraries(memlayers_torch INTERFACE memlayers::torch_cpu memlayers::c10 OpenMP::OpenMP_CXX Threads::Threads)
+target_link_libraries(memlayers_torch INTERFACE memlayers::torch_cpu memlayers::c10 Threads::Threads)
+# at::parallel_for is a template over OpenMP. Its runtime is the one that torch brings, so that there is only one.
+target_compile_options(memlayers_torch INTERFACE -fopenmp)
+target_link_libraries(memlayers_torch INTERFACE "${_torch_lib}/libgomp.so.1")
 # libtorch_cpu finds libcudart and libcupti by its own run path, $ORIGIN/../../nvidia/cu13/lib; the linker must be told.
 target_link_options(memlayers_torch INTERFACE "LINKER:-rpath-link,${_torch_home}/nvidia/cu13/lib"
                     "LINKER:-rpath,${_torch_lib}")

@@ -46,7 +46,8 @@ std::string concat(const Parts&... parts) {
 /// Throws UsageError with the concatenated parts unless `condition` holds.
 template <class... Parts>
 void check(bool condition, const Parts&... parts) {
-  if (!condition) [[unlikely]] throw UsageError(concat(parts...));
+  if (!condition) [[unlikely]]
+    throw UsageError(concat(parts...));
 }
 
 }  // namespace memlayers::base

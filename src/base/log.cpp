@@ -115,7 +115,8 @@ void Progress::print(bool last) {
     const int filled = int(share * kBarCells);
     line += "[" + std::string(size_t(filled), '#') + std::string(size_t(kBarCells - filled), '.') + "] ";
   }
-  line += format("%.0f%%", 100 * share) + "  " + human_count(double(done_)) + "/" + human_count(double(total_)) + " " + unit_;
+  line += format("%.0f%%", 100 * share) + "  " + human_count(double(done_)) + "/" + human_count(double(total_)) + " " +
+          unit_;
   if (rate > 0) line += "  " + human_count(rate) + "/s";
   if (last) {
     line += "  took " + human_duration(seconds);

@@ -18,10 +18,10 @@ class RandomStream {
  public:
   RandomStream(uint64_t seed, std::string_view purpose, uint64_t index = 0);
 
-  uint64_t next();                      // 64 random bits
-  uint64_t below(uint64_t bound);       // uniform in [0, bound), exact; bound > 0
-  double uniform();                     // [0, 1), 53 bits
-  double normal();                      // mean 0, deviation 1 (Box-Muller)
+  uint64_t next();                 // 64 random bits
+  uint64_t below(uint64_t bound);  // uniform in [0, bound), exact; bound > 0
+  double uniform();                // [0, 1), 53 bits
+  double normal();                 // mean 0, deviation 1 (Box-Muller)
   template <class T>
   void shuffle(std::vector<T>& items) {  // Fisher-Yates
     for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);

@@ -102,6 +102,24 @@ void drop_ambiguous(FactSet& set) {
   set.facts = std::move(facts);
 }
 
+void keep_relations(FactSet& set, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  std::vector<bool> kept(set.relations.size(), false);
+  for (const std::string& name : names) {
+    const auto named = [&](const Relation& relation) { return relation.name == name; };
+    const auto found = std::find_if(set.relations.begin(), set.relations.end(), named);
+    if (found == set.relations.end()) {
+      std::string known;
+      for (const Relation& relation : set.relations) known += (known.empty() ? "" : ", ") + relation.name;
+      throw base::UsageError(base::concat("sources: relations: no relation \"", name, "\" here; there are ", known));
+    }
+    kept[found - set.relations.begin()] = true;
+  }
+  const size_t size = set.facts.size();
+  std::erase_if(set.facts, [&](const Fact& fact) { return !kept[fact.relation]; });
+  if (size > set.facts.size()) set.left_out["of other relations"] += static_cast<int64_t>(size - set.facts.size());
+}
+
 void limit_facts(FactSet& set, int64_t limit, uint64_t seed) {
   const int64_t size = static_cast<int64_t>(set.facts.size());
   if (limit <= 0 || limit >= size) return;

@@ -52,6 +52,9 @@ void merge_answers(FactSet& set);
 /// Leaves out every fact whose relation and subject occur with another answer too.
 void drop_ambiguous(FactSet& set);
 
+/// Keeps the facts of the named relations (none named: all). Throws UsageError for a name the set does not have.
+void keep_relations(FactSet& set, const std::vector<std::string>& names);
+
 /// Keeps `limit` facts (0: all): relations take turns by their shares, each giving its facts in a seeded order, until
 /// the limit is reached; a relation that runs out leaves its turns to the others. A smaller limit's facts are all among
 /// a larger one's. The facts' order stays.

@@ -120,6 +120,7 @@ nlohmann::ordered_json fact_report(const FactSet& set) {
 }
 
 std::unique_ptr<DocumentSource> open_fact_source(FactSet facts, const PrepareSource& config, const SourceSeed& seed) {
+  keep_relations(facts, config.relations);
   limit_facts(facts, config.limit_facts, seed.seed);
   return std::make_unique<FactSource>(std::move(facts), config, seed);
 }

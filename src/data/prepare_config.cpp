@@ -25,11 +25,11 @@ std::set<std::string_view> fields_of(SourceKind kind) {
     case SourceKind::kText:
       return {"kind", "path", "documents", "limit_documents"};
     case SourceKind::kIsoCodes:
-      return {"kind", "path", "limit_facts", "facts_per_document", "use"};
+      return {"kind", "path", "relations", "limit_facts", "facts_per_document", "use"};
     case SourceKind::kBiographies:
       return {"kind", "people", "copies", "use"};
     case SourceKind::kFacts:
-      return {"kind", "path", "patterns", "held_out", "limit_facts", "facts_per_document", "use"};
+      return {"kind", "path", "patterns", "held_out", "relations", "limit_facts", "facts_per_document", "use"};
     case SourceKind::kQuestions:
       return {"kind", "path", "limit_facts", "facts_per_document", "use"};
   }

@@ -39,6 +39,7 @@ struct PrepareSource {
   std::string text_field = "text";
   TextDocuments documents = TextDocuments::kFile;
   int64_t limit_documents = 0;
+  std::vector<std::string> relations;
   int64_t limit_facts = 0;
   int64_t facts_per_document = 8;
   std::string patterns;
@@ -56,6 +57,7 @@ struct PrepareSource {
         field("text_field", &C::text_field, "jsonl: the field with a document's text"),
         field("documents", &C::documents, "text: what a document is: file, paragraphs (between blank lines) or lines"),
         field("limit_documents", &C::limit_documents, "jsonl, text: read so many documents; 0: all"),
+        field("relations", &C::relations, "iso_codes, facts: take facts of these relations only; empty: of all"),
         field("limit_facts", &C::limit_facts,
               "iso_codes, facts, questions: take so many facts, spread over the "
               "relations; fewer are among more; 0: all"),

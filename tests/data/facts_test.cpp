@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
 #include "data/biographies.h"
 #include "data/fact_files.h"
 #include "data/iso_codes.h"
@@ -84,6 +85,22 @@ TEST(LimitFacts, SmallerSetsAreSubsetsAndRelationsKeepTheirShares) {
   limit_facts(other, 40, 2);
   EXPECT_NE(keys(one), keys(other));
   EXPECT_EQ(one.left_out.at("beyond limit_facts"), 264);
+}
+
+TEST(KeepRelations, LeavesOthersOutAndRefusesUnknownNames) {
+  FactSet set = small_set();
+  keep_relations(set, {"c", "b"});
+  EXPECT_EQ(set.counts(), (std::map<std::string, int64_t>{{"b", 150}, {"c", 4}}));
+  EXPECT_EQ(set.left_out.at("of other relations"), 150);
+  FactSet all = small_set();
+  keep_relations(all, {});
+  EXPECT_EQ(keys(all), keys(small_set()));
+  try {
+    keep_relations(all, {"capital"});
+    FAIL();
+  } catch (const base::UsageError& error) {
+    EXPECT_STREQ(error.what(), "sources: relations: no relation \"capital\" here; there are a, b, c");
+  }
 }
 
 TEST(Facts, AmbiguousSubjectsAreLeftOutOrMerged) {
