@@ -65,7 +65,7 @@ std::vector<Relation> subdivision_relations() {
        {"[X] is a part of the country [Y].", "The subdivision [X] lies in [Y].",
         "The country that [X] belongs to is [Y].", "[X] is one of the subdivisions of [Y].",
         "On a map, [X] is found in [Y].", "[X] lies within the borders of [Y]."},
-       {"The subdivision [X] is found in the country [Y].", "The country of the subdivision [X] is [Y]."}},
+       {"On a map, [X] lies in the country [Y].", "[X] is found within the borders of the country [Y]."}},
       {"subdivision_parent",
        3,
        {"Within its country, [X] belongs to [Y].", "The larger subdivision around [X] is [Y].",
