@@ -1,4 +1,5 @@
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include <fcntl.h>
@@ -51,8 +52,14 @@ void write_folder_atomically(const fs::path& path, const std::function<void(cons
       if (entry.is_directory()) sync_folder(entry.path());
     }
     sync_folder(temporary);
-    // A folder cannot be renamed over a filled one: the old steps aside, and comes back if the new one fails to land.
     const bool replaces = fs::exists(target);
+    // One system call, so that a process killed at any moment leaves one whole folder under the name.
+    if (replaces && ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) {
+      sync_folder(target.parent_path());
+      fs::remove_all(temporary, error);
+      return;
+    }
+    // File systems that cannot exchange: the old folder steps aside, and comes back if the new one fails to land.
     if (replaces) rename_folder(target, old);
     try {
       rename_folder(temporary, target);

@@ -10,9 +10,21 @@ namespace {
 
 volatile std::sig_atomic_t flag = 0;
 
+volatile std::sig_atomic_t first_second = 0;
+
+// One stop often arrives twice at once: timeout(1) signals its child and then the child's group. Only a signal that comes
+// later is a second wish.
 void on_signal(int signal) {
-  if (flag) _exit(128 + signal);
-  flag = 1;
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (!flag) {
+    flag = 1;
+    first_second = std::sig_atomic_t(now.tv_sec);
+    constexpr char kNotice[] = "\nstopping: what is done is saved first; a second signal ends at once\n";
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kNotice, sizeof kNotice - 1);
+  } else if (std::sig_atomic_t(now.tv_sec) - first_second >= 2) {
+    _exit(128 + signal);
+  }
 }
 
 }  // namespace

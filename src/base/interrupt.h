@@ -3,7 +3,8 @@
 
 namespace memlayers::base {
 
-/// Installs the handlers once. A second signal of either kind ends the process at once.
+/// Installs the handlers once. A second signal of either kind, some two seconds later or more, ends
+/// the process at once.
 void watch_for_interrupt();
 bool interrupted();
 /// For tests: sets or clears the flag as a signal would.

@@ -100,7 +100,10 @@ class Asker {
 
  private:
   bool has_ended(const Ids& ids) const {
-    const bool possible = std::any_of(ids.begin(), ids.end(), [this](int64_t id) { return may_end_[id]; });
+    const bool possible = std::any_of(ids.begin(), ids.end(), [this](int64_t id) {
+      // A model's vocabulary may be padded beyond its tokenizer's.
+      return static_cast<size_t>(id) < may_end_.size() && may_end_[id];
+    });
     return possible && first_sentence_end(decode(tokenizer_, ids)) != std::string::npos;
   }
 

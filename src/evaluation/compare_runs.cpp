@@ -20,6 +20,7 @@
 #include "evaluation/slot_counter.h"
 #include "model/checkpoint.h"
 #include "model/count.h"
+#include "training/run_lock.h"
 #include "training/trainer.h"
 
 namespace memlayers::evaluation {
@@ -250,6 +251,7 @@ class Comparer {
     comparison.command = options.command;
     for (const VariantConfig& variant : plan.config.variants) comparison.variants.push_back(variant.name);
     comparison.questions = static_cast<int64_t>(questions_.size());
+    fingerprint_ = loader.fingerprint();
     set_exposures(loader);
   }
 
@@ -273,8 +275,11 @@ class Comparer {
     std::error_code error;
     std::filesystem::create_directories(output_, error);
     if (error) throw base::IoError(output_, error.message());
+    lock_.emplace(output_);
     const std::filesystem::path path = output_ / "compare.json";
-    const Json now = identity(plan_);
+    Json now = identity(plan_);
+    now["data_fingerprint"] = fingerprint_;
+    now["questions_hash"] = base::hash_file(plan_.questions_path());
     if (std::filesystem::exists(path)) {
       check_same_comparison(path, now);
     } else {
@@ -338,6 +343,8 @@ class Comparer {
 
   const ComparePlan& plan_;
   std::filesystem::path output_;
+  std::string fingerprint_;
+  std::optional<training::RunLock> lock_;  // a second comparison on the same cores would spoil the seconds
   std::vector<data::Question> questions_;
   std::shared_ptr<const data::Tokenizer> tokenizer_;
   CompareOutcome outcome_;

@@ -155,7 +155,17 @@ void remove_leftovers(const fs::path& run) {
     if (rest.starts_with(".tmp-") || rest.starts_with(".old-") || rest == ".removing")
       leftovers.push_back(entry.path());
   }
-  for (const fs::path& leftover : leftovers) fs::remove_all(leftover, ignored);
+  for (const fs::path& leftover : leftovers) {
+    const std::string name = leftover.filename().string();
+    const size_t dot = name.find('.');
+    const fs::path whole = leftover.parent_path() / name.substr(0, dot);
+    // Killed between two renames (a file system that cannot exchange folders): the old checkpoint is the only one.
+    if (name.substr(dot).starts_with(".old-") && !fs::exists(whole)) {
+      fs::rename(leftover, whole, ignored);
+    } else {
+      fs::remove_all(leftover, ignored);
+    }
+  }
 }
 
 }  // namespace memlayers::training

@@ -74,6 +74,7 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
   if (options.resume && !checkpoint) {
     base::log_info(base::concat("no checkpoint in ", config_.output, " yet: starting at step 0"));
   }
+  start_folder(options);
   metrics_ = std::make_unique<MetricsWriter>(config_.output, report_.step, config_.tensorboard);
   base::write_text_atomically(fs::path(config_.output) / "config.yaml", base::config_to_yaml(config_));
 }
@@ -92,14 +93,21 @@ void TrainingRun::prepare_folder(const TrainOptions& options) {
   fs::create_directories(run, error);
   if (error) throw base::IoError(run, "cannot be made: " + error.message());
   lock_.emplace(run);
+  remove_leftovers(run);
+}
+
+// Only once everything else is known to be well: a mistyped data folder must not cost the run that is there.
+void TrainingRun::start_folder(const TrainOptions& options) {
+  const fs::path run = config_.output;
+  std::error_code error;
   if (options.overwrite && !options.resume) {
     for (const char* name : {"checkpoints", "metrics.jsonl", "tensorboard", "config.yaml"}) {
       fs::remove_all(run / name, error);
+      if (error) throw base::IoError(run / name, "cannot be deleted: " + error.message());
     }
   }
   fs::create_directories(run / "checkpoints", error);
   if (error) throw base::IoError(run, "cannot be made: " + error.message());
-  remove_leftovers(run);
 }
 
 void TrainingRun::take_vocabulary_of_data() {

@@ -50,6 +50,7 @@ class TrainingRun {
   };
 
   void prepare_folder(const TrainOptions& options);
+  void start_folder(const TrainOptions& options);
   void take_vocabulary_of_data();
   void resume_from(const RunCheckpoint& checkpoint);
   void count_reads(bool counting);

@@ -59,6 +59,7 @@ TEST(Interrupt, EndsTheProcessAtTheSecondSignal) {
   if (child == 0) {
     watch_for_interrupt();
     raise(SIGINT);
+    usleep(2'100'000);
     raise(SIGINT);
     _exit(0);
   }
@@ -66,6 +67,20 @@ TEST(Interrupt, EndsTheProcessAtTheSecondSignal) {
   waitpid(child, &status, 0);
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 128 + SIGINT);
+}
+
+TEST(Interrupt, TakesASignalDeliveredTwiceForOne) {
+  const pid_t child = fork();
+  if (child == 0) {
+    watch_for_interrupt();
+    raise(SIGTERM);
+    raise(SIGTERM);
+    _exit(interrupted() ? 42 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 42);
 }
 
 TEST(Cpu, KnowsItsProcess) {
