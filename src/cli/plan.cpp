@@ -45,7 +45,9 @@ void take_vocabulary(Plan& plan, const data::LoaderConfig& data) {
 
 Plan plan_of_run(const PlanCommand& command) {
   const auto run = base::load_config<training::TrainConfig>(command.config_file, command.overrides);
-  Plan plan{run.model, {run.data.batch_size / run.micro_batches, run.data.seq_len, run.optimizer.table_optimizer, 4}};
+  Plan plan{
+      run.model,
+      {run.data.batch_size / run.micro_batches, run.data.seq_len, run.optimizer.table_optimizer, 4, run.micro_batches}};
   using training::ComputeDtype;
   const bool narrow =
       run.dtype == ComputeDtype::kBFloat16 || (run.dtype == ComputeDtype::kAuto && base::has_native_bfloat16());

@@ -167,6 +167,8 @@ std::string person_name(uint64_t seed, int64_t index) {
 }
 
 FactSet biography_facts(uint64_t seed, int64_t people) {
+  base::check(people >= 0 && static_cast<uint64_t>(people) <= kNames, "sources: people: there are ", kNames,
+              " names, got ", people);
   FactSet set;
   set.relations = biography_relations();
   for (int64_t person = 0; person < people; ++person) {

@@ -13,7 +13,7 @@ inline constexpr int64_t kBiographyAttributes = 6;
 std::string person_name(uint64_t seed, int64_t index);
 
 /// Facts of people 0 ... people - 1; those of person p are facts [6 p, 6 p + 6): birth date, birth city, university,
-/// major, employer, city of the employer. Person p is the same whatever `people` is.
+/// major, employer, city of the employer. Person p is the same whatever `people` is. Throws UsageError where there are fewer names.
 FactSet biography_facts(uint64_t seed, int64_t people);
 
 }  // namespace memlayers::data

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/error.h"
 #include "base/random.h"
 #include "data/biographies.h"
 #include "data/document_source.h"
@@ -10,12 +11,21 @@ namespace {
 
 using base::RandomStream;
 
+constexpr int64_t kMostDocuments = int64_t{1} << 40;
+
+FactSet facts_of(const PrepareSource& config, uint64_t seed) {
+  base::check(config.people >= 1 && config.copies >= 1 && config.copies <= kMostDocuments / config.people,
+              "sources: people * copies: expected 1 to ", kMostDocuments, " biographies, got ", config.people, " * ",
+              config.copies);
+  return biography_facts(seed, config.people);
+}
+
 /// A document is one person's six sentences, in an order and in wordings drawn anew for each copy. After the copies
 /// come the validation documents: some of the people again, in held-out wordings.
 class BiographySource : public DocumentSource {
  public:
   BiographySource(const PrepareSource& config, const SourceSeed& seed)
-      : set_(biography_facts(seed.seed, config.people)), people_(config.people), use_(config.use), seed_(seed) {
+      : set_(facts_of(config, seed.seed)), people_(config.people), use_(config.use), seed_(seed) {
     if (use_ != SourceUse::kAsk) {
       training_ = people_ * config.copies;
       validation_ = static_cast<int64_t>(std::ceil(seed.validation_share * static_cast<double>(people_)));
@@ -51,7 +61,8 @@ class BiographySource : public DocumentSource {
     return {static_cast<uint64_t>(done_), static_cast<uint64_t>(training_ + validation_), "documents"};
   }
   std::vector<Question> questions() const override {
-    return use_ == SourceUse::kTrain ? std::vector<Question>{} : fact_questions(set_, seed_.seed);
+    if (use_ == SourceUse::kTrain) return {};
+    return fact_questions(set_, seed_.seed, use_ != SourceUse::kAsk);
   }
   nlohmann::ordered_json report() const override {
     auto report = fact_report(set_);

@@ -47,9 +47,13 @@ std::string render(const std::string& wording, const std::string& subject, const
   return put_in(wording, subject, answer);
 }
 
+std::string text_before_answer(const std::string& wording, const std::string& subject) {
+  return std::string(trimmed(put_in(std::string_view(wording).substr(0, wording.find(kAnswer)), subject, "")));
+}
+
 std::string render_prompt(const std::string& wording, const std::string& subject) {
   assert(ends_with_answer(wording));
-  return std::string(trimmed(put_in(std::string_view(wording).substr(0, wording.find(kAnswer)), subject, "")));
+  return text_before_answer(wording, subject);
 }
 
 std::vector<std::string> trained_wordings(const FactSet& set, const Fact& fact) {
@@ -61,15 +65,20 @@ std::vector<std::string> trained_wordings(const FactSet& set, const Fact& fact) 
 std::vector<std::string> held_out_wordings(const FactSet& set, const Fact& fact) {
   const Relation& relation = set.relations[fact.relation];
   std::vector<std::string> wordings = relation.held_out;
-  if (!relation.trained.empty() && !fact.question.empty()) wordings.push_back(fact.question + " [Y].");
+  if (relation.trained.empty() || fact.question.empty()) return wordings;
+  const std::string question = fact.question + " [Y].", prompt = text_before_answer(question, fact.subject);
+  const auto same = [&](const std::string& other) { return text_before_answer(other, fact.subject) == prompt; };
+  if (std::ranges::none_of(relation.trained, same) && std::ranges::none_of(relation.held_out, same)) {
+    wordings.push_back(question);
+  }
   return wordings;
 }
 
 void merge_answers(FactSet& set) {
-  std::map<Key, size_t> places;
+  std::map<std::pair<Key, std::string>, size_t> places;
   std::vector<Fact> merged;
   for (Fact& fact : set.facts) {
-    const auto [place, added] = places.try_emplace({fact.relation, fact.subject}, merged.size());
+    const auto [place, added] = places.try_emplace({{fact.relation, fact.subject}, fact.question}, merged.size());
     if (added) {
       merged.push_back(std::move(fact));
       continue;
@@ -144,7 +153,7 @@ void limit_facts(FactSet& set, int64_t limit, uint64_t seed) {
   set.facts = std::move(facts);
 }
 
-std::vector<Question> fact_questions(const FactSet& set, uint64_t seed) {
+std::vector<Question> fact_questions(const FactSet& set, uint64_t seed, bool trained) {
   std::vector<Question> questions;
   for (size_t i = 0; i < set.facts.size(); ++i) {
     const Fact& fact = set.facts[i];
@@ -155,7 +164,7 @@ std::vector<Question> fact_questions(const FactSet& set, uint64_t seed) {
     for (const std::string& wording : held_out_wordings(set, fact)) ask(wording, false);
     std::vector<std::string> seen = trained_wordings(set, fact);
     std::erase_if(seen, [](const std::string& wording) { return !ends_with_answer(wording); });
-    if (!seen.empty()) ask(seen[base::RandomStream(seed, "asked wording", i).below(seen.size())], true);
+    if (!seen.empty()) ask(seen[base::RandomStream(seed, "asked wording", i).below(seen.size())], trained);
   }
   return questions;
 }

@@ -42,12 +42,16 @@ std::string render(const std::string& wording, const std::string& subject, const
 /// The text before the answer, without the space in front of it. The wording ends with the answer.
 std::string render_prompt(const std::string& wording, const std::string& subject);
 
+/// The text before the answer, as render_prompt, of a wording that may go on after it.
+std::string text_before_answer(const std::string& wording, const std::string& subject);
+
 /// Wordings that are trained, or held out, for one fact: its relation's and, if it has one, its own question. A
-/// question is held out where the relation has trained wordings, and trained where it is all there is.
+/// question is held out where the relation has trained wordings, and trained where it is all there is; where it reads
+/// like one of the relation's wordings it is left to that one.
 std::vector<std::string> trained_wordings(const FactSet& set, const Fact& fact);
 std::vector<std::string> held_out_wordings(const FactSet& set, const Fact& fact);
 
-/// Merges facts with equal relation and subject into one that accepts all their answers.
+/// Merges facts with equal relation, subject and question into one that accepts all their answers.
 void merge_answers(FactSet& set);
 /// Leaves out every fact whose relation and subject occur with another answer too.
 void drop_ambiguous(FactSet& set);
@@ -60,7 +64,8 @@ void keep_relations(FactSet& set, const std::vector<std::string>& names);
 /// a larger one's. The facts' order stays.
 void limit_facts(FactSet& set, int64_t limit, uint64_t seed);
 
-/// One question in each held-out wording and one in a trained wording (drawn by seed) of every fact.
-std::vector<Question> fact_questions(const FactSet& set, uint64_t seed);
+/// One question in each held-out wording and one in a trained wording (drawn by seed) of every fact. Where the facts are
+/// not `trained` at all, no wording counts as seen.
+std::vector<Question> fact_questions(const FactSet& set, uint64_t seed, bool trained = true);
 
 }  // namespace memlayers::data

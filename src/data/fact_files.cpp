@@ -40,12 +40,39 @@ Patterns read_patterns(const fs::path& path) {
   return patterns;
 }
 
+/// What is asked of a pattern, and what two patterns must not share when one is trained and the other held out.
+std::string prompt_of(const Pattern& pattern) {
+  const size_t subject = pattern.text.find("[X]"), answer = pattern.text.find("[Y]");
+  return std::string(trimmed(subject < answer ? std::string_view(pattern.text).substr(0, answer) : pattern.text));
+}
+
+/// Leaves one of equal patterns, held out if any of them is marked so; no other pattern keeps a marked one's prompt.
+void remove_repeated(std::vector<Pattern>& patterns) {
+  std::map<std::string, size_t> places, marked;
+  std::vector<Pattern> kept;
+  for (const Pattern& pattern : patterns) {
+    const auto [place, added] = places.try_emplace(pattern.text, kept.size());
+    if (added) kept.push_back(pattern);
+    kept[place->second].held_out |= pattern.held_out;
+  }
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (kept[i].held_out) marked.try_emplace(prompt_of(kept[i]), i);
+  }
+  patterns.clear();
+  for (size_t i = 0; i < kept.size(); ++i) {
+    const auto found = marked.find(prompt_of(kept[i]));
+    if (found == marked.end() || found->second == i) patterns.push_back(kept[i]);
+  }
+}
+
 void hold_out_last(std::vector<Pattern>& patterns, int64_t held_out) {
   const auto marked = [](const Pattern& pattern) { return pattern.held_out; };
   if (patterns.size() < 2 || std::any_of(patterns.begin(), patterns.end(), marked)) return;
   int64_t left = std::min<int64_t>(held_out, std::max<int64_t>(1, static_cast<int64_t>(patterns.size()) / 3));
+  std::map<std::string, int> prompts;
+  for (const Pattern& pattern : patterns) ++prompts[prompt_of(pattern)];
   for (auto pattern = patterns.rbegin(); pattern != patterns.rend() && left > 0; ++pattern) {
-    if (!ends_with_answer(pattern->text)) continue;
+    if (!ends_with_answer(pattern->text) || prompts[prompt_of(*pattern)] > 1) continue;
     pattern->held_out = true;
     --left;
   }
@@ -61,6 +88,7 @@ int32_t relation_index(FactSet& set, std::map<std::string, int32_t>& indices, co
 void add_wordings(FactSet& set, Patterns patterns, int64_t held_out) {
   for (Relation& relation : set.relations) {
     auto& own = patterns[relation.name];
+    remove_repeated(own);
     hold_out_last(own, held_out);
     for (const Pattern& pattern : own)
       (pattern.held_out ? relation.held_out : relation.trained).push_back(pattern.text);

@@ -50,7 +50,8 @@ class FactSource : public DocumentSource {
   Position position() const override { return {done_, sentences_ + validation_.size(), "sentences"}; }
 
   std::vector<Question> questions() const override {
-    return use_ == SourceUse::kTrain ? std::vector<Question>{} : fact_questions(set_, seed_.seed);
+    if (use_ == SourceUse::kTrain) return {};
+    return fact_questions(set_, seed_.seed, use_ != SourceUse::kAsk);
   }
 
   nlohmann::ordered_json report() const override {

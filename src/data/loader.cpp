@@ -166,8 +166,11 @@ void check_same(const json& state, const char* key, const T& expected) {
 
 }  // namespace
 
-void Loader::set_state(const json& saved) {
+void Loader::set_state(const json& saved, const std::filesystem::path& file) {
   State& s = *state_;
+  const auto sound = [&](bool condition, const auto&... parts) {
+    if (!condition) throw base::IoError(file, concat("the loader's saved state is damaged: ", parts...));
+  };
   try {
     check_same(saved, "version", 1);
     check_same(saved, "split", s.split);
@@ -175,22 +178,18 @@ void Loader::set_state(const json& saved) {
     check_same(saved, "packing", s.config.packing);
     check_same(saved, "fingerprint", s.fingerprint);
     const auto drawn = saved.at("drawn").get<std::vector<uint64_t>>();
-    check(drawn.size() == s.sources.size(), "Loader: the saved state has ", drawn.size(), " sources, this run has ",
-          s.sources.size());
+    sound(drawn.size() == s.sources.size(), "it has ", drawn.size(), " sources, its data ", s.sources.size());
     Cursor cursor;
     const json& from = saved.at("cursor");
     cursor.source = from.at("source").get<int64_t>();
     if (cursor.source >= 0) {
-      check(cursor.source < static_cast<int64_t>(s.sources.size()), "Loader: the saved state names source ",
-            cursor.source);
+      sound(cursor.source < static_cast<int64_t>(s.sources.size()), "it names source ", cursor.source);
       const PreparedSplit& data = s.sources[cursor.source].data;
       cursor.document = from.at("document").get<int64_t>();
       cursor.offset = from.at("offset").get<int64_t>();
-      check(cursor.document >= 0 && cursor.document < data.documents(), "Loader: the saved state names document ",
-            cursor.document);
+      sound(cursor.document >= 0 && cursor.document < data.documents(), "it names document ", cursor.document);
       cursor.length = data.document_length(cursor.document);
-      check(cursor.offset >= 0 && cursor.offset <= cursor.length, "Loader: the saved state names token ",
-            cursor.offset);
+      sound(cursor.offset >= 0 && cursor.offset <= cursor.length, "it names token ", cursor.offset);
     }
     const auto draws = saved.at("draws").get<uint64_t>();
     const auto tokens_drawn = saved.at("tokens_drawn").get<int64_t>(),
@@ -201,7 +200,7 @@ void Loader::set_state(const json& saved) {
     s.tokens_drawn = tokens_drawn;
     s.tokens_cropped = tokens_cropped;
   } catch (const json::exception& error) {
-    throw base::UsageError(concat("Loader: the saved state is damaged: ", error.what()));
+    sound(false, error.what());
   }
 }
 

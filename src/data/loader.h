@@ -55,7 +55,9 @@ class Loader {
   std::vector<int32_t> next();
   /// Small JSON; a loader of the same config and data set to it continues exactly.
   nlohmann::json state() const;
-  void set_state(const nlohmann::json& state);
+  /// `file` is where the state was read, for messages. Throws UsageError where it is of other data or settings, IoError
+  /// where it is damaged; then the loader stays as it was.
+  void set_state(const nlohmann::json& state, const std::filesystem::path& file = "loader");
   /// Share of tokens drawn that no window held (packing "whole"), so far.
   double cropped_share() const;
   int64_t vocab_size() const;

@@ -15,7 +15,7 @@ namespace memlayers::data {
 struct Question {
   int64_t id = 0;
   std::string relation, subject;
-  bool seen_wording = false;  // the prompt's wording was trained on (for this fact)
+  bool seen_wording = false;  // the prompt's wording was trained on (for this fact, from the same source)
   std::string prompt;         // the answer follows it after one space
   std::vector<std::string> answers;
 };

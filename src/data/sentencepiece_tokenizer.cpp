@@ -45,16 +45,17 @@ class SentencePieceTokenizer : public Tokenizer {
       std::snprintf(piece.data(), piece.size(), "<0x%02X>", byte);
       const int id = processor_.PieceToId(piece.data());
       byte_ids_[byte] = processor_.IsByte(id) ? id : -1;
+      has_bytes_ = has_bytes_ && byte_ids_[byte] >= 0;
     }
   }
 
   std::vector<int32_t> encode(const std::string& text) const override {
-    if (text.find(kSpaceMark) == std::string::npos || byte_ids_[0] < 0) return processor_.EncodeAsIds(text);
+    if (text.find(kSpaceMark) == std::string::npos || !has_bytes_) return processor_.EncodeAsIds(text);
     return encode_with_stand_in(text, false);
   }
 
   std::vector<int32_t> encode_continuation(const std::string& text) const override {
-    if (text.empty() || byte_ids_[0] < 0) return encode(text);
+    if (text.empty() || !has_bytes_) return encode(text);
     return encode_with_stand_in(text, true);
   }
 
@@ -118,7 +119,10 @@ class SentencePieceTokenizer : public Tokenizer {
     for (size_t i = 0; i < run.size(); ++i) run[i] = byte_ids_[static_cast<unsigned char>(stand_in[i])];
     const std::vector<int32_t> ids = processor_.EncodeAsIds(replaced);
     auto position = ids.begin();
-    if (continuation) position = std::search(position, ids.end(), run.begin(), run.end()) + run.size();
+    const auto first = std::search(position, ids.end(), run.begin(), run.end());
+    // A vocabulary or a normalization of another program may know the noncharacter after all.
+    if (first == ids.end()) return processor_.EncodeAsIds(text);
+    if (continuation) position = first + run.size();
     std::vector<int32_t> result;
     while (position != ids.end()) {
       const auto found = std::search(position, ids.end(), run.begin(), run.end());
@@ -133,6 +137,7 @@ class SentencePieceTokenizer : public Tokenizer {
   std::string model_;
   SentencePieceProcessor processor_;
   std::array<int32_t, 256> byte_ids_;
+  bool has_bytes_ = true;  // all 256
 };
 
 class Lines : public sentencepiece::SentenceIterator {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -184,10 +185,25 @@ void fill(const Entry& entry, const WeightFiles& files) {
     throw base::IoError(files.folder(), base::concat("tensor ", entry.name, " is missing"));
   }
   const at::IntArrayRef shape(found->second.shape);
-  base::check(shape == entry.tensor.sizes(), files.folder().string(), ": tensor ", entry.name, " has shape ", shape,
-              ", but config.json makes it ", entry.tensor.sizes());
+  if (shape != entry.tensor.sizes()) {
+    throw base::IoError(files.folder(), base::concat("tensor ", entry.name, " has shape ", shape,
+                                                     ", but config.json makes it ", entry.tensor.sizes()));
+  }
   at::Tensor target = entry.tensor;
   target.copy_(mapped_tensor(entry.name, found->second, files.folder()));
+}
+
+// A configuration that a program wrote is a file like another: what is wrong with it is no usage error.
+std::unique_ptr<Transformer> empty_model(const fs::path& config) {
+  try {
+    return std::make_unique<Transformer>(load_model_config(config), Transformer::Uninitialized{});
+  } catch (const base::UsageError& error) {
+    std::string_view reason = error.what();
+    if (reason.starts_with(config.string())) reason.remove_prefix(config.string().size());
+    if (reason.starts_with(": ")) reason.remove_prefix(2);
+    const bool line = reason.starts_with(":");
+    throw base::IoError(config, (line ? "line " + std::string(reason.substr(1)) : std::string(reason)));
+  }
 }
 
 }  // namespace
@@ -212,14 +228,16 @@ void load_weights(Transformer& model, const fs::path& folder) {
   std::map<std::string, bool> known;
   for (const Entry& entry : entries) known[entry.name] = true;
   for (const auto& [name, view] : files.tensors()) {
-    base::check(known.contains(name) || is_redundant(name, view, files, model.config().tie_word_embeddings),
-                folder.string(), ": tensor ", name, " has no place in the model that config.json describes");
+    if (!known.contains(name) && !is_redundant(name, view, files, model.config().tie_word_embeddings)) {
+      throw base::IoError(folder,
+                          base::concat("tensor ", name, " has no place in the model that config.json describes"));
+    }
   }
   for (const Entry& entry : entries) fill(entry, files);
 }
 
 std::unique_ptr<Transformer> load_model(const fs::path& folder) {
-  auto model = std::make_unique<Transformer>(load_model_config(folder / "config.json"), Transformer::Uninitialized{});
+  auto model = empty_model(folder / "config.json");
   load_weights(*model, folder);
   return model;
 }

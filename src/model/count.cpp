@@ -1,6 +1,9 @@
 #include "model/count.h"
 
 #include <algorithm>
+#include <initializer_list>
+
+#include "base/error.h"
 
 namespace memlayers::model {
 namespace {
@@ -58,14 +61,28 @@ int64_t count_tables(const MemoryConfig& memory) {
   return count_table_sets(memory) * tables_per_set(memory) * slots_of(memory) * memory.value_dim;
 }
 
-// Records of every memory layer (slots, weights, output gradient), and the gathered rows of the touched slots.
+// validate() bounds what a model is made of; the batch may be of any size.
+int64_t product(std::initializer_list<int64_t> factors) {
+  constexpr int64_t kMost = int64_t{1} << 60;  // so that a few of them can be added
+  int64_t result = 1;
+  for (const int64_t factor : factors) {
+    base::check(factor == 0 || result <= kMost / factor, "plan: training this takes more than 2^60 bytes; lower the ",
+                "batch, the sequences' length or the model's sizes");
+    result *= factor;
+  }
+  return result;
+}
+
+// Records of every memory layer and micro-step (slots, weights, output gradient), which stay until the optimizer's step;
+// then, one table at a time, two arrays of sort keys; and the gathered rows of the touched slots. `tokens`: of a step.
 int64_t table_gradient_bytes(const MemoryConfig& memory, int64_t tokens) {
   if (memory.layers.empty()) return 0;
   const int64_t layers = static_cast<int64_t>(memory.layers.size()), reads = memory.heads * memory.top_k;
-  const int64_t records = layers * tables_per_set(memory) * tokens * (reads * 12 + memory.value_dim * 4);
-  const int64_t layers_per_set = memory.shared_table ? layers : 1;
-  const int64_t touched = std::min(slots_of(memory), layers_per_set * tokens * reads);
-  return records + count_table_sets(memory) * tables_per_set(memory) * touched * (memory.value_dim * 4 + 8);
+  const int64_t records = product({layers, tables_per_set(memory), tokens, reads * 12 + memory.value_dim * 4});
+  const int64_t entries = product({memory.shared_table ? layers : 1, tokens, reads});  // of one table
+  const int64_t touched = std::min(slots_of(memory), entries);
+  return records + product({entries, 16}) +
+         product({count_table_sets(memory), tables_per_set(memory), touched, memory.value_dim * 4 + 8});
 }
 
 int64_t table_optimizer_bytes(const MemoryConfig& memory, ops::RowOptimizer kind) {
@@ -145,20 +162,21 @@ ByteCount count_bytes(const ModelConfig& given, const TrainingShape& shape) {
   config.validate();
   const MemoryConfig& memory = config.memory;
   const ModelCount count = count_model(config, shape.seq_len);
-  const int64_t dense = count.total - count.tables + count.norms, tokens = shape.batch_size * shape.seq_len;
+  const int64_t dense = count.total - count.tables + count.norms, tokens = product({shape.batch_size, shape.seq_len});
   const int64_t d = config.hidden_size, element = shape.compute_bytes, blocks = config.num_hidden_layers;
   const int64_t memories = static_cast<int64_t>(memory.layers.size());
   const int64_t replaced = memory.placement == MemoryPlacement::kReplace ? memories : 0;
 
   ByteCount bytes;
   bytes.weights = 4 * dense + element * count.tables;
-  bytes.gradients = 4 * dense + table_gradient_bytes(memory, tokens);
+  bytes.gradients = 4 * dense + table_gradient_bytes(memory, product({tokens, shape.micro_batches}));
   bytes.optimizer = 8 * dense + table_optimizer_bytes(memory, shape.table_optimizer);
   int64_t per_token = blocks * (2 * norm_bytes(d, element) + attention_bytes(config, element));
   per_token += (blocks - replaced) * 4 * config.intermediate_size * element;
   if (memories > 0) per_token += memories * memory_layer_bytes(memory, d, element);
   per_token += norm_bytes(d, element) + d * element + 8;  // the last norm, its gradient out of the loss, the token
-  bytes.activations = tokens * per_token + 4 * config.vocab_size * d;  // the head's gradient, made with the loss
+  bytes.activations =
+      product({tokens, per_token}) + 4 * config.vocab_size * d;  // the head's gradient, made with the loss
   bytes.total = bytes.weights + bytes.gradients + bytes.optimizer + bytes.activations;
   return bytes;
 }

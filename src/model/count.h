@@ -24,15 +24,17 @@ struct TrainingShape {
   int64_t batch_size = 1, seq_len = 1;  // of one micro-step
   ops::RowOptimizer table_optimizer = ops::RowOptimizer::kExact;
   int64_t compute_bytes = 4;  // of an element in matrix products and tables: 4 (float32) or 2 (bfloat16)
+  int64_t micro_batches = 1;  // micro-steps of an optimizer step
 };
 
 /// Bytes at the peak of a training step. Weights and optimizer are exact. Gradients: dense ones, and for the tables the
-/// bags' records and one row for each slot that can be touched. Activations: what the backward pass keeps, by the layers'
+/// bags' records of all micro-steps, the keys they are sorted by, and one row for each slot that can be touched. Activations: what the backward pass keeps, by the layers'
 /// formulas, without temporaries and allocator overhead.
 struct ByteCount {
   int64_t weights = 0, gradients = 0, optimizer = 0, activations = 0;
   int64_t total = 0;
 };
+/// Throws base::UsageError, also where a number does not fit 64 bits.
 ByteCount count_bytes(const ModelConfig& config, const TrainingShape& shape);
 
 }  // namespace memlayers::model

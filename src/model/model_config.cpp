@@ -18,9 +18,16 @@ using layers::MemoryVariant;
 constexpr int64_t kLargestWidth = int64_t{1} << 20;
 constexpr int64_t kLargestVocabulary = int64_t{1} << 31;
 constexpr int64_t kLargestSubKeys = int64_t{1} << 16;  // n * n slots then fit 32 bits
+constexpr int64_t kLargestTables = int64_t{1} << 48;   // values of all tables, so that counts in bytes fit 64 bits
 
 void check_range(const char* key, int64_t value, int64_t lowest, int64_t highest) {
   check(value >= lowest && value <= highest, key, " must be between ", lowest, " and ", highest, ", got ", value);
+}
+
+// Factors are at most kLargestWidth each.
+void check_width(const char* key, int64_t first, int64_t second) {
+  check(first * second <= kLargestWidth, key, " must be at most ", kLargestWidth, ", got ", first, " * ", second, " = ",
+        first * second);
 }
 
 void check_share(const char* key, double value) {
@@ -38,6 +45,14 @@ void validate_placement(const MemoryConfig& memory, int64_t blocks) {
         "memory.placement embedding has one memory layer, before block 0: set memory.layers to [0]");
 }
 
+void check_table_values(const MemoryConfig& memory) {
+  const int64_t sets = memory.shared_table ? 1 : static_cast<int64_t>(memory.layers.size());
+  const int64_t tables = memory.variant == MemoryVariant::kPeer ? 2 * sets : sets;
+  const int64_t slots = memory.num_sub_keys * memory.num_sub_keys;
+  check(memory.value_dim <= kLargestTables / slots / tables, "memory: tables hold at most 2^48 values in all, got ",
+        tables, " of num_sub_keys^2 * value_dim = ", slots, " * ", memory.value_dim);
+}
+
 void validate_memory(MemoryConfig& memory, int64_t hidden, int64_t blocks) {
   validate_placement(memory, blocks);
   if (memory.key_dim == 0) memory.key_dim = hidden / 2;
@@ -51,6 +66,10 @@ void validate_memory(MemoryConfig& memory, int64_t hidden, int64_t blocks) {
   check(memory.top_k >= 1, "memory.top_k must be at least 1, got ", memory.top_k);
   check(memory.top_k <= slots, "memory.top_k is ", memory.top_k, ", but the table has only num_sub_keys^2 = ", slots,
         " slots; lower top_k or raise num_sub_keys");
+  check(memory.top_k <= kLargestWidth, "memory.top_k must be at most ", kLargestWidth, ", got ", memory.top_k);
+  check_width("memory.heads * memory.top_k", memory.heads, memory.top_k);
+  check_width("memory.heads * memory.key_dim", memory.heads, memory.key_dim);
+  check_table_values(memory);
   check(memory.variant != MemoryVariant::kPeer || memory.value_dim == hidden,
         "memory.variant peer needs value_dim = ", "hidden_size (", hidden, "), got ", memory.value_dim);
   check_share("memory.input_dropout", memory.input_dropout);
@@ -71,6 +90,7 @@ void validate_attention(ModelConfig& config) {
     config.head_dim = config.hidden_size / heads;
   }
   check_range("head_dim", config.head_dim, 2, kLargestWidth);
+  check_width("num_attention_heads * head_dim", heads, config.head_dim);
   check(config.head_dim % 2 == 0, "head_dim must be even (rotary pairs), got ", config.head_dim);
 }
 
@@ -115,7 +135,11 @@ bool is_foreign(const ConfigNode::Key& key, const ConfigNode& node, const std::s
 }
 
 // transformers 5 writes {"rope_type": "default", "rope_theta": X} in place of rope_theta.
-void take_rope_parameters(const ConfigNode& node, const std::string& origin, ConfigNode& kept) {
+void take_rope_parameters(const ConfigNode::Key& key, const ConfigNode& node, const std::string& origin,
+                          ConfigNode& kept) {
+  if (node.kind == ConfigNode::Kind::kNull) return;
+  check(node.kind == ConfigNode::Kind::kMapping, origin, ":", key.line,
+        ": rope_parameters must hold keys and values (rope_type: default, rope_theta: X)");
   for (size_t i = 0; i < node.items.size(); ++i) {
     const std::string& name = node.keys[i].name;
     if (name == "rope_theta") {
@@ -139,7 +163,7 @@ ConfigNode without_foreign_keys(const ConfigNode& root, const std::string& origi
     const ConfigNode& node = root.items[i];
     if (is_foreign(key, node, origin)) continue;
     if (key.name == "rope_parameters") {
-      take_rope_parameters(node, origin, kept);
+      take_rope_parameters(key, node, origin, kept);
       continue;
     }
     const bool is_token_id = key.name == "bos_token_id" || key.name == "eos_token_id";

@@ -184,11 +184,13 @@ TEST(Loader, RefusesAStateOfOtherDataOrSettings) {
   for (const char* key : {"draws", "drawn", "cursor", "tokens_drawn"}) {
     auto damaged = state;
     damaged.erase(key);
-    EXPECT_TRUE(contains(error_of<UsageError>([&] { Loader(config, "train").set_state(damaged); }), "damaged")) << key;
+    EXPECT_TRUE(contains(error_of<IoError>([&] { Loader(config, "train").set_state(damaged, "run/state.json"); }),
+                         "run/state.json: the loader's saved state is damaged"))
+        << key;
   }
   auto outside = state;
   outside["cursor"]["document"] = 20;
-  EXPECT_TRUE(contains(error_of<UsageError>([&] { Loader(config, "train").set_state(outside); }), "document 20"));
+  EXPECT_TRUE(contains(error_of<IoError>([&] { Loader(config, "train").set_state(outside); }), "document 20"));
 }
 
 TEST(Loader, RefusesDataThatDoNotFit) {

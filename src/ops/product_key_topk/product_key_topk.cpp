@@ -126,18 +126,29 @@ void run_backward(const TopKShape& shape, const at::Tensor& grad_scores, const a
   }
 }
 
+void check_slots(const at::Tensor& slots, int64_t num_sub_keys) {
+  const int64_t* slot = slots.const_data_ptr<int64_t>();
+  const int64_t count = num_sub_keys * num_sub_keys;
+  for (int64_t i = 0; i < slots.numel(); ++i) {
+    base::check(slot[i] >= 0 && slot[i] < count, "product_key_topk_backward: slots must be in [0, n * n = ", count,
+                "), got ", slot[i]);
+  }
+}
+
 /// Gradients in the inputs' dtype; an undefined tensor for what is not wanted.
 std::tuple<at::Tensor, at::Tensor> backward_cpu(const at::Tensor& grad_scores, const at::Tensor& slots,
                                                 const at::Tensor& query, const at::Tensor& sub_keys, bool wants_query,
                                                 bool wants_sub_keys) {
-  check_inputs(query, sub_keys, slots.size(-1));
-  base::check(grad_scores.sizes() == slots.sizes() && slots.dim() == 3 && slots.size(0) == query.size(0) &&
+  base::check(slots.dim() == 3, "product_key_topk_backward: slots must be [N, H, k], got ", slots.sizes());
+  check_inputs(query, sub_keys, slots.size(2));
+  base::check(grad_scores.sizes() == slots.sizes() && slots.size(0) == query.size(0) &&
                   slots.size(1) == query.size(1) && slots.scalar_type() == at::kLong,
               "product_key_topk_backward: grad_scores and slots (int64) must be [N, H, k], got ", grad_scores.sizes(),
               " and ", slots.sizes());
   const auto dtype = score_dtype(query);
   const at::Tensor queries = query.to(dtype).contiguous(), keys = sub_keys.to(dtype).contiguous();
   const at::Tensor grads = grad_scores.to(dtype).contiguous(), slot = slots.contiguous();
+  check_slots(slot, sub_keys.size(2));
   at::Tensor grad_query, grad_sub_keys;
   if (wants_query) grad_query = at::empty(queries.sizes(), queries.options());
   if (wants_sub_keys) grad_sub_keys = at::zeros(keys.sizes(), keys.options());

@@ -240,6 +240,11 @@ void bring_up_to_date(const at::Tensor& table, const RowState& state, const at::
                 " is outside the table, expected 0 <= row < ", table.size(0));
   }
   int32_t* last_step = state.last_step.mutable_data_ptr<int32_t>();
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t r = row ? row[i] : i;
+    base::check(last_step[r] >= 0, "bring_rows_up_to_date: state.last_step of row ", r, " must not be negative, got ",
+                last_step[r]);
+  }
   std::vector<int64_t> behind;
   std::vector<int32_t> done;
   for (int64_t i = 0; i < count; ++i) {
@@ -249,8 +254,13 @@ void bring_up_to_date(const at::Tensor& table, const RowState& state, const at::
     done.push_back(last_step[r]);
     last_step[r] = static_cast<int32_t>(step);  // so that a repeated row counts once
   }
-  run_adam(table, state, static_cast<int64_t>(behind.size()), behind.data(), nullptr, &done, step, learning_rates,
-           options);
+  try {
+    run_adam(table, state, static_cast<int64_t>(behind.size()), behind.data(), nullptr, &done, step, learning_rates,
+             options);
+  } catch (...) {  // a bad rate: no row has been written
+    for (size_t i = 0; i < behind.size(); ++i) last_step[behind[i]] = done[i];
+    throw;
+  }
 }
 
 void update_dense(const at::Tensor& table, const RowState& state, const at::Tensor& gradient, int64_t step,
