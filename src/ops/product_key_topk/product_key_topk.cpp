@@ -15,6 +15,7 @@
 namespace memlayers::ops {
 namespace {
 
+constexpr int64_t kTokensPerTask = 16;   // of the queries' gradient
 constexpr int64_t kColumnsPerTask = 64;  // of the sub-keys' gradient
 
 const TopKKernel& kernel() {
@@ -62,24 +63,31 @@ TopKShape shape_of(const at::Tensor& sub_keys, int64_t k) {
   return {.heads = sub_keys.size(0), .num_sub_keys = sub_keys.size(2), .half_dim = sub_keys.size(3), .k = k};
 }
 
-/// [H, 2, n, K/2] -> [H, 2, panels, K/2, 32]: the sub-keys of a panel side by side, padded with zeros.
-at::Tensor pack_panels(const at::Tensor& sub_keys, const TopKShape& shape) {
-  const at::Tensor padded = at::constant_pad_nd(sub_keys, {0, 0, 0, shape.padded_keys() - shape.num_sub_keys});
-  return padded.view({shape.heads, 2, shape.num_panels(), kKeysPerPanel, shape.half_dim}).transpose(3, 4).contiguous();
+template <class T>
+at::Tensor pack_panels(const TopKShape& shape, const at::Tensor& sub_keys) {
+  const int64_t count = shape.heads * 2 * shape.num_panels();
+  const at::Tensor panels = at::empty({count, shape.half_dim, kKeysPerPanel}, sub_keys.options());
+  const T* source = sub_keys.const_data_ptr<T>();
+  T* target = panels.mutable_data_ptr<T>();
+  at::parallel_for(0, count, 4, [&](int64_t first, int64_t last) {
+    functions<T>().pack_panels(shape, source, target, first, last);
+  });
+  return panels;
 }
 
 template <class T>
-void run_forward(const TopKShape& shape, const at::Tensor& query, const at::Tensor& panels, const at::Tensor& scores,
+void run_forward(const TopKShape& shape, const at::Tensor& query, const at::Tensor& sub_keys, const at::Tensor& scores,
                  const at::Tensor& slots) {
+  const at::Tensor panels = pack_panels<T>(shape, sub_keys);
   const T *query_data = query.const_data_ptr<T>(), *panel_data = panels.const_data_ptr<T>();
   T* score_data = scores.mutable_data_ptr<T>();
   int64_t* slot_data = slots.mutable_data_ptr<int64_t>();
-  at::parallel_for(0, query.size(0), kTokensPerBlock, [&](int64_t first, int64_t last) {
-    std::vector<T> half_scores(static_cast<size_t>(kTokensPerBlock * 2 * shape.padded_keys()));
-    std::vector<Candidate<T>> halves(static_cast<size_t>(2 * shape.num_sub_keys));
-    std::vector<Candidate<T>> pairs(static_cast<size_t>(shape.staircase_pairs()));
-    functions<T>().forward(shape, query_data, panel_data, score_data, slot_data,
-                           {half_scores.data(), halves.data(), pairs.data()}, first, last);
+  const TopKScratchLayout layout(shape, std::min(shape.tokens_per_block(), query.size(0)));
+  at::parallel_for(0, query.size(0), layout.tokens, [&](int64_t first, int64_t last) {
+    std::vector<T> numbers(static_cast<size_t>(layout.numbers));
+    std::vector<int32_t> indices(static_cast<size_t>(layout.indices));
+    functions<T>().forward(shape, query_data, panel_data, score_data, slot_data, layout, numbers.data(), indices.data(),
+                           first, last);
   });
 }
 
@@ -87,13 +95,13 @@ std::tuple<at::Tensor, at::Tensor> forward_cpu(const at::Tensor& query, const at
   check_inputs(query, sub_keys, k);
   const TopKShape shape = shape_of(sub_keys, k);
   const auto dtype = score_dtype(query);
-  const at::Tensor queries = query.to(dtype).contiguous(), panels = pack_panels(sub_keys.to(dtype), shape);
+  const at::Tensor queries = query.to(dtype).contiguous(), keys = sub_keys.to(dtype).contiguous();
   const at::Tensor scores = at::empty({query.size(0), shape.heads, k}, queries.options());
   const at::Tensor slots = at::empty(scores.sizes(), scores.options().dtype(at::kLong));
   if (dtype == at::kDouble) {
-    run_forward<double>(shape, queries, panels, scores, slots);
+    run_forward<double>(shape, queries, keys, scores, slots);
   } else {
-    run_forward<float>(shape, queries, panels, scores, slots);
+    run_forward<float>(shape, queries, keys, scores, slots);
   }
   return {scores, slots};
 }
@@ -108,7 +116,7 @@ void run_backward(const TopKShape& shape, const at::Tensor& grad_scores, const a
   const int64_t tokens = query.size(0);
   if (grad_query.defined()) {
     T* out = grad_query.mutable_data_ptr<T>();
-    at::parallel_for(0, tokens, kTokensPerBlock, [&](int64_t first, int64_t last) {
+    at::parallel_for(0, tokens, kTokensPerTask, [&](int64_t first, int64_t last) {
       functions<T>().query_gradient(shape, grad_data, slot_data, key_data, out, first, last);
     });
   }

@@ -1,30 +1,26 @@
-// A block of tokens is scored against one head's sub-keys and selected from while the scores are still in the cache.
+// A block of tokens is scored against one half of one head's sub-keys and selected from while the scores are still in the
+// cache.
 //
-// Scores: each dot product is summed in the order of its dimensions, lanes are sub-keys; so a score depends neither on
-// the instruction set nor on which other tokens are in the batch. Half selection: the largest of each of 16 (32, 64)
-// groups of scores give a bound that the best reach and almost all others do not; only those that do are sorted.
-// Pairs: the staircase i * j <= k, then the ties.
+// Scores: each dot product is summed in the order of its dimensions, lanes are sub-keys, so a score does not depend on
+// which other tokens are in the batch. Product and sum are rounded once where the instruction set has that.
+// Half selection and the selection from the staircase i * j <= k: select_best.h.
 //
 // Ties. The order is defined on rounded sums, and a pair outside the staircase can round to the same sum as the k-th
 // best, with a lower slot. (It cannot be better: it has k pairs at least as good as itself.) Among the pairs outside,
 // the best of each row of the staircase is the one next to it; only if one of these k + 1 corners equals the
-// k-th best score are the lowest slots with that score searched among all n * n.
+// k-th best score, or pairs inside tie for the last places, are the lowest slots with that score searched among all n * n.
 #include "ops/product_key_topk/product_key_topk_kernel.h"
 
-#include <algorithm>
-#include <limits>
+#include <utility>
 
-#include "ops/simd/lanes.h"
+#include "ops/product_key_topk/select_best.h"
 
 namespace memlayers::ops {
 namespace {
 
-constexpr int64_t kLargestInsertion = 64;  // longer lists are sorted
 constexpr int kLanesPerPanel = int(kKeysPerPanel) / kLanes;
-static_assert(kKeysPerPanel == 2 * kLanes);
-
-template <class T>
-constexpr T kLowest = -std::numeric_limits<T>::infinity();
+constexpr int64_t kRowsAhead = 32;  // of a panel
+static_assert(kKeysPerPanel == 2 * kLanes && kPad == kLanes);
 
 /// The definition of a pair's score. A NaN (also of infinities that cancel) counts as minus infinity.
 template <class T>
@@ -33,27 +29,24 @@ MEMLAYERS_INLINE T pair_score(T a, T b) {
   return score == score ? score : kLowest<T>;
 }
 
-template <class T>
-struct Better {
-  bool operator()(const Candidate<T>& a, const Candidate<T>& b) const {
-    return a.score > b.score || (a.score == b.score && a.index < b.index);
-  }
-};
-
-/// Scores of `tile` tokens against one panel.
+/// Scores of `tile` tokens, packed [half_dim, tile], against one panel.
 template <int tile, class T>
-MEMLAYERS_INLINE void score_tile(const T* query, int64_t query_stride, const T* panel, int64_t half_dim, T* scores,
-                                 int64_t score_stride) {
+MEMLAYERS_INLINE void score_tile(const T* packed, const T* panel, int64_t half_dim, T* scores, int64_t score_stride) {
   Lanes<T> total[tile][kLanesPerPanel];
   for (int t = 0; t < tile; ++t) {
     for (int l = 0; l < kLanesPerPanel; ++l) total[t][l] = broadcast(T{0});
   }
   for (int64_t d = 0; d < half_dim; ++d) {
-    const Lanes<T> low = load(panel + d * kKeysPerPanel), high = load(panel + d * kKeysPerPanel + kLanes);
+    const T* row = panel + d * kKeysPerPanel;
+    // Runs on into the next panel, which the first tile would otherwise wait for.
+    for (int64_t b = 0; b < kKeysPerPanel * int64_t(sizeof(T)); b += 64) {
+      __builtin_prefetch(reinterpret_cast<const char*>(row + kRowsAhead * kKeysPerPanel) + b);
+    }
+    const Lanes<T> low = load(row), high = load(row + kLanes);
     for (int t = 0; t < tile; ++t) {
-      const Lanes<T> factor = broadcast(query[t * query_stride + d]);
-      total[t][0] = total[t][0] + factor * low;
-      total[t][1] = total[t][1] + factor * high;
+      const Lanes<T> factor = broadcast(packed[d * tile + t]);
+      total[t][0] = multiply_add(factor, low, total[t][0]);
+      total[t][1] = multiply_add(factor, high, total[t][1]);
     }
   }
   const Lanes<T> lowest = broadcast(kLowest<T>);
@@ -64,176 +57,224 @@ MEMLAYERS_INLINE void score_tile(const T* query, int64_t query_stride, const T* 
   }
 }
 
-/// Sixteen (float) or so accumulators where there are 32 registers, eight where there are 16.
+/// As many tokens as their sums fill the registers: 32 with AVX-512, otherwise 16.
 template <class T>
-constexpr int kTile = kVectorBytes == 64   ? 32 / int(sizeof(T))
+constexpr int kTile = kVectorBytes == 64   ? 48 / int(sizeof(T))
                       : kVectorBytes == 32 ? 8 / int(sizeof(T))
                                            : 1;
-
-/// Scores of `tokens` tokens against all panels of one head and half.
 template <class T>
-void score_block(const T* query, int64_t query_stride, int64_t tokens, const T* panels, const TopKShape& shape,
-                 T* scores, int64_t score_stride) {
+constexpr int kSmallTile = kTile<T> > 4 ? 4 : 1;
+
+/// Query rows [tokens, half_dim] at `stride` -> [tokens / tile, half_dim, tile].
+template <class T>
+void pack_tile(const T* query, int64_t stride, int tile, int64_t half_dim, T* packed) {
+  for (int64_t d = 0; d < half_dim; ++d) {
+    for (int t = 0; t < tile; ++t) packed[d * tile + t] = query[t * stride + d];
+  }
+}
+
+/// Scores [tokens, padded_keys] of `tokens` query rows against all panels of one head and half. `packed` has room for a
+/// copy of the rows.
+template <class T>
+void score_block(const TopKShape& shape, const T* query, int64_t query_stride, int64_t tokens, const T* panels,
+                 T* packed, T* scores) {
+  const int64_t dim = shape.half_dim, padded = shape.padded_keys();
+  const auto tile_at = [tokens](int64_t t) {
+    return tokens - t >= kTile<T> ? kTile<T> : tokens - t >= kSmallTile<T> ? kSmallTile<T> : 1;
+  };
+  for (int64_t t = 0; t < tokens; t += tile_at(t)) {
+    pack_tile(query + t * query_stride, query_stride, tile_at(t), dim, packed + t * dim);
+  }
   for (int64_t p = 0; p < shape.num_panels(); ++p) {
-    const T* panel = panels + p * shape.half_dim * kKeysPerPanel;
+    const T* panel = panels + p * dim * kKeysPerPanel;
     T* out = scores + p * kKeysPerPanel;
     int64_t t = 0;
     for (; t + kTile<T> <= tokens; t += kTile<T>) {
-      score_tile<kTile<T>>(query + t * query_stride, query_stride, panel, shape.half_dim, out + t * score_stride,
-                           score_stride);
+      score_tile<kTile<T>>(packed + t * dim, panel, dim, out + t * padded, padded);
     }
-    for (; t < tokens; ++t) {
-      score_tile<1>(query + t * query_stride, query_stride, panel, shape.half_dim, out + t * score_stride,
-                    score_stride);
+    for (; t + kSmallTile<T> <= tokens; t += kSmallTile<T>) {
+      score_tile<kSmallTile<T>>(packed + t * dim, panel, dim, out + t * padded, padded);
     }
+    for (; t < tokens; ++t) score_tile<1>(packed + t * dim, panel, dim, out + t * padded, padded);
+  }
+  for (int64_t t = 0; t < tokens; ++t) {
+    std::fill(scores + t * padded + shape.num_sub_keys, scores + (t + 1) * padded, kLowest<T>);
   }
 }
 
-/// Puts `added` into a sorted list of `count` whose place count is free.
+/// Panels [first, last) of all H * 2 * num_panels: sub_keys [H, 2, n, K/2] -> [H, 2, num_panels, K/2, kKeysPerPanel].
 template <class T>
-MEMLAYERS_INLINE void insert(Candidate<T>* list, int64_t count, Candidate<T> added) {
-  int64_t place = count;
-  for (; place > 0 && Better<T>{}(added, list[place - 1]); --place) list[place] = list[place - 1];
-  list[place] = added;
-}
-
-template <class T>
-void sort_candidates(Candidate<T>* list, int64_t count) {
-  if (count > kLargestInsertion) {
-    std::sort(list, list + count, Better<T>{});
-  } else {
-    for (int64_t i = 1; i < count; ++i) insert(list, i, Candidate<T>(list[i]));
-  }
-}
-
-/// A score that at least `wanted` of the scores reach: of the largest of each of 16 * parts groups, the wanted-th.
-template <int parts, class T>
-T selection_bound(const T* scores, int64_t padded_keys, int64_t wanted) {
-  Lanes<T> largest[parts];
-  for (int p = 0; p < parts; ++p) largest[p] = broadcast(kLowest<T>);
-  for (int64_t block = 0; block < padded_keys; block += parts * kLanes) {
-    for (int p = 0; p < parts; ++p) {
-      if (block + p * kLanes < padded_keys) largest[p] = larger(largest[p], load(scores + block + p * kLanes));
+void pack_panels(const TopKShape& shape, const T* sub_keys, T* panels, int64_t first, int64_t last) {
+  const int64_t dim = shape.half_dim, n = shape.num_sub_keys;
+  for (int64_t p = first; p < last; ++p) {
+    const int64_t half = p / shape.num_panels(), begin = p % shape.num_panels() * kKeysPerPanel;
+    const int64_t count = std::min(kKeysPerPanel, n - begin);
+    const T* source = sub_keys + (half * n + begin) * dim;
+    T* panel = panels + p * dim * kKeysPerPanel;
+    if (count < kKeysPerPanel) std::fill(panel, panel + dim * kKeysPerPanel, T{0});
+    for (int64_t d = 0; d < dim; ++d) {
+      for (int64_t i = 0; i < count; ++i) panel[d * kKeysPerPanel + i] = source[i * dim + d];
     }
   }
-  T group[parts * kLanes];
-  for (int p = 0; p < parts; ++p) store(group + p * kLanes, largest[p]);
-  T bound = kLowest<T>;
-  for (int i = 0; i < parts * kLanes; ++i) {
-    int reached_by = 0;
-    for (int p = 0; p < parts; ++p) reached_by += __builtin_popcount(at_least_bits(group + p * kLanes, group[i]));
-    if (reached_by >= wanted && group[i] > bound) bound = group[i];
-  }
-  return bound;
 }
 
-/// The `wanted` best of n scores, sorted. Padding is minus infinity; `best` has room for n.
+/// The best of one half of one token, sorted.
 template <class T>
-void select_half(const T* scores, int64_t n, int64_t padded_keys, int64_t wanted, Candidate<T>* best) {
-  const int64_t groups = wanted + wanted / 4;  // a few more than wanted, so that the bound is no stray low group
-  T bound = kLowest<T>;
-  if (groups <= kLanes) {
-    bound = selection_bound<1>(scores, padded_keys, wanted);
-  } else if (groups <= 2 * kLanes) {
-    bound = selection_bound<2>(scores, padded_keys, wanted);
-  } else if (groups <= 4 * kLanes) {
-    bound = selection_bound<4>(scores, padded_keys, wanted);
-  }
-  int64_t count = 0;
-  for (int64_t block = 0; block < n; block += kLanes) {
-    uint32_t bits = at_least_bits(scores + block, bound);
-    if (n - block < kLanes) bits &= (1u << (n - block)) - 1;
-    for (; bits != 0; bits &= bits - 1) {
-      const int64_t i = block + __builtin_ctz(bits);
-      best[count++] = {scores[i], i};
-    }
-  }
-  sort_candidates(best, count);
-}
+struct HalfBest {
+  const T* scores;
+  const int32_t* sub_keys;
+};
 
-/// The k best pairs of the staircase, sorted, at the front of `pairs`.
+/// One thread's working memory, and what is known about the staircase.
 template <class T>
-void select_pairs(const TopKShape& shape, const Candidate<T>* first, const Candidate<T>* second, Candidate<T>* pairs) {
-  const int64_t n = shape.num_sub_keys, k = shape.k;
-  const bool by_insertion = k <= kLargestInsertion;
-  int64_t count = 0;
-  for (int64_t i = 0; i < std::min(k, n); ++i) {
-    for (int64_t j = 0; j < std::min(n, k / (i + 1)); ++j) {
-      const Candidate<T> pair{pair_score(first[i].score, second[j].score), first[i].index * n + second[j].index};
-      if (!by_insertion) {
-        pairs[count++] = pair;
-      } else if (count < k) {
-        insert(pairs, count++, pair);
-      } else if (pair.score < pairs[k - 1].score) {
-        break;  // the rest of this row is no better
-      } else if (Better<T>{}(pair, pairs[k - 1])) {
-        insert(pairs, k - 1, pair);
+class Selector {
+ public:
+  Selector(const TopKShape& shape, const TopKScratchLayout& layout, T* numbers, int32_t* indices)
+      : shape_(shape), layout_(layout) {
+    const auto take = [](auto*& from, int64_t count) { return std::exchange(from, from + count); };
+    packed_ = take(numbers, layout.tokens * shape.half_dim);
+    scores_ = take(numbers, layout.tokens * shape.padded_keys());
+    best_ = take(numbers, layout.tokens * 2 * layout.list);
+    pairs_ = take(numbers, layout.pairs);
+    all_scores_ = take(numbers, 2 * shape.padded_keys());
+    best_sub_keys_ = take(indices, layout.tokens * 2 * layout.list);
+    first_rank_ = take(indices, layout.pairs);
+    second_rank_ = take(indices, layout.pairs);
+    chosen_ = take(indices, shape.k);
+    candidates_ = {numbers, indices};
+    for (int64_t i = 0; i < rows(); ++i) {
+      for (int64_t j = 0; j < row_length(i); ++j, ++num_pairs_) {
+        first_rank_[num_pairs_] = int32_t(i);
+        second_rank_[num_pairs_] = int32_t(j);
       }
     }
   }
-  if (!by_insertion) std::sort(pairs, pairs + count, Better<T>{});
-}
 
-/// Whether a pair outside the staircase has the score of the k-th best.
-template <class T>
-bool tie_goes_on(const TopKShape& shape, const Candidate<T>* first, const Candidate<T>* second, T kth_score) {
-  bool equal = false;
-  for (int64_t i = 0; i < shape.half_candidates(); ++i) {
-    const int64_t j = shape.k / (i + 1);
-    if (j < shape.num_sub_keys) equal |= pair_score(first[i].score, second[j].score) == kth_score;
-  }
-  return equal;
-}
-
-/// Replaces the pairs that have the k-th best score by the lowest slots with that score.
-template <class T>
-void resolve_tie(const TopKShape& shape, const T* first_scores, const T* second_scores, T best_second,
-                 Candidate<T>* pairs) {
-  const int64_t n = shape.num_sub_keys, k = shape.k;
-  const T score = pairs[k - 1].score;
-  int64_t count = 0;
-  while (pairs[count].score > score) ++count;
-  for (int64_t i = 0; i < n; ++i) {
-    if (pair_score(first_scores[i], best_second) < score) continue;
-    for (int64_t j = 0; j < n; ++j) {
-      if (pair_score(first_scores[i], second_scores[j]) != score) continue;
-      pairs[count++] = {score, i * n + j};
-      if (count == k) return;
+  /// `tokens` query rows of one head; scores and slots at `out_stride` from token to token.
+  void select(const T* query, int64_t query_stride, int64_t tokens, const T* panels, T* scores, int64_t* slots,
+              int64_t out_stride) {
+    const int64_t panel_stride = shape_.padded_keys() * shape_.half_dim;
+    for (int64_t half = 0; half < 2; ++half) {
+      score_block(shape_, query + half * shape_.half_dim, query_stride, tokens, panels + half * panel_stride, packed_,
+                  scores_);
+      for (int64_t t = 0; t < tokens; ++t) {
+        const int64_t place = (t * 2 + half) * layout_.list;
+        select_best(scores_ + t * shape_.padded_keys(), shape_.num_sub_keys, shape_.padded_keys(),
+                    shape_.half_candidates(), candidates_, best_ + place, best_sub_keys_ + place);
+      }
+    }
+    for (int64_t t = 0; t < tokens; ++t) {
+      select_pairs(half_best(t, 0), half_best(t, 1), query + t * query_stride, panels, scores + t * out_stride,
+                   slots + t * out_stride);
     }
   }
-}
+
+ private:
+  int64_t rows() const { return std::min(shape_.k, shape_.num_sub_keys); }
+  /// Pairs of the staircase with rank i (from 0) in the first half.
+  int64_t row_length(int64_t i) const { return std::min(shape_.num_sub_keys, shape_.k / (i + 1)); }
+
+  HalfBest<T> half_best(int64_t token, int64_t half) const {
+    const int64_t place = (token * 2 + half) * layout_.list;
+    return {best_ + place, best_sub_keys_ + place};
+  }
+
+  void score_pairs(const HalfBest<T>& first, const HalfBest<T>& second) {
+    T* out = pairs_;
+    for (int64_t i = 0; i < rows(); ++i) {
+      const Lanes<T> left = broadcast(first.scores[i]);
+      const int64_t length = row_length(i);
+      for (int64_t j = 0; j < length; j += kLanes) {
+        store(out + j, replace_nan(left + load(second.scores + j), broadcast(kLowest<T>)));
+      }
+      out += length;
+    }
+    store(out, broadcast(kLowest<T>));  // padding of the last sixteen
+  }
+
+  void select_pairs(const HalfBest<T>& first, const HalfBest<T>& second, const T* query, const T* panels, T* scores,
+                    int64_t* slots) {
+    const int64_t k = shape_.k;
+    score_pairs(first, second);
+    select_best(pairs_, num_pairs_, (num_pairs_ + kLanes - 1) / kLanes * kLanes, k, candidates_, scores, chosen_);
+    for (int64_t j = 0; j < k; ++j) {
+      slots[j] =
+          first.sub_keys[first_rank_[chosen_[j]]] * shape_.num_sub_keys + second.sub_keys[second_rank_[chosen_[j]]];
+    }
+    order_equal_scores(scores, slots);
+    if (tie_goes_on(first, second, scores[k - 1])) [[unlikely]]
+      resolve_tie(query, panels, scores, slots);
+  }
+
+  /// Among equal scores the lower slot comes first; select_best went by the place in the staircase.
+  void order_equal_scores(const T* scores, int64_t* slots) const {
+    for (int64_t j = 1; j < shape_.k; ++j) {
+      for (int64_t i = j; i > 0 && scores[i] == scores[i - 1] && slots[i] < slots[i - 1]; --i) {
+        std::swap(slots[i], slots[i - 1]);
+      }
+    }
+  }
+
+  /// Whether more pairs than were taken have the score of the k-th best, inside the staircase or beside it.
+  bool tie_goes_on(const HalfBest<T>& first, const HalfBest<T>& second, T kth_score) const {
+    int64_t reach = 0;
+    for (int64_t block = 0; block < num_pairs_; block += kLanes) {
+      uint32_t bits = at_least_bits(pairs_ + block, kth_score);
+      if (num_pairs_ - block < kLanes) bits &= (1u << (num_pairs_ - block)) - 1;
+      reach += __builtin_popcount(bits);
+    }
+    bool goes_on = reach > shape_.k;
+    for (int64_t i = 0; i < shape_.half_candidates(); ++i) {
+      const int64_t j = i < rows() ? row_length(i) : 0;
+      if (j < shape_.num_sub_keys) goes_on |= pair_score(first.scores[i], second.scores[j]) == kth_score;
+    }
+    return goes_on;
+  }
+
+  /// Replaces the pairs that have the k-th best score by the lowest slots with that score.
+  void resolve_tie(const T* query, const T* panels, const T* scores, int64_t* slots) {
+    const int64_t n = shape_.num_sub_keys, k = shape_.k, padded = shape_.padded_keys();
+    for (int64_t half = 0; half < 2; ++half) {
+      score_block(shape_, query + half * shape_.half_dim, 0, 1, panels + half * padded * shape_.half_dim, packed_,
+                  all_scores_ + half * padded);
+    }
+    const T *first = all_scores_, *second = all_scores_ + padded, score = scores[k - 1];
+    const T best_second = *std::max_element(second, second + n);
+    int64_t count = 0;
+    while (scores[count] > score) ++count;
+    for (int64_t i = 0; i < n; ++i) {
+      if (pair_score(first[i], best_second) < score) continue;
+      for (int64_t j = 0; j < n; ++j) {
+        if (pair_score(first[i], second[j]) != score) continue;
+        slots[count++] = i * n + j;
+        if (count == k) return;
+      }
+    }
+  }
+
+  const TopKShape& shape_;
+  const TopKScratchLayout& layout_;
+  T *packed_, *scores_;                 // [tokens, half_dim], [tokens, padded_keys]
+  T* best_;                             // [tokens, 2, list]
+  int32_t* best_sub_keys_;              // [tokens, 2, list]
+  T *pairs_, *all_scores_;              // staircase; [2, padded_keys] of one token
+  int32_t *first_rank_, *second_rank_;  // of each pair of the staircase
+  int32_t* chosen_;                     // [k] places in the staircase
+  CandidateList<T> candidates_;
+  int64_t num_pairs_ = 0;
+};
 
 template <class T>
 void forward(const TopKShape& shape, const T* query, const T* panels, T* scores, int64_t* slots,
-             const TopKScratch<T>& scratch, int64_t first, int64_t last) {
-  const int64_t n = shape.num_sub_keys, k = shape.k, dim = shape.half_dim, padded = shape.padded_keys();
-  const int64_t query_stride = shape.heads * 2 * dim;
-  const int64_t panel_stride = padded * dim;
-  for (int64_t block = first; block < last; block += kTokensPerBlock) {
-    const int64_t tokens = std::min(kTokensPerBlock, last - block);
-    for (int64_t h = 0; h < shape.heads; ++h) {
-      for (int64_t half = 0; half < 2; ++half) {
-        score_block(query + block * query_stride + (h * 2 + half) * dim, query_stride, tokens,
-                    panels + (h * 2 + half) * panel_stride, shape, scratch.half_scores + half * padded, 2 * padded);
-      }
-      for (int64_t row = 0; n < padded && row < 2 * tokens; ++row) {
-        std::fill(scratch.half_scores + row * padded + n, scratch.half_scores + (row + 1) * padded, kLowest<T>);
-      }
-      for (int64_t t = 0; t < tokens; ++t) {
-        const T* half_scores = scratch.half_scores + t * 2 * padded;
-        Candidate<T>*best_first = scratch.halves, *best_second = scratch.halves + n, *pairs = scratch.pairs;
-        select_half(half_scores, n, padded, shape.half_candidates(), best_first);
-        select_half(half_scores + padded, n, padded, shape.half_candidates(), best_second);
-        select_pairs(shape, best_first, best_second, pairs);
-        if (tie_goes_on(shape, best_first, best_second, pairs[k - 1].score)) [[unlikely]] {
-          resolve_tie(shape, half_scores, half_scores + padded, best_second[0].score, pairs);
-        }
-        const int64_t out = ((block + t) * shape.heads + h) * k;
-        for (int64_t j = 0; j < k; ++j) {
-          scores[out + j] = pairs[j].score;
-          slots[out + j] = pairs[j].index;
-        }
-      }
+             const TopKScratchLayout& layout, T* numbers, int32_t* indices, int64_t first, int64_t last) {
+  Selector<T> selector(shape, layout, numbers, indices);
+  const int64_t heads = shape.heads, dim = shape.half_dim, k = shape.k;
+  for (int64_t block = first; block < last; block += layout.tokens) {
+    const int64_t tokens = std::min(layout.tokens, last - block);
+    for (int64_t h = 0; h < heads; ++h) {
+      const int64_t row = block * heads + h;
+      selector.select(query + row * 2 * dim, heads * 2 * dim, tokens, panels + h * 2 * shape.padded_keys() * dim,
+                      scores + row * k, slots + row * k, heads * k);
     }
   }
 }
@@ -277,8 +318,9 @@ void key_gradient(const TopKShape& shape, const T* grad_scores, const int64_t* s
 }  // namespace
 
 namespace MEMLAYERS_KERNEL_ISA {
-const TopKKernel kTopKKernel = {.float32 = {forward<float>, query_gradient<float>, key_gradient<float>},
-                                .float64 = {forward<double>, query_gradient<double>, key_gradient<double>}};
+const TopKKernel kTopKKernel = {
+    .float32 = {pack_panels<float>, forward<float>, query_gradient<float>, key_gradient<float>},
+    .float64 = {pack_panels<double>, forward<double>, query_gradient<double>, key_gradient<double>}};
 }
 
 }  // namespace memlayers::ops

@@ -6,7 +6,7 @@
 namespace memlayers::ops {
 
 inline constexpr int64_t kKeysPerPanel = 32;
-inline constexpr int64_t kTokensPerBlock = 16;
+inline constexpr int64_t kPad = 16;  // elements that a vector may touch beyond the end of a list
 
 /// Letters as in product_key_topk.h. All arrays are contiguous.
 struct TopKShape {
@@ -25,29 +25,37 @@ struct TopKShape {
     for (int64_t i = 1; i <= k && i <= num_sub_keys; ++i) pairs += k / i < num_sub_keys ? k / i : num_sub_keys;
     return pairs;
   }
+  /// Tokens that are scored together. Each block reads all sub-keys once, so wide sub-keys want many tokens; the scores of
+  /// a block want to stay in a second-level cache, but cost little beside wide products where they do not.
+  int64_t tokens_per_block() const {
+    const int64_t by_cache = 65536 / padded_keys(), by_width = half_dim / 4;
+    const int64_t tiles = (by_cache > by_width ? by_cache : by_width) / 12;
+    return 12 * (tiles < 1 ? 1 : tiles > 10 ? 10 : tiles);
+  }
 };
 
-/// An index with its score; of a half (sub-key) or of a pair (slot).
-template <class T>
-struct Candidate {
-  T score;
-  int64_t index;
-};
+/// Sizes of a thread's working memory, and the places in it.
+struct TopKScratchLayout {
+  int64_t tokens;            // of a block
+  int64_t list;              // room of a half's best: half_candidates, padded
+  int64_t pairs;             // room of the staircase, padded
+  int64_t numbers, indices;  // totals to allocate, in elements
 
-/// One thread's working memory.
-template <class T>
-struct TopKScratch {
-  T* half_scores;        // [kTokensPerBlock, 2, padded_keys]
-  Candidate<T>* halves;  // [2, n]: the first half_candidates of each end up sorted
-  Candidate<T>* pairs;   // [staircase_pairs]
+  TopKScratchLayout(const TopKShape& shape, int64_t block_tokens)
+      : tokens(block_tokens), list(shape.half_candidates() + kPad), pairs(shape.staircase_pairs() + 2 * kPad) {
+    const int64_t candidates = (shape.padded_keys() > pairs ? shape.padded_keys() : pairs) + kPad;
+    numbers = tokens * (shape.half_dim + shape.padded_keys() + 2 * list) + pairs + candidates + 2 * shape.padded_keys();
+    indices = tokens * 2 * list + candidates + 2 * pairs + shape.k;
+  }
 };
 
 template <class T>
 struct TopKFunctions {
-  /// Tokens [first, last): query [N, H, 2, K/2]; panels [H, 2, num_panels, K/2, kKeysPerPanel], sub-keys transposed and
-  /// padded; scores and slots [N, H, k].
+  /// Panels [first, last) of H * 2 * num_panels: sub_keys [H, 2, n, K/2] transposed in groups, padded with zeros.
+  void (*pack_panels)(const TopKShape&, const T* sub_keys, T* panels, int64_t first, int64_t last);
+  /// Tokens [first, last): query [N, H, 2, K/2]; panels as packed; scores and slots [N, H, k]. Working memory as `layout` says.
   void (*forward)(const TopKShape&, const T* query, const T* panels, T* scores, int64_t* slots,
-                  const TopKScratch<T>& scratch, int64_t first, int64_t last);
+                  const TopKScratchLayout& layout, T* numbers, int32_t* indices, int64_t first, int64_t last);
   /// Tokens [first, last) of grad_query [N, H, 2, K/2]; sub_keys [H, 2, n, K/2]; grad_scores and slots [N, H, k].
   void (*query_gradient)(const TopKShape&, const T* grad_scores, const int64_t* slots, const T* sub_keys, T* grad_query,
                          int64_t first, int64_t last);

@@ -105,6 +105,30 @@ MEMLAYERS_INLINE Lanes<T> operator*(Lanes<T> a, const Lanes<T>& b) {
   return a;
 }
 
+/// a * b + c, rounded once where the instruction set has it, else twice. For dot products only: where results must not
+/// depend on the instruction set, use * and +.
+template <class T>
+MEMLAYERS_INLINE Lanes<T> multiply_add(const Lanes<T>& a, const Lanes<T>& b, Lanes<T> c) {
+  for (int p = 0; p < Lanes<T>::kParts; ++p) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) {
+      c.part[p] = _mm512_fmadd_ps(a.part[p], b.part[p], c.part[p]);
+    } else {
+      c.part[p] = _mm512_fmadd_pd(a.part[p], b.part[p], c.part[p]);
+    }
+#elif defined(__FMA__)
+    if constexpr (sizeof(T) == 4) {
+      c.part[p] = _mm256_fmadd_ps(a.part[p], b.part[p], c.part[p]);
+    } else {
+      c.part[p] = _mm256_fmadd_pd(a.part[p], b.part[p], c.part[p]);
+    }
+#else
+    c.part[p] += a.part[p] * b.part[p];
+#endif
+  }
+  return c;
+}
+
 /// Products of the lower 32 bits of each 64-bit lane.
 using Words = NativeVector<uint64_t>::type;
 MEMLAYERS_INLINE Words multiply_low_halves(Words a, Words b) {
@@ -150,24 +174,67 @@ MEMLAYERS_INLINE uint32_t at_least_bits(const T* source, T threshold) {
   for (int i = 0; i < kLanes; ++i) bits |= uint32_t(source[i] >= threshold) << i;
   return bits;
 }
+/// Bit i is set where number i of sixteen equals `value`.
+template <class T>
+MEMLAYERS_INLINE uint32_t equal_bits(const T* source, T value) {
+  uint32_t bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= uint32_t(source[i] == value) << i;
+  return bits;
+}
 #if defined(__x86_64__)
-template <>
-MEMLAYERS_INLINE uint32_t at_least_bits(const float* source, float threshold) {
+/// The comparison `predicate` (an intrinsics' number) of sixteen floats with one.
+template <int predicate>
+MEMLAYERS_INLINE uint32_t compare_bits(const float* source, float value) {
 #if defined(__AVX512F__)
-  return _mm512_cmp_ps_mask(_mm512_loadu_ps(source), _mm512_set1_ps(threshold), _CMP_GE_OQ);
+  return _mm512_cmp_ps_mask(_mm512_loadu_ps(source), _mm512_set1_ps(value), predicate);
 #elif defined(__AVX__)
-  const __m256 bound = _mm256_set1_ps(threshold);
-  const int low = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(source), bound, _CMP_GE_OQ));
-  const int high = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(source + 8), bound, _CMP_GE_OQ));
+  const __m256 bound = _mm256_set1_ps(value);
+  const int low = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(source), bound, predicate));
+  const int high = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(source + 8), bound, predicate));
   return uint32_t(low) | uint32_t(high) << 8;
 #else
-  const __m128 bound = _mm_set1_ps(threshold);
+  const __m128 bound = _mm_set1_ps(value);
   uint32_t bits = 0;
   for (int p = 0; p < 4; ++p) {
-    bits |= uint32_t(_mm_movemask_ps(_mm_cmpge_ps(_mm_loadu_ps(source + 4 * p), bound))) << (4 * p);
+    const __m128 part = _mm_loadu_ps(source + 4 * p);
+    const __m128 result = predicate == _CMP_EQ_OQ ? _mm_cmpeq_ps(part, bound) : _mm_cmpge_ps(part, bound);
+    bits |= uint32_t(_mm_movemask_ps(result)) << (4 * p);
   }
   return bits;
 #endif
+}
+template <>
+MEMLAYERS_INLINE uint32_t at_least_bits(const float* source, float threshold) {
+  return compare_bits<_CMP_GE_OQ>(source, threshold);
+}
+template <>
+MEMLAYERS_INLINE uint32_t equal_bits(const float* source, float value) {
+  return compare_bits<_CMP_EQ_OQ>(source, value);
+}
+#endif
+
+/// Appends those of sixteen numbers whose bit is set, and their positions from `first` on; returns how many. The lists need
+/// room for sixteen.
+template <class T>
+MEMLAYERS_INLINE int append_marked(const T* source, int32_t first, uint32_t bits, T* numbers, int32_t* positions) {
+  int count = 0;
+  for (; bits != 0; bits &= bits - 1, ++count) {
+    const int i = __builtin_ctz(bits);
+    numbers[count] = source[i];
+    positions[count] = first + i;
+  }
+  return count;
+}
+#if defined(__AVX512F__)
+template <>
+MEMLAYERS_INLINE int append_marked(const float* source, int32_t first, uint32_t bits, float* numbers,
+                                   int32_t* positions) {
+  const __mmask16 mask = __mmask16(bits);
+  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  // Compressed in a register, then stored whole: a compressing store is slow on some processors.
+  _mm512_storeu_ps(numbers, _mm512_maskz_compress_ps(mask, _mm512_loadu_ps(source)));
+  _mm512_storeu_si512(positions, _mm512_maskz_compress_epi32(mask, _mm512_add_epi32(lane, _mm512_set1_epi32(first))));
+  return __builtin_popcount(bits);
 }
 #endif
 
