@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/row_update/row_sums.h"
 #include "ops/row_update/row_update_kernel.h"
 
 namespace memlayers::ops {
@@ -73,13 +74,16 @@ void check_options(const RowUpdateOptions& options, int64_t step, at::ArrayRef<d
               step, " steps, got ", learning_rates.size());
 }
 
-void check_gradient(const at::Tensor& table, const at::Tensor& rows, const at::Tensor& values) {
-  base::check(rows.dim() == 1 && rows.scalar_type() == at::kLong && rows.is_contiguous(),
-              "row_update: gradient.rows must be a contiguous [U] int64 tensor, got ", rows.sizes(), " ", rows.dtype());
+void check_values(const at::Tensor& table, const at::Tensor& rows, const at::Tensor& values) {
   base::check(values.dim() == 2 && values.size(0) == rows.size(0) && values.size(1) == table.size(1) &&
                   values.scalar_type() == at::kFloat && values.is_contiguous(),
               "row_update: gradient.values must be a contiguous [", rows.size(0), ", ", table.size(1),
               "] float32 tensor, got ", values.sizes(), " ", values.dtype());
+}
+
+void check_rows(const at::Tensor& table, const at::Tensor& rows) {
+  base::check(rows.dim() == 1 && rows.scalar_type() == at::kLong && rows.is_contiguous(),
+              "row_update: gradient.rows must be a contiguous [U] int64 tensor, got ", rows.sizes(), " ", rows.dtype());
   const int64_t* row = rows.const_data_ptr<int64_t>();
   int64_t before = -1;
   for (int64_t u = 0; u < rows.size(0); ++u) {
@@ -161,9 +165,32 @@ void with_problem(const at::Tensor& table, const RowState& state, int64_t step, 
   }
 }
 
+/// Where the gradients of the rows come from: a [U, D] array, records that are summed on the way, or nowhere (zero).
+struct Gradients {
+  const float* values = nullptr;
+  const RowSums<float>* sums = nullptr;
+};
+
+/// Calls update(problem, first, last) over ranges of `count` rows, in parallel, with their gradients in the problem.
+template <class Problem, class Update>
+void for_row_ranges(const Problem& problem, int64_t count, const Gradients& gradients, const Update& update) {
+  if (gradients.sums) {
+    for_summed_rows(*gradients.sums, [&](int64_t first, int64_t last, const float* values) {
+      Problem part = problem;
+      part.gradients = values;
+      part.first_gradient = first;
+      update(part, first, last);
+    });
+    return;
+  }
+  Problem whole = problem;
+  whole.gradients = gradients.values;
+  at::parallel_for(0, count, kRowsPerTask, [&](int64_t first, int64_t last) { update(whole, first, last); });
+}
+
 /// AdamW on `count` rows (null `rows`: the first ones), after the skipped steps where `done` tells of them.
 void run_adam(const at::Tensor& table, const RowState& state, int64_t count, const int64_t* rows,
-              const float* gradients, const std::vector<int32_t>* done, int64_t step,
+              const Gradients& gradients, const std::vector<int32_t>* done, int64_t step,
               at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   if (count == 0) return;
   const int64_t first_step = done ? *std::min_element(done->begin(), done->end()) + 1 : step;
@@ -171,13 +198,13 @@ void run_adam(const at::Tensor& table, const RowState& state, int64_t count, con
   if (done) steps.replay.done_steps = done->data();
   with_problem(table, state, step, options, [&](const auto& functions, auto problem) {
     problem.rows = rows;
-    problem.gradients = gradients;
-    at::parallel_for(0, count, kRowsPerTask,
-                     [&](int64_t first, int64_t last) { functions.adam(problem, steps.replay, first, last); });
+    for_row_ranges(problem, count, gradients, [&](const auto& part, int64_t first, int64_t last) {
+      functions.adam(part, steps.replay, first, last);
+    });
   });
 }
 
-void update_exact(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const at::Tensor& values,
+void update_exact(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const Gradients& gradients,
                   int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   check_adam_state(table, state);
   check_state(state.last_step, "last_step", {table.size(0)}, at::kInt);
@@ -189,37 +216,36 @@ void update_exact(const at::Tensor& table, const RowState& state, const at::Tens
                 " has already seen step ", last_step[row[u]], ", cannot apply step ", step);
     done[static_cast<size_t>(u)] = last_step[row[u]];
   }
-  run_adam(table, state, rows.size(0), row, values.const_data_ptr<float>(), &done, step, learning_rates, options);
+  run_adam(table, state, rows.size(0), row, gradients, &done, step, learning_rates, options);
   for (int64_t u = 0; u < rows.size(0); ++u) last_step[row[u]] = static_cast<int32_t>(step);
 }
 
-void update_touched(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const at::Tensor& values,
+void update_touched(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const Gradients& gradients,
                     int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   if (options.kind == RowOptimizer::kRowwise) check_state(state.exp_avg_sq, "exp_avg_sq", {table.size(0)}, at::kFloat);
   const StepScalars scalars = step_scalars(options.kind, options, step, learning_rates[static_cast<size_t>(step - 1)]);
   with_problem(table, state, step, options, [&](const auto& functions, auto problem) {
     problem.rows = rows.const_data_ptr<int64_t>();
-    problem.gradients = values.const_data_ptr<float>();
     const auto update = options.kind == RowOptimizer::kRowwise ? functions.rowwise : functions.sgd;
-    at::parallel_for(0, rows.size(0), kRowsPerTask,
-                     [&](int64_t first, int64_t last) { update(problem, scalars, first, last); });
+    for_row_ranges(problem, rows.size(0), gradients,
+                   [&](const auto& part, int64_t first, int64_t last) { update(part, scalars, first, last); });
   });
 }
 
-void update(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const at::Tensor& values,
+void update(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const Gradients& gradients,
             int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   check_table(table);
   check_options(options, step, learning_rates);
-  check_gradient(table, rows, values);
+  check_rows(table, rows);
   switch (options.kind) {
     case RowOptimizer::kExact:
-      return update_exact(table, state, rows, values, step, learning_rates, options);
+      return update_exact(table, state, rows, gradients, step, learning_rates, options);
     case RowOptimizer::kLazy:
       check_adam_state(table, state);
-      return run_adam(table, state, rows.size(0), rows.const_data_ptr<int64_t>(), values.const_data_ptr<float>(),
-                      nullptr, step, learning_rates, options);
+      return run_adam(table, state, rows.size(0), rows.const_data_ptr<int64_t>(), gradients, nullptr, step,
+                      learning_rates, options);
     default:
-      return update_touched(table, state, rows, values, step, learning_rates, options);
+      return update_touched(table, state, rows, gradients, step, learning_rates, options);
   }
 }
 
@@ -255,7 +281,7 @@ void bring_up_to_date(const at::Tensor& table, const RowState& state, const at::
     last_step[r] = static_cast<int32_t>(step);  // so that a repeated row counts once
   }
   try {
-    run_adam(table, state, static_cast<int64_t>(behind.size()), behind.data(), nullptr, &done, step, learning_rates,
+    run_adam(table, state, static_cast<int64_t>(behind.size()), behind.data(), {}, &done, step, learning_rates,
              options);
   } catch (...) {  // a bad rate: no row has been written
     for (size_t i = 0; i < behind.size(); ++i) last_step[behind[i]] = done[i];
@@ -272,8 +298,8 @@ void update_dense(const at::Tensor& table, const RowState& state, const at::Tens
               "dense_row_update: gradient must be ", table.sizes(), " float32, got ", gradient.sizes(), " ",
               gradient.dtype());
   const at::Tensor contiguous = gradient.contiguous();
-  run_adam(table, state, table.size(0), nullptr, contiguous.const_data_ptr<float>(), nullptr, step, learning_rates,
-           options);
+  run_adam(table, state, table.size(0), nullptr, {.values = contiguous.const_data_ptr<float>()}, nullptr, step,
+           learning_rates, options);
   if (state.last_step.defined()) state.last_step.fill_(step);
 }
 
@@ -308,7 +334,28 @@ std::array<double, 5> numbers_of(const RowUpdateOptions& options) {
 void update_cpu(const at::Tensor& table, const Optional& exp_avg, const Optional& exp_avg_sq, const Optional& last_step,
                 const at::Tensor& rows, const at::Tensor& values, int64_t step, Rates learning_rates,
                 std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
-  update(table, state_of(exp_avg, exp_avg_sq, last_step), rows, values, step, learning_rates,
+  check_table(table);
+  check_values(table, rows, values);
+  update(table, state_of(exp_avg, exp_avg_sq, last_step), rows, {.values = values.const_data_ptr<float>()}, step,
+         learning_rates, options_of(kind, numbers, seed, table_index));
+}
+
+void update_touched_cpu(const at::Tensor& table, const Optional& exp_avg, const Optional& exp_avg_sq,
+                        const Optional& last_step, const at::Tensor& rows, const at::Tensor& row_begins,
+                        const at::Tensor& entries, at::TensorList weights, at::TensorList grad_outputs, int64_t step,
+                        Rates learning_rates, std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
+  check_table(table);
+  std::vector<at::Tensor> weight, grad;
+  for (size_t r = 0; r < weights.size(); ++r) {
+    base::check(weights[r].scalar_type() == at::kFloat && grad_outputs[r].scalar_type() == at::kFloat &&
+                    grad_outputs[r].size(1) == table.size(1),
+                "row_update: records must be float32 with grad_output [N, ", table.size(1), "], got ",
+                weights[r].dtype(), " and ", grad_outputs[r].sizes(), " ", grad_outputs[r].dtype());
+    weight.push_back(weights[r].contiguous());
+    grad.push_back(grad_outputs[r].contiguous());
+  }
+  const RowSums<float> sums(row_begins, entries, weight, grad, table.size(1));
+  update(table, state_of(exp_avg, exp_avg_sq, last_step), rows, {.sums = &sums}, step, learning_rates,
          options_of(kind, numbers, seed, table_index));
 }
 
@@ -327,6 +374,7 @@ void update_dense_cpu(const at::Tensor& table, const Optional& exp_avg, const Op
 }
 
 using UpdateSignature = decltype(update_cpu);
+using TouchedSignature = decltype(update_touched_cpu);
 using BringSignature = decltype(bring_up_to_date_cpu);
 using DenseSignature = decltype(update_dense_cpu);
 
@@ -366,6 +414,19 @@ void row_update(at::Tensor& table, RowState& state, const RowGradient& gradient,
           static_cast<int64_t>(options.seed), static_cast<int64_t>(options.table_index));
 }
 
+void row_update(at::Tensor& table, RowState& state, const TouchedRows& touched, int64_t step,
+                const std::vector<double>& learning_rates, const RowUpdateOptions& options) {
+  static const auto op = find_operator<TouchedSignature>("memlayers::row_update_touched");
+  std::vector<at::Tensor> weights, grad_outputs;
+  for (const BagRecord& record : touched.records) {
+    weights.push_back(record.weights);
+    grad_outputs.push_back(record.grad_output);
+  }
+  op.call(table, optional(state.exp_avg), optional(state.exp_avg_sq), optional(state.last_step), touched.rows,
+          touched.row_begins, touched.entries, weights, grad_outputs, step, learning_rates, kind_name(options.kind),
+          numbers_of(options), static_cast<int64_t>(options.seed), static_cast<int64_t>(options.table_index));
+}
+
 void bring_rows_up_to_date(at::Tensor& table, RowState& state, const at::Tensor& rows, int64_t step,
                            const std::vector<double>& learning_rates, const RowUpdateOptions& options) {
   call_bring_up_to_date(table, state, rows, step, learning_rates, options);
@@ -390,6 +451,10 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
       "row_update(Tensor(a!) table, Tensor(b!)? exp_avg, Tensor(c!)? exp_avg_sq, Tensor(d!)? last_step, Tensor rows, "
       "Tensor values, int step, float[] learning_rates, str kind, float[] options, int seed, int table_index) -> ()");
   library.def(
+      "row_update_touched(Tensor(a!) table, Tensor(b!)? exp_avg, Tensor(c!)? exp_avg_sq, Tensor(d!)? last_step, Tensor "
+      "rows, Tensor row_begins, Tensor entries, Tensor[] weights, Tensor[] grad_outputs, int step, float[] "
+      "learning_rates, str kind, float[] options, int seed, int table_index) -> ()");
+  library.def(
       "bring_rows_up_to_date(Tensor(a!) table, Tensor(b!)? exp_avg, Tensor(c!)? exp_avg_sq, Tensor(d!)? last_step, "
       "Tensor? rows, int step, float[] learning_rates, str kind, float[] options, int seed, int table_index) -> ()");
   library.def(
@@ -398,6 +463,7 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
 }
 TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("row_update", update_cpu);
+  library.impl("row_update_touched", update_touched_cpu);
   library.impl("bring_rows_up_to_date", bring_up_to_date_cpu);
   library.impl("dense_row_update", update_dense_cpu);
 }
