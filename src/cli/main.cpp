@@ -1,10 +1,12 @@
 // The program: finds the command, and turns whatever it throws into one line on stderr and an exit status.
+#include <malloc.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+#include <limits>
 #include <new>
 #include <vector>
 
@@ -91,6 +93,13 @@ int run_command(int argc, char** argv) {
   return command->run(argc - 1, argv + 1);
 }
 
+/// Every step allocates what the step before has freed; given back to the kernel in between, each page would be cleared and
+/// mapped anew.
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest value that glibc takes
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+}
+
 constexpr const char* kOutOfMemory =
     "not enough memory; a smaller batch, sequence or table needs less (memlayers plan shows how much)";
 
@@ -106,6 +115,7 @@ void report(const char* command, std::string message) {
 
 int main(int argc, char** argv) {
   using namespace memlayers;
+  cli::keep_freed_memory();
   std::signal(SIGPIPE, SIG_DFL);  // `memlayers ... | head` ends quietly
   const char* command = argc > 1 && cli::find_command(argv[1]) != nullptr ? argv[1] : "";
   try {

@@ -44,7 +44,7 @@ ModelConfig validated(ModelConfig config) {
 
 std::shared_ptr<layers::MemoryTable> make_table(const layers::MemoryConfig& memory) {
   auto table = std::make_shared<layers::MemoryTable>();
-  table->weight = at::empty({memory.num_sub_keys * memory.num_sub_keys, memory.value_dim}, at::kFloat);
+  table->weight = ops::allocate_rows(memory.num_sub_keys * memory.num_sub_keys, memory.value_dim, at::kFloat);
   return table;
 }
 
@@ -186,7 +186,11 @@ void Transformer::set_compute_dtype(at::ScalarType dtype) {
   base::check(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble,
               "model: compute dtype must be float32, bfloat16 or float64, got ", dtype);
   parts_->dtype = dtype;
-  for (const NamedTable& named : tables_) named.table->weight = named.table->weight.to(dtype);
+  for (const NamedTable& named : tables_) {
+    at::Tensor& weight = named.table->weight;
+    if (weight.scalar_type() == dtype) continue;
+    weight = ops::allocate_rows(weight.size(0), weight.size(1), dtype).copy_(weight);
+  }
 }
 
 void Transformer::set_dropout_stream(uint64_t seed, uint64_t step) { parts_->dropout = {seed, step, 0}; }

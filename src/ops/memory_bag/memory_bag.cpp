@@ -9,6 +9,7 @@
 #include <atomic>
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 #include "ops/kernel_choice.h"
 #include "ops/memory_bag/memory_bag_kernel.h"
 
@@ -201,6 +202,12 @@ at::Tensor forward_autograd(const at::Tensor& table, const at::Tensor& slots, co
 }
 
 }  // namespace
+
+at::Tensor allocate_rows(int64_t rows, int64_t value_dim, at::ScalarType dtype) {
+  at::Tensor tensor = at::empty({rows, value_dim}, dtype);
+  if (tensor.nbytes() > 0) base::prefer_huge_pages(tensor.mutable_data_ptr(), tensor.nbytes());
+  return tensor;
+}
 
 at::Tensor memory_bag(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights,
                       std::shared_ptr<BagRecords> records) {

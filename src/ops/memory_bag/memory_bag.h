@@ -19,6 +19,10 @@ struct BagRecord {
 /// update per optimizer step consumes them; the table's gradient is never dense.
 using BagRecords = std::vector<BagRecord>;
 
+/// An uninitialized [rows, value_dim] tensor for a table or for state beside one, on large pages where the kernel has them:
+/// its rows are read at random.
+at::Tensor allocate_rows(int64_t rows, int64_t value_dim, at::ScalarType dtype);
+
 /// y[t] = sum over j of weights[t, j] * table[slots[t, j]].
 ///
 /// table [S, D] float32, bfloat16 or float64, contiguous; slots [N, M] int64 in [0, S); weights [N, M] float32 (float64

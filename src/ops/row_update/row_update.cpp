@@ -398,8 +398,8 @@ RowState make_row_state(const at::Tensor& table, RowOptimizer kind) {
   RowState state;
   const auto options = table.options().dtype(at::kFloat).requires_grad(false);
   if (kind == RowOptimizer::kExact || kind == RowOptimizer::kLazy) {
-    state.exp_avg = at::zeros(table.sizes(), options);
-    state.exp_avg_sq = at::zeros(table.sizes(), options);
+    state.exp_avg = allocate_rows(table.size(0), table.size(1), at::kFloat).zero_();
+    state.exp_avg_sq = allocate_rows(table.size(0), table.size(1), at::kFloat).zero_();
   }
   if (kind == RowOptimizer::kRowwise) state.exp_avg_sq = at::zeros({table.size(0)}, options);
   if (kind == RowOptimizer::kExact) state.last_step = at::zeros({table.size(0)}, options.dtype(at::kInt));
