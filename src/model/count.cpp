@@ -100,8 +100,8 @@ int64_t table_optimizer_bytes(const MemoryConfig& memory, ops::RowOptimizer kind
   return 0;
 }
 
-// Kept per token by one RMSNorm: input and scaled input in float32, the factor, the output.
-int64_t norm_bytes(int64_t width, int64_t element) { return width * (8 + element) + 4; }
+// Kept per token by one RMSNorm: the input in float32, the inverse root, the output.
+int64_t norm_bytes(int64_t width, int64_t element) { return width * (4 + element) + 4; }
 
 // Per token: rotated queries, keys and values (repeated for each query head), what was read, its copy, the row sums.
 int64_t attention_bytes(const ModelConfig& config, int64_t element) {
@@ -112,7 +112,7 @@ int64_t attention_bytes(const ModelConfig& config, int64_t element) {
 int64_t memory_layer_bytes(const MemoryConfig& memory, int64_t hidden, int64_t element) {
   const int64_t width = memory.heads * memory.key_dim, reads = memory.heads * memory.top_k, value = memory.value_dim;
   int64_t bytes = 4 * width + reads * (8 + 4 + 4) + value * element;  // query; slots, scores, weights; what was read
-  if (memory.qk_norm) bytes += 2 * 4 * width;
+  if (memory.qk_norm) bytes += 4 * width + 4 * 2 * memory.heads;
   if (memory.query_batch_norm) bytes += 4 * width;
   if (memory.output == MemoryOutput::kGated) bytes += 3 * value * element;  // gate before and after silu, product
   if (memory.variant == MemoryVariant::kPeer) bytes += reads * 8;
