@@ -114,7 +114,7 @@ int64_t memory_layer_bytes(const MemoryConfig& memory, int64_t hidden, int64_t e
   int64_t bytes = 4 * width + reads * (8 + 4 + 4) + value * element;  // query; slots, scores, weights; what was read
   if (memory.qk_norm) bytes += 4 * width + 4 * 2 * memory.heads;
   if (memory.query_batch_norm) bytes += 4 * width;
-  if (memory.output == MemoryOutput::kGated) bytes += 3 * value * element;  // gate before and after silu, product
+  if (memory.output == MemoryOutput::kGated) bytes += 2 * value * element;  // gate, product
   if (memory.variant == MemoryVariant::kPeer) bytes += reads * 8;
   if (memory.scalar_gate) bytes += hidden * element;
   for (const auto& [share, size] :
@@ -172,7 +172,7 @@ ByteCount count_bytes(const ModelConfig& given, const TrainingShape& shape) {
   bytes.gradients = 4 * dense + table_gradient_bytes(memory, product({tokens, shape.micro_batches}));
   bytes.optimizer = 8 * dense + table_optimizer_bytes(memory, shape.table_optimizer);
   int64_t per_token = blocks * (2 * norm_bytes(d, element) + attention_bytes(config, element));
-  per_token += (blocks - replaced) * 4 * config.intermediate_size * element;
+  per_token += (blocks - replaced) * 3 * config.intermediate_size * element;  // gate, up, their product
   if (memories > 0) per_token += memories * memory_layer_bytes(memory, d, element);
   per_token += norm_bytes(d, element) + d * element + 8;  // the last norm, its gradient out of the loss, the token
   bytes.activations =
