@@ -103,10 +103,11 @@ int64_t table_optimizer_bytes(const MemoryConfig& memory, ops::RowOptimizer kind
 // Kept per token by one RMSNorm: the input in float32, the inverse root, the output.
 int64_t norm_bytes(int64_t width, int64_t element) { return width * (4 + element) + 4; }
 
-// Per token: rotated queries, keys and values (repeated for each query head), what was read, the row sums.
+// Per token: rotated queries, keys and values, what was read, the row sums.
 int64_t attention_bytes(const ModelConfig& config, int64_t element) {
   const int64_t width = config.num_attention_heads * config.head_dim;
-  return 4 * width * element + 4 * config.num_attention_heads;
+  const int64_t key_width = config.num_key_value_heads * config.head_dim;
+  return 2 * (width + key_width) * element + 4 * config.num_attention_heads;
 }
 
 int64_t memory_layer_bytes(const MemoryConfig& memory, int64_t hidden, int64_t element) {
