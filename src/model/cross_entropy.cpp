@@ -80,6 +80,11 @@ Result compute(const at::Tensor& hidden, const at::Tensor& weight, const at::Ten
   return result;
 }
 
+// The loss is mostly what backward starts from, with a gradient of 1: no pass over the weight's gradient then.
+at::Tensor scaled(const at::Tensor& gradient, const at::Tensor& factor) {
+  return factor.item<double>() == 1 ? gradient : gradient * factor;
+}
+
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
                             const at::Tensor& targets) {
@@ -92,7 +97,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const auto dtype = static_cast<at::ScalarType>(context->saved_data["dtype"].toInt());
-    return {(saved[0] * gradients[0]).to(dtype), (saved[1] * gradients[0]).to(dtype), at::Tensor()};
+    return {scaled(saved[0], gradients[0]).to(dtype), scaled(saved[1], gradients[0]).to(dtype), at::Tensor()};
   }
 };
 

@@ -247,6 +247,17 @@ TEST(LinearCrossEntropy, EqualsTorchsOverSeveralChunks) {
   EXPECT_EQ(model::linear_cross_entropy(hidden, weight, targets).item<float>(), loss.item<float>());
 }
 
+TEST(LinearCrossEntropy, ASecondBackwardAddsTheSameGradientAgain) {
+  at::manual_seed(3);
+  const at::Tensor hidden = at::randn({5, 8}).requires_grad_(), weight = at::randn({9, 8}).requires_grad_();
+  const at::Tensor loss = model::linear_cross_entropy(hidden, weight, at::randint(9, {5}, at::kLong));
+  loss.backward({}, true);
+  const at::Tensor grad_hidden = hidden.grad().clone(), grad_weight = weight.grad().clone();
+  loss.backward();
+  EXPECT_TRUE(bit_equal(hidden.grad(), grad_hidden * 2));
+  EXPECT_TRUE(bit_equal(weight.grad(), grad_weight * 2));
+}
+
 TEST(LinearCrossEntropy, GradientsMatchCentralDifferences) {
   at::manual_seed(2);
   const at::Tensor targets = at::tensor({1, 4, 0}, at::kLong);
