@@ -102,7 +102,9 @@ class RotaryFunctionOfX : public torch::autograd::Function<RotaryFunctionOfX> {
 
 at::Tensor rotary_autograd(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine, int64_t start,
                            bool inverse) {
-  return RotaryFunctionOfX::apply(x, cosine, sine, start, inverse);
+  if (at::GradMode::is_enabled()) return RotaryFunctionOfX::apply(x, cosine, sine, start, inverse);
+  at::AutoDispatchBelowADInplaceOrView below;
+  return rotary(x, cosine, sine, start, inverse);
 }
 
 }  // namespace

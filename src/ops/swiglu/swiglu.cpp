@@ -114,7 +114,11 @@ class SwigluFunction : public torch::autograd::Function<SwigluFunction> {
   }
 };
 
-at::Tensor forward_autograd(const at::Tensor& gate, const at::Tensor& up) { return SwigluFunction::apply(gate, up); }
+at::Tensor forward_autograd(const at::Tensor& gate, const at::Tensor& up) {
+  if (at::GradMode::is_enabled()) return SwigluFunction::apply(gate, up);
+  at::AutoDispatchBelowADInplaceOrView below;
+  return swiglu(gate, up);
+}
 
 }  // namespace
 
