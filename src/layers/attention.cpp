@@ -24,8 +24,8 @@ at::Tensor Attention::forward(const at::Tensor& x, int64_t layer, const ForwardC
   const int64_t batch = x.size(0), length = x.size(1);
   const int64_t start = context.cache ? context.cache->length() : 0;
   auto split = [&](const at::Tensor& y, int64_t heads) { return y.view({batch, length, heads, shape_.head_dim}); };
-  // Laid out as projected, [B, T, heads, head_dim], to the end: the fused kernel reads strides, writes its output and its
-  // gradients in that order, and takes [B, heads, T, head_dim] for the shape.
+  // Laid out as projected, [B, T, heads, head_dim], to the end: the fused kernel reads strides, writes its output and
+  // its gradients in that order, and takes [B, heads, T, head_dim] for the shape.
   const at::Tensor query = context.rotary->forward(split(query_.forward(x), shape_.heads), start).transpose(1, 2);
   at::Tensor key = context.rotary->forward(split(key_.forward(x), shape_.key_value_heads), start).transpose(1, 2);
   at::Tensor value = split(value_.forward(x), shape_.key_value_heads).transpose(1, 2);

@@ -14,8 +14,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// The softmax is done row by row in cache whatever the chunk. The products want it large, since each chunk reads the whole
-// weight: 32 rows took 1.7 times as long as 128 (V = 32,000, d = 512). More than that gave little and leaves the cache.
+// The softmax is done row by row in cache whatever the chunk. The products want it large, since each chunk reads the
+// whole weight: 32 rows took 1.7 times as long as 128 (V = 32,000, d = 512). More than that gave little and leaves the
+// cache.
 constexpr int64_t kChunkLogits = int64_t{1} << 20, kChunkRows = 128;
 
 struct Result {

@@ -21,7 +21,7 @@ template <class T>
 struct RmsFunctions {
   /// y [R, D] and inverse_root [R] = 1 / sqrt(mean(x^2) + eps).
   void (*forward)(const RmsProblem<T>&, T* y, T* inverse_root, int64_t first, int64_t last);
-  /// grad_x [R, D] of grad [R, D]; adds these rows' share of the weight's gradient to weight_sum [groups, D], row by row.
+  /// grad_x [R, D] of grad [R, D]; adds these rows' share of the weight's gradient to weight_sum [groups, D] in order.
   void (*backward)(const RmsProblem<T>&, const T* grad, T* grad_x, T* weight_sum, int64_t first, int64_t last);
 };
 

@@ -1,5 +1,5 @@
-// Nothing is summed, so there is no order to keep, and the compiler vectorizes plain loops. Halves of heads are short (8 to
-// 64 numbers): for the usual ones the loop's length is known to it.
+// Nothing is summed, so there is no order to keep, and the compiler vectorizes plain loops. Halves of heads are short
+// (8 to 64 numbers): for the usual ones the loop's length is known to it.
 #include "ops/rotary/rotary_kernel.h"
 
 #include "ops/simd/lanes.h"

@@ -1,5 +1,5 @@
-// What norms and activations need beside simd/lanes.h: differences, quotients, tails that are written, and e^x. All of it
-// is IEEE arithmetic in one written order, so that every instruction set gives the same bits.
+// What norms and activations need beside simd/lanes.h: differences, quotients, tails that are written, and e^x. All of
+// it is IEEE arithmetic in one written order, so that every instruction set gives the same bits.
 #pragma once
 
 #include <cstddef>
@@ -38,9 +38,9 @@ MEMLAYERS_INLINE void store_tail(Row* target, const Lanes<T>& value, int64_t cou
   for (int64_t i = 0; i < count; ++i) target[i] = buffer[i];
 }
 
-// e^x = 2^n * e^r with n = round(x / ln 2) and |r| <= ln(2) / 2. ln 2 comes in two parts, the higher so short that n * high
-// is exact; e^r = 1 + r + r^2 * q(r), where q interpolates in Chebyshev nodes. Adding 1.5 * 2^mantissa rounds to an integer
-// and leaves it in the low bits, from where it is shifted into an exponent.
+// e^x = 2^n * e^r with n = round(x / ln 2) and |r| <= ln(2) / 2. ln 2 comes in two parts, the higher so short that n *
+// high is exact; e^r = 1 + r + r^2 * q(r), where q interpolates in Chebyshev nodes. Adding 1.5 * 2^mantissa rounds to
+// an integer and leaves it in the low bits, from where it is shifted into an exponent.
 template <class T>
 struct Exponential;
 

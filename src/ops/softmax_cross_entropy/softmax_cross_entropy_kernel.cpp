@@ -1,5 +1,5 @@
-// Three passes over a row, which stays in the cache meanwhile: its largest logit; e^(x - largest), kept, and their sum; the
-// quotient. The largest is subtracted in any case, so nothing overflows and the sum is at least 1.
+// Three passes over a row, which stays in the cache meanwhile: its largest logit; e^(x - largest), kept, and their sum;
+// the quotient. The largest is subtracted in any case, so nothing overflows and the sum is at least 1.
 #include "ops/softmax_cross_entropy/softmax_cross_entropy_kernel.h"
 
 #include <cstring>
