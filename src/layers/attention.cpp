@@ -5,13 +5,6 @@
 namespace memlayers::layers {
 namespace {
 
-// Each key head serves `group` neighboring query heads.
-at::Tensor repeat_heads(const at::Tensor& x, int64_t group) {
-  if (group == 1) return x;
-  const int64_t batch = x.size(0), heads = x.size(1), length = x.size(2), width = x.size(3);
-  return x.unsqueeze(2).expand({batch, heads, group, length, width}).reshape({batch, heads * group, length, width});
-}
-
 // Additive mask for queries at positions start .. start + T - 1 among start + T keys.
 at::Tensor continued_mask(int64_t start, int64_t length, const at::TensorOptions& options) {
   const at::Tensor mask = at::full({length, start + length}, -std::numeric_limits<double>::infinity(), options);
@@ -30,20 +23,20 @@ Attention::Attention(const AttentionShape& shape)
 at::Tensor Attention::forward(const at::Tensor& x, int64_t layer, const ForwardContext& context) const {
   const int64_t batch = x.size(0), length = x.size(1);
   const int64_t start = context.cache ? context.cache->length() : 0;
-  auto split = [&](const at::Tensor& y, int64_t heads) {
-    return y.view({batch, length, heads, shape_.head_dim}).transpose(1, 2);
-  };
-  const at::Tensor query = context.rotary->forward(split(query_.forward(x), shape_.heads), start);
-  at::Tensor key = context.rotary->forward(split(key_.forward(x), shape_.key_value_heads), start);
-  at::Tensor value = split(value_.forward(x), shape_.key_value_heads);
+  auto split = [&](const at::Tensor& y, int64_t heads) { return y.view({batch, length, heads, shape_.head_dim}); };
+  // Laid out as projected, [B, T, heads, head_dim], to the end: the fused kernel reads strides, writes its output and
+  // its gradients in that order, and takes [B, heads, T, head_dim] for the shape.
+  const at::Tensor query = context.rotary->forward(split(query_.forward(x), shape_.heads), start).transpose(1, 2);
+  at::Tensor key = context.rotary->forward(split(key_.forward(x), shape_.key_value_heads), start).transpose(1, 2);
+  at::Tensor value = split(value_.forward(x), shape_.key_value_heads).transpose(1, 2);
   if (context.cache) std::tie(key, value) = context.cache->append(layer, key, value);
-  const int64_t group = shape_.heads / shape_.key_value_heads;
-  key = repeat_heads(key, group);
-  value = repeat_heads(value, group);
   // A single new position sees everything; from position 0 the fused kernel masks by itself.
   std::optional<at::Tensor> mask;
   if (start > 0 && length > 1) mask = continued_mask(start, length, query.options());
-  const at::Tensor read = at::scaled_dot_product_attention(query, key, value, mask, 0.0, start == 0 && length > 1);
+  // Each key head serves a group of neighboring query heads; the kernel looks it up, nothing is repeated.
+  const bool grouped = shape_.heads != shape_.key_value_heads;
+  const at::Tensor read =
+      at::scaled_dot_product_attention(query, key, value, mask, 0.0, start == 0 && length > 1, std::nullopt, grouped);
   return out_.forward(read.transpose(1, 2).reshape({batch, length, shape_.heads * shape_.head_dim}));
 }
 

@@ -1,6 +1,6 @@
 #include "layers/feed_forward.h"
 
-#include <ATen/ATen.h>
+#include "ops/swiglu/swiglu.h"
 
 namespace memlayers::layers {
 
@@ -12,7 +12,7 @@ FeedForward::FeedForward(int64_t hidden, int64_t intermediate)
       down_(intermediate, hidden, false) {}
 
 at::Tensor FeedForward::forward(const at::Tensor& x) const {
-  return down_.forward(at::silu(gate_.forward(x)) * up_.forward(x));
+  return down_.forward(ops::swiglu(gate_.forward(x), up_.forward(x)));
 }
 
 void FeedForward::collect(const std::string& name, ParameterList& list) {

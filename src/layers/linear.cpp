@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "ops/rms_norm/rms_norm.h"
+
 namespace memlayers::layers {
 
 Linear::Linear(int64_t in, int64_t out, bool bias) : weight_(at::empty({out, in}, at::kFloat)) {
@@ -31,8 +33,7 @@ void RmsNorm::collect(const std::string& name, ParameterList& list, double value
 }
 
 at::Tensor rms_normalize(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  const at::Tensor scale = at::rsqrt(at::mean(x * x, at::IntArrayRef{-1}, true) + eps);
-  return x * scale * weight;
+  return ops::rms_norm(x, weight.to(x.scalar_type()), eps);
 }
 
 }  // namespace memlayers::layers

@@ -36,7 +36,8 @@ class RmsNorm {
   double eps_;
 };
 
-/// x / sqrt(mean(x^2) + eps) * weight over the last dimension, which may be strided; weight broadcasts to x.
+/// x / sqrt(mean(x^2) + eps) * weight over the last dimension of x, float32 or float64; weight, of any dtype,
+/// broadcasts to x as ops/rms_norm/rms_norm.h says.
 at::Tensor rms_normalize(const at::Tensor& x, const at::Tensor& weight, double eps);
 
 }  // namespace memlayers::layers

@@ -5,6 +5,7 @@
 #include "layers/peer_score.h"
 #include "ops/memory_bag/memory_bag.h"
 #include "ops/product_key_topk/product_key_topk.h"
+#include "ops/swiglu/swiglu.h"
 
 namespace memlayers::layers {
 namespace {
@@ -130,7 +131,7 @@ at::Tensor MemoryLayer::forward(const at::Tensor& input, const ForwardContext& c
     x = dropout(x, config_.input_dropout, context.dropout->next_key());
   }
   at::Tensor y = read(x, choose(x, context), context).to(x.scalar_type());
-  if (gate_proj_) y = y * at::silu(gate_proj_->forward(x));
+  if (gate_proj_) y = ops::swiglu(gate_proj_->forward(x), y);
   if (out_proj_) y = out_proj_->forward(y);
   if (scalar_gate_) y = y * at::sigmoid(scalar_gate_->forward(x));
   return y.view(input.sizes());

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "ops/rotary/rotary.h"
+
 namespace memlayers::layers {
 
 Rotary::Rotary(int64_t head_dim, int64_t max_positions, double theta) {
@@ -12,12 +14,6 @@ Rotary::Rotary(int64_t head_dim, int64_t max_positions, double theta) {
   sine_ = at::sin(angle);
 }
 
-at::Tensor Rotary::forward(const at::Tensor& x, int64_t start) const {
-  const int64_t length = x.size(2), half = x.size(3) / 2;
-  const at::Tensor cosine = cosine_.narrow(0, start, length).to(x.scalar_type());
-  const at::Tensor sine = sine_.narrow(0, start, length).to(x.scalar_type());
-  const at::Tensor first = x.narrow(3, 0, half), second = x.narrow(3, half, half);
-  return at::cat({first * cosine - second * sine, second * cosine + first * sine}, 3);
-}
+at::Tensor Rotary::forward(const at::Tensor& x, int64_t start) const { return ops::rotary(x, cosine_, sine_, start); }
 
 }  // namespace memlayers::layers

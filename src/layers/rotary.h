@@ -10,8 +10,8 @@ class Rotary {
   /// `head_dim` is even; angles are position * theta^(-2i / head_dim), computed in float32 once for all positions.
   Rotary(int64_t head_dim, int64_t max_positions, double theta);
 
-  /// x [B, heads, T, head_dim] at positions start .. start + T - 1: entry i of the first half turns with entry i of the
-  /// second. Result in x's dtype. Differentiable.
+  /// x [B, T, heads, head_dim] at positions start .. start + T - 1: entry i of the first half turns with entry i of the
+  /// second. Result in x's shape and dtype, contiguous. Differentiable (ops/rotary/rotary.h).
   at::Tensor forward(const at::Tensor& x, int64_t start) const;
 
  private:

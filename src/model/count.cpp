@@ -100,21 +100,22 @@ int64_t table_optimizer_bytes(const MemoryConfig& memory, ops::RowOptimizer kind
   return 0;
 }
 
-// Kept per token by one RMSNorm: input and scaled input in float32, the factor, the output.
-int64_t norm_bytes(int64_t width, int64_t element) { return width * (8 + element) + 4; }
+// Kept per token by one RMSNorm: the input in float32, the inverse root, the output.
+int64_t norm_bytes(int64_t width, int64_t element) { return width * (4 + element) + 4; }
 
-// Per token: rotated queries, keys and values (repeated for each query head), what was read, its copy, the row sums.
+// Per token: rotated queries, keys and values, what was read, the row sums.
 int64_t attention_bytes(const ModelConfig& config, int64_t element) {
   const int64_t width = config.num_attention_heads * config.head_dim;
-  return 5 * width * element + 4 * config.num_attention_heads;
+  const int64_t key_width = config.num_key_value_heads * config.head_dim;
+  return 2 * (width + key_width) * element + 4 * config.num_attention_heads;
 }
 
 int64_t memory_layer_bytes(const MemoryConfig& memory, int64_t hidden, int64_t element) {
   const int64_t width = memory.heads * memory.key_dim, reads = memory.heads * memory.top_k, value = memory.value_dim;
   int64_t bytes = 4 * width + reads * (8 + 4 + 4) + value * element;  // query; slots, scores, weights; what was read
-  if (memory.qk_norm) bytes += 2 * 4 * width;
+  if (memory.qk_norm) bytes += 4 * width + 4 * 2 * memory.heads;
   if (memory.query_batch_norm) bytes += 4 * width;
-  if (memory.output == MemoryOutput::kGated) bytes += 3 * value * element;  // gate before and after silu, product
+  if (memory.output == MemoryOutput::kGated) bytes += 2 * value * element;  // gate, product
   if (memory.variant == MemoryVariant::kPeer) bytes += reads * 8;
   if (memory.scalar_gate) bytes += hidden * element;
   for (const auto& [share, size] :
@@ -172,7 +173,7 @@ ByteCount count_bytes(const ModelConfig& given, const TrainingShape& shape) {
   bytes.gradients = 4 * dense + table_gradient_bytes(memory, product({tokens, shape.micro_batches}));
   bytes.optimizer = 8 * dense + table_optimizer_bytes(memory, shape.table_optimizer);
   int64_t per_token = blocks * (2 * norm_bytes(d, element) + attention_bytes(config, element));
-  per_token += (blocks - replaced) * 4 * config.intermediate_size * element;
+  per_token += (blocks - replaced) * 3 * config.intermediate_size * element;  // gate, up, their product
   if (memories > 0) per_token += memories * memory_layer_bytes(memory, d, element);
   per_token += norm_bytes(d, element) + d * element + 8;  // the last norm, its gradient out of the loss, the token
   bytes.activations =

@@ -1,7 +1,12 @@
 #include "model/cross_entropy.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <numeric>
+
+#include "ops/softmax_cross_entropy/softmax_cross_entropy.h"
 
 namespace memlayers::model {
 namespace {
@@ -9,7 +14,10 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kChunkLogits = int64_t{1} << 20;  // 4 MiB of float32: the passes over it stay in cache
+// The softmax is done row by row in cache whatever the chunk. The products want it large, since each chunk reads the
+// whole weight: 32 rows took 1.7 times as long as 128 (V = 32,000, d = 512). More than that gave little and leaves the
+// cache.
+constexpr int64_t kChunkLogits = int64_t{1} << 20, kChunkRows = 128;
 
 struct Result {
   at::Tensor loss, grad_hidden, grad_weight;
@@ -17,44 +25,65 @@ struct Result {
 
 at::ScalarType wide(at::ScalarType dtype) { return dtype == at::kDouble ? at::kDouble : at::kFloat; }
 
-// Sum over rows of the loss; with `rows` >= 0, gradients of the mean over `rows` are added to the result's.
-void add_chunk(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, Result& result,
-               const at::Tensor& grad_hidden, double scale) {
-  at::Tensor logits = at::linear(hidden, weight).to(wide(weight.scalar_type()));
-  const at::Tensor index = targets.unsqueeze(1);
-  const at::Tensor chosen = logits.gather(1, index);
-  const at::Tensor log_sum = at::logsumexp(logits, at::IntArrayRef{1}, true);
-  result.loss += (log_sum - chosen).sum();
-  if (!grad_hidden.defined()) return;
-  at::Tensor gradient = logits.sub_(log_sum).exp_();
-  gradient.scatter_add_(1, index, at::full_like(chosen, -1));
-  gradient.mul_(scale);
-  const at::Tensor narrow = gradient.to(weight.scalar_type());
-  grad_hidden.copy_(at::mm(narrow, weight));
-  if (result.grad_weight.scalar_type() == weight.scalar_type()) {
-    result.grad_weight.addmm_(narrow.t(), hidden);
+// logits [rows, V] = hidden weight^T; narrow products are widened.
+void fill_logits(at::Tensor& logits, const at::Tensor& hidden, const at::Tensor& weight) {
+  if (logits.scalar_type() == weight.scalar_type()) {
+    at::mm_out(logits, hidden, weight.t());
   } else {
-    result.grad_weight.add_(at::mm(narrow.t(), hidden));
+    logits.copy_(at::mm(hidden, weight.t()));
   }
 }
 
+// Of a chunk: grad_hidden is written, the weight's gradient added to.
+void add_gradients(const at::Tensor& grad_logits, const at::Tensor& hidden, const at::Tensor& weight,
+                   at::Tensor grad_hidden, at::Tensor& grad_weight) {
+  const at::Tensor narrow = grad_logits.to(weight.scalar_type());
+  at::mm_out(grad_hidden, narrow, weight);
+  if (grad_weight.scalar_type() == weight.scalar_type()) {
+    grad_weight.addmm_(narrow.t(), hidden);
+  } else {
+    grad_weight.add_(at::mm(narrow.t(), hidden));
+  }
+}
+
+// In row order, so that neither chunks nor threads change it.
+at::Tensor mean_in_order(const at::Tensor& losses) {
+  const at::Tensor exact = losses.to(at::kDouble);
+  const double* loss = exact.const_data_ptr<double>();
+  return at::scalar_tensor(std::accumulate(loss, loss + exact.numel(), 0.0) / static_cast<double>(exact.numel()),
+                           losses.options());
+}
+
 Result compute(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, bool with_gradient) {
-  const int64_t rows = hidden.size(0), chunk = std::max<int64_t>(1, kChunkLogits / weight.size(0));
+  const int64_t rows = hidden.size(0), vocabulary = weight.size(0);
+  const int64_t chunk = std::min(rows, std::max(kChunkRows, kChunkLogits / vocabulary));
   const at::TensorOptions sums = weight.options().dtype(wide(weight.scalar_type()));
+  const at::Tensor losses = at::empty({rows}, sums), buffer = at::empty({chunk, vocabulary}, sums);
   Result result;
-  result.loss = at::zeros({}, sums);
   if (with_gradient) {
-    result.grad_hidden = at::empty_like(hidden);
+    result.grad_hidden = at::empty(hidden.sizes(), hidden.options());
     result.grad_weight = at::zeros(weight.sizes(), sums);
   }
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     const int64_t count = std::min(chunk, rows - begin);
-    const at::Tensor part = with_gradient ? result.grad_hidden.narrow(0, begin, count) : at::Tensor();
-    add_chunk(hidden.narrow(0, begin, count), weight, targets.narrow(0, begin, count), result, part,
-              1.0 / static_cast<double>(rows));
+    const at::Tensor part = hidden.narrow(0, begin, count), target = targets.narrow(0, begin, count);
+    at::Tensor logits = buffer.narrow(0, 0, count);
+    fill_logits(logits, part, weight);
+    if (!with_gradient) {
+      losses.narrow(0, begin, count).copy_(ops::softmax_cross_entropy(logits, target));
+      continue;
+    }
+    const double scale = 1.0 / static_cast<double>(rows);
+    losses.narrow(0, begin, count).copy_(ops::softmax_cross_entropy_gradient_(logits, target, scale));
+    add_gradients(logits, part, weight, result.grad_hidden.narrow(0, begin, count), result.grad_weight);
   }
-  result.loss /= static_cast<double>(rows);
+  result.loss = mean_in_order(losses);
   return result;
+}
+
+// The loss is mostly what backward starts from, with a gradient of 1: no pass over the weight's gradient then.
+at::Tensor scaled(const at::Tensor& gradient, const at::Tensor& factor) {
+  return factor.item<double>() == 1 ? gradient : gradient * factor;
 }
 
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
@@ -69,7 +98,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const auto dtype = static_cast<at::ScalarType>(context->saved_data["dtype"].toInt());
-    return {(saved[0] * gradients[0]).to(dtype), (saved[1] * gradients[0]).to(dtype), at::Tensor()};
+    return {scaled(saved[0], gradients[0]).to(dtype), scaled(saved[1], gradients[0]).to(dtype), at::Tensor()};
   }
 };
 
@@ -78,6 +107,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets) {
   const bool with_gradient = at::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
   if (with_gradient) return LinearCrossEntropy::apply(hidden, weight, targets);
+  const at::NoGradGuard no_grad;
   return compute(hidden, weight, targets, false).loss;
 }
 

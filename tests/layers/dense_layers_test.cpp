@@ -112,12 +112,10 @@ class AttentionTest : public ::testing::Test {
 };
 
 TEST_F(AttentionTest, EqualsTheDefinition) {
-  auto heads = [&](int i, int64_t count) {
-    return at::linear(x_, *list_[i].tensor).view({2, 7, count, 4}).transpose(1, 2);
-  };
-  const at::Tensor q = rotary_.forward(heads(0, 4), 0);
-  const at::Tensor k = rotary_.forward(heads(1, 2), 0).repeat_interleave(2, 1);
-  const at::Tensor v = heads(2, 2).repeat_interleave(2, 1);
+  auto heads = [&](int i, int64_t count) { return at::linear(x_, *list_[i].tensor).view({2, 7, count, 4}); };
+  const at::Tensor q = rotary_.forward(heads(0, 4), 0).transpose(1, 2);
+  const at::Tensor k = rotary_.forward(heads(1, 2), 0).transpose(1, 2).repeat_interleave(2, 1);
+  const at::Tensor v = heads(2, 2).transpose(1, 2).repeat_interleave(2, 1);
   const at::Tensor mask = at::triu(at::full({7, 7}, -std::numeric_limits<float>::infinity()), 1);
   const at::Tensor read = (q.matmul(k.transpose(2, 3)) / 2 + mask).softmax(-1).matmul(v);
   const at::Tensor expected = at::linear(read.transpose(1, 2).reshape({2, 7, 16}), *list_[3].tensor);

@@ -231,7 +231,7 @@ TEST(Transformer, RefusesWhatDoesNotFit) {
 
 TEST(LinearCrossEntropy, EqualsTorchsOverSeveralChunks) {
   at::manual_seed(1);
-  const int64_t rows = 300, vocabulary = 9000;  // chunks of 116 rows
+  const int64_t rows = 300, vocabulary = 9000;  // chunks of 128 rows
   const at::Tensor hidden = at::randn({rows, 8}).requires_grad_(), weight = at::randn({vocabulary, 8}).requires_grad_();
   const at::Tensor targets = at::randint(vocabulary, {rows}, at::kLong);
   const at::Tensor expected = at::cross_entropy_loss(at::linear(hidden, weight), targets);
@@ -245,6 +245,17 @@ TEST(LinearCrossEntropy, EqualsTorchsOverSeveralChunks) {
   EXPECT_TRUE(weight.grad().allclose(grad_weight, 1e-4, 1e-7));
   at::NoGradGuard no_grad;
   EXPECT_EQ(model::linear_cross_entropy(hidden, weight, targets).item<float>(), loss.item<float>());
+}
+
+TEST(LinearCrossEntropy, ASecondBackwardAddsTheSameGradientAgain) {
+  at::manual_seed(3);
+  const at::Tensor hidden = at::randn({5, 8}).requires_grad_(), weight = at::randn({9, 8}).requires_grad_();
+  const at::Tensor loss = model::linear_cross_entropy(hidden, weight, at::randint(9, {5}, at::kLong));
+  loss.backward({}, true);
+  const at::Tensor grad_hidden = hidden.grad().clone(), grad_weight = weight.grad().clone();
+  loss.backward();
+  EXPECT_TRUE(bit_equal(hidden.grad(), grad_hidden * 2));
+  EXPECT_TRUE(bit_equal(weight.grad(), grad_weight * 2));
 }
 
 TEST(LinearCrossEntropy, GradientsMatchCentralDifferences) {

@@ -22,7 +22,9 @@ TEST(OpsRegistration, EveryOpHasASchemaAndACpuKernel) {
   product_key_topk(at::zeros({1, 1, 2}), at::zeros({1, 2, 1, 1}), 1);
   for (const char* name : {"product_key_topk", "product_key_topk_backward", "memory_bag", "memory_bag_weight_gradient",
                            "gather_row_gradient", "row_squared_norm", "sort_records", "touched_squared_norm",
-                           "row_update", "row_update_touched", "bring_rows_up_to_date", "dense_row_update"}) {
+                           "row_update", "row_update_touched", "bring_rows_up_to_date", "dense_row_update", "rms_norm",
+                           "rms_norm_backward", "softmax_cross_entropy", "softmax_cross_entropy_gradient_", "swiglu",
+                           "swiglu_backward", "rotary"}) {
     const auto op = find(name);
     ASSERT_TRUE(op.has_value()) << name;
     EXPECT_TRUE(op->hasKernelForDispatchKey(c10::DispatchKey::CPU)) << name;
@@ -30,7 +32,7 @@ TEST(OpsRegistration, EveryOpHasASchemaAndACpuKernel) {
 }
 
 TEST(OpsRegistration, DifferentiableOpsHaveTheirGradient) {
-  for (const char* name : {"product_key_topk", "memory_bag"}) {
+  for (const char* name : {"product_key_topk", "memory_bag", "rms_norm", "swiglu", "rotary"}) {
     EXPECT_TRUE(find(name)->hasKernelForDispatchKey(c10::DispatchKey::Autograd)) << name;
   }
 }

@@ -143,15 +143,29 @@ MEMLAYERS_INLINE Words multiply_low_halves(Words a, Words b) {
 #endif
 }
 
+// By shuffles: written as a loop over an array, it goes through memory and waits for each store.
+template <class T, class Vector>
+MEMLAYERS_INLINE T fold(Vector v) {
+  constexpr size_t count = sizeof(v) / sizeof(T);
+  if constexpr (count == 16) {
+    return fold<T>(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                   __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
+  } else if constexpr (count == 8) {
+    return fold<T>(__builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7));
+  } else if constexpr (count == 4) {
+    return fold<T>(__builtin_shufflevector(v, v, 0, 1) + __builtin_shufflevector(v, v, 2, 3));
+  } else {
+    return v[0] + v[1];
+  }
+}
+
 /// Halves added until one number is left: the fixed order of every sum along a row.
 template <class T>
-MEMLAYERS_INLINE T sum(const Lanes<T>& value) {
-  T lane[kLanes];
-  store(lane, value);
-  for (int width = kLanes / 2; width > 0; width /= 2) {
-    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
+MEMLAYERS_INLINE T sum(Lanes<T> value) {
+  for (int parts = Lanes<T>::kParts / 2; parts > 0; parts /= 2) {
+    for (int p = 0; p < parts; ++p) value.part[p] += value.part[p + parts];
   }
-  return lane[0];
+  return fold<T>(value.part[0]);
 }
 #if defined(__x86_64__)
 /// The same order on floats: sixteen to eight, to four, to two, to one.

@@ -1,0 +1,124 @@
+// Three passes over a row, which stays in the cache meanwhile: its largest logit; e^(x - largest), kept, and their sum;
+// the quotient. The largest is subtracted in any case, so nothing overflows and the sum is at least 1.
+#include "ops/softmax_cross_entropy/softmax_cross_entropy_kernel.h"
+
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "ops/simd/lanes_math.h"
+
+namespace memlayers::ops {
+namespace {
+
+constexpr int kChains = 4;  // so many comparisons are under way at a time
+
+template <class T>
+T largest_of(const T* row, int64_t size) {
+  T result = row[0];
+  if (size < kLanes) {
+    for (int64_t i = 1; i < size; ++i) result = row[i] > result ? row[i] : result;
+    return result;
+  }
+  Lanes<T> chain[kChains];
+  for (auto& lanes : chain) lanes = load(row);
+  int64_t i = 0;
+  for (; i + kChains * kLanes <= size; i += kChains * kLanes) {
+    for (int c = 0; c < kChains; ++c) chain[c] = larger(chain[c], load(row + i + c * kLanes));
+  }
+  for (; i + kLanes <= size; i += kLanes) chain[0] = larger(chain[0], load(row + i));
+  chain[1] = larger(chain[1], load(row + size - kLanes));  // the rest, and a few again
+  T lane[kLanes];
+  store(lane, larger(larger(chain[0], chain[1]), larger(chain[2], chain[3])));
+  for (T value : lane) result = value > result ? value : result;
+  return result;
+}
+
+/// The sum of e^(x - largest); with `keep` the row becomes those numbers.
+template <bool keep, class T>
+T exponential_sum(std::conditional_t<keep, T, const T>* row, int64_t size, T largest) {
+  const Lanes<T> shift = broadcast(largest);
+  Lanes<T> total = broadcast(T{0});
+  int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    const Lanes<T> e = exponential(load<T>(row + i) - shift);
+    if constexpr (keep) store(row + i, e);
+    total = total + e;
+  }
+  if (i < size) {
+    T rest[kLanes];
+    for (T& value : rest) value = -std::numeric_limits<T>::infinity();
+    std::memcpy(rest, row + i, size_t(size - i) * sizeof(T));
+    const Lanes<T> e = exponential(load<T>(rest) - shift);
+    if constexpr (keep) store_tail(row + i, e, size - i);
+    total = total + e;
+  }
+  return sum(total);
+}
+
+/// log x for 1 <= x < infinity, without the C library's, which differs between processors: x = 2^n m with m near 1, and
+/// log m = 2 artanh((m - 1) / (m + 1)).
+double logarithm(double x) {
+  if (!(x >= 1)) return std::numeric_limits<double>::quiet_NaN();
+  constexpr double kLn2High = Exponential<double>::kHigh, kLn2Low = Exponential<double>::kLow,
+                   kRoot2 = 1.4142135623730951;
+  uint64_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  int64_t n = int64_t(bits >> 52) - 1023;
+  bits = (bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000;
+  double m;
+  std::memcpy(&m, &bits, sizeof(m));
+  if (m > kRoot2) m *= 0.5, ++n;
+  const double s = (m - 1) / (m + 1), square = s * s;
+  double series = 0;
+  for (int power = 21; power >= 3; power -= 2) series = (series + 1.0 / power) * square;
+  return double(n) * kLn2High + (double(n) * kLn2Low + 2 * (s + s * series));
+}
+
+template <class T>
+T loss_of(T largest, T sum, T chosen) {
+  return T(logarithm(double(sum)) + (double(largest) - double(chosen)));
+}
+
+template <class T>
+void losses_of(const T* logits, const int64_t* targets, int64_t size, T* losses, int64_t first, int64_t last) {
+  for (int64_t r = first; r < last; ++r) {
+    const T* row = logits + r * size;
+    const T largest = largest_of(row, size);
+    losses[r] = loss_of(largest, exponential_sum<false, T>(row, size, largest), row[targets[r]]);
+  }
+}
+
+template <class T>
+void gradient(T* logits, const int64_t* targets, int64_t size, T scale, T* losses, int64_t first, int64_t last) {
+  for (int64_t r = first; r < last; ++r) {
+    T* row = logits + r * size;
+    const T chosen = row[targets[r]], largest = largest_of(row, size);
+    const T total = exponential_sum<true, T>(row, size, largest);
+    losses[r] = loss_of(largest, total, chosen);
+    // Before the rounding to `scale`: one minus a probability near one would lose its digits.
+    const T at_target = (row[targets[r]] / total - 1) * scale;
+    const T factor = scale / total;
+    const Lanes<T> factors = broadcast(factor);
+    int64_t i = 0;
+    for (; i + kLanes <= size; i += kLanes) store(row + i, load(row + i) * factors);
+    for (; i < size; ++i) row[i] *= factor;
+    row[targets[r]] = at_target;
+  }
+}
+
+template <class T>
+void exponentials(const T* x, T* y, int64_t count) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(y + i, exponential(load(x + i)));
+  for (; i < count; ++i) y[i] = exponential(x[i]);
+}
+
+}  // namespace
+
+namespace MEMLAYERS_KERNEL_ISA {
+const CrossEntropyKernel kCrossEntropyKernel = {.float32 = {losses_of<float>, gradient<float>, exponentials<float>},
+                                                .float64 = {losses_of<double>, gradient<double>, exponentials<double>}};
+}
+
+}  // namespace memlayers::ops
