@@ -1,0 +1,45 @@
+// Every benchmark by name, and the cases it consists of: shapes of the paper's models and of the quickstart.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bench/case.h"
+#include "bench/draws.h"
+#include "training/train_config.h"
+
+namespace memlayers::bench {
+
+/// A dense model's run and the same with memory layers.
+struct Twins {
+  std::string name;
+  training::TrainConfig dense, memory;
+};
+
+struct CaseOptions {
+  bool quick = false;  // few cases, small ones: to see that everything runs
+  std::string dtype;   // only cases of this dtype; empty: all
+  TrainedReads trained;
+  std::vector<Twins> twins;  // of train_step, decode and train_memory
+};
+
+struct Benchmark {
+  const char* name;
+  const char* summary;
+  std::vector<Case> (*cases)(const CaseOptions&);
+};
+
+/// In the order in which they run.
+const std::vector<Benchmark>& benchmarks();
+
+/// Cases of the named benchmarks (of all, where none is named) in the order of benchmarks(). Throws UsageError: an unknown
+/// name, with the nearest; options that leave no case.
+std::vector<Case> cases_of(const std::vector<std::string>& names, const CaseOptions& options);
+
+std::vector<Case> selection_cases(const CaseOptions& options);
+std::vector<Case> selection_backward_cases(const CaseOptions& options);
+std::vector<Case> bag_forward_cases(const CaseOptions& options);
+std::vector<Case> bag_weight_gradient_cases(const CaseOptions& options);
+std::vector<Case> bag_backward_update_cases(const CaseOptions& options);
+
+}  // namespace memlayers::bench
