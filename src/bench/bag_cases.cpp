@@ -147,13 +147,18 @@ std::vector<Shape> large_shapes(const CaseOptions& options) {
 std::vector<Case> cases(const char* name, const CaseOptions& options,
                         Workload (*make)(const Shape&, const TrainedReads&)) {
   std::vector<Shape> shapes = large_shapes(options);
-  shapes.push_back({.heads = 4,
-                    .top_k = 8,
-                    .value_dim = 64,
-                    .slots = 65536,
-                    .tokens = 1024,
-                    .dtype = at::kFloat,
-                    .distribution = kUniform});  // the quickstart's
+  const Shape quickstart{.heads = 4,
+                         .top_k = 8,
+                         .value_dim = 64,
+                         .slots = 65536,
+                         .tokens = 1024,
+                         .dtype = at::kFloat,
+                         .distribution = kUniform};
+  shapes.push_back(quickstart);
+  const TrainedReads& trained = options.trained;
+  if (trained.slots.defined() && trained.value_dim % 16 == 0) {  // whole cache lines, which the plain gather reads
+    shapes.push_back({trained.heads, trained.top_k, trained.value_dim, trained.num_slots, 1024, at::kFloat, kTrained});
+  }
   std::vector<Case> all;
   for (const Shape& shape : shapes) {
     all.push_back({name,
@@ -165,7 +170,7 @@ std::vector<Case> cases(const char* name, const CaseOptions& options,
                     {"row_bytes", shape.row_bytes()}},
                    shape.distribution,
                    shape.dtype == at::kFloat ? "float32" : "bfloat16",
-                   [=, trained = options.trained] { return make(shape, trained); }});
+                   [=, reads = options.trained] { return make(shape, reads); }});
   }
   return all;
 }

@@ -24,19 +24,31 @@ const Benchmark& find(const std::string& name) {
 
 const std::vector<Benchmark>& benchmarks() {
   static const std::vector<Benchmark> all = {
-      {"selection", "product_key_topk, against a product and top-k for each half and a top-k of their sums",
+      {"selection", "product_key_topk, against a product and top-k for each half and a top-k of their sums", false,
        selection_cases},
-      {"selection_backward", "its gradient to queries and sub-keys, against autograd of the same",
+      {"selection_backward", "its gradient to queries and sub-keys, against autograd of the same", false,
        selection_backward_cases},
       {"bag_forward", "memory_bag, against embedding_bag, gather and product, a plain row gather, a streaming copy",
-       bag_forward_cases},
+       false, bag_forward_cases},
       {"bag_weight_gradient", "the gradient of the bag's weights, against embedding_bag's and a plain row gather",
-       bag_weight_gradient_cases},
+       false, bag_weight_gradient_cases},
       {"bag_backward_update",
        "records to row gradients to updated rows, against a dense gradient with AdamW, a sparse one, smaller tables",
-       bag_backward_update_cases},
+       false, bag_backward_update_cases},
+      {"train_step", "a training step of a Memory+ model, against its dense twin, and where its time goes", true,
+       train_step_cases},
+      {"decode", "tokens one by one with the key/value cache, against the dense twin", true, decode_cases},
+      {"train_memory", "peak bytes of a training step, against what table, state and touched rows allow", true,
+       train_memory_cases},
   };
   return all;
+}
+
+bool needs_twins(const std::vector<std::string>& names) {
+  for (const std::string& name : names) find(name);
+  return std::any_of(benchmarks().begin(), benchmarks().end(), [&](const Benchmark& each) {
+    return each.needs_twins && (names.empty() || std::find(names.begin(), names.end(), each.name) != names.end());
+  });
 }
 
 std::vector<Case> cases_of(const std::vector<std::string>& names, const CaseOptions& options) {

@@ -18,7 +18,8 @@ struct Twins {
 
 struct CaseOptions {
   bool quick = false;  // few cases, small ones: to see that everything runs
-  std::string dtype;   // only cases of this dtype; empty: all
+  std::string
+      dtype;  // only cases of this dtype, and models computing in it; empty: all, and as their configurations say
   TrainedReads trained;
   std::vector<Twins> twins;  // of train_step, decode and train_memory
 };
@@ -26,11 +27,15 @@ struct CaseOptions {
 struct Benchmark {
   const char* name;
   const char* summary;
+  bool needs_twins;  // CaseOptions::twins
   std::vector<Case> (*cases)(const CaseOptions&);
 };
 
 /// In the order in which they run.
 const std::vector<Benchmark>& benchmarks();
+
+/// Whether any of the named benchmarks (of all, where none is named) needs twins. Throws UsageError as cases_of does.
+bool needs_twins(const std::vector<std::string>& names);
 
 /// Cases of the named benchmarks (of all, where none is named) in the order of benchmarks(). Throws UsageError: an unknown
 /// name, with the nearest; options that leave no case.
@@ -41,5 +46,8 @@ std::vector<Case> selection_backward_cases(const CaseOptions& options);
 std::vector<Case> bag_forward_cases(const CaseOptions& options);
 std::vector<Case> bag_weight_gradient_cases(const CaseOptions& options);
 std::vector<Case> bag_backward_update_cases(const CaseOptions& options);
+std::vector<Case> train_step_cases(const CaseOptions& options);
+std::vector<Case> decode_cases(const CaseOptions& options);
+std::vector<Case> train_memory_cases(const CaseOptions& options);
 
 }  // namespace memlayers::bench

@@ -4,6 +4,7 @@
 #include "bench/catalog.h"
 #include "bench/run.h"
 #include "bench/trained_reads.h"
+#include "cli/bench_twins.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 
@@ -12,7 +13,7 @@ namespace {
 
 struct BenchCommand {
   std::vector<std::string> names;
-  std::string run, dtype;
+  std::string run, config, dtype;
   bool json = false, list = false, quick = false;
   int threads = 0;
 };
@@ -28,6 +29,10 @@ bench::CaseOptions case_options(const BenchCommand& command) {
   bench::CaseOptions options;
   options.quick = command.quick;
   options.dtype = command.dtype;
+  if (bench::needs_twins(command.names)) {
+    options.twins =
+        command.config.empty() ? usual_twins(command.quick) : std::vector<bench::Twins>{twins_of(command.config)};
+  }
   if (!command.run.empty()) options.trained = bench::trained_reads(command.run);
   return options;
 }
@@ -60,7 +65,9 @@ int run_bench(int argc, char** argv) {
   app.add_option("--threads", command.threads, "CPU threads; 0: all cores, or what a model's configuration says")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--dtype", command.dtype, "only cases of this dtype: float32 or bfloat16")
+  app.add_option("--config", command.config,
+                 "a comparison's YAML, whose dense and first memory variant take the place of the usual twins");
+  app.add_option("--dtype", command.dtype, "only cases of this dtype, and models computing in it: float32 or bfloat16")
       ->check(CLI::IsMember({"float32", "bfloat16"}));
   app.add_option("--run", command.run,
                  "output folder of a trained memory model: slots as it reads them, besides drawn ones");
