@@ -144,7 +144,7 @@ std::vector<Shape> large_shapes(const CaseOptions& options) {
   return all;
 }
 
-std::vector<Case> cases(const char* name, const CaseOptions& options,
+std::vector<Case> cases(const char* name, const CaseOptions& options, const std::vector<std::string>& against,
                         Workload (*make)(const Shape&, const TrainedReads&)) {
   std::vector<Shape> shapes = large_shapes(options);
   const Shape quickstart{.heads = 4,
@@ -170,6 +170,7 @@ std::vector<Case> cases(const char* name, const CaseOptions& options,
                     {"row_bytes", shape.row_bytes()}},
                    shape.distribution,
                    shape.dtype == at::kFloat ? "float32" : "bfloat16",
+                   against,
                    [=, reads = options.trained] { return make(shape, reads); }});
   }
   return all;
@@ -177,9 +178,11 @@ std::vector<Case> cases(const char* name, const CaseOptions& options,
 
 }  // namespace
 
-std::vector<Case> bag_forward_cases(const CaseOptions& options) { return cases("bag_forward", options, forward); }
+std::vector<Case> bag_forward_cases(const CaseOptions& options) {
+  return cases("bag_forward", options, {"torch", "torch_gather", "gather_limit", "copy_limit"}, forward);
+}
 std::vector<Case> bag_weight_gradient_cases(const CaseOptions& options) {
-  return cases("bag_weight_gradient", options, weight_gradient);
+  return cases("bag_weight_gradient", options, {"torch", "gather_limit"}, weight_gradient);
 }
 
 }  // namespace memlayers::bench

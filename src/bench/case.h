@@ -31,6 +31,7 @@ struct Case {
   nlohmann::ordered_json shape;  // letters of docs/notation.md
   std::string distribution;      // of the slots: uniform, zipf 1.05, trained; of queries: normal; of tokens: zipf 1.05
   std::string dtype;
+  std::vector<std::string> against;  // names of the workload's rivals, in order
   std::function<Workload()> make;
   int threads = 0;  // 0: as many as were asked for
 };

@@ -18,10 +18,10 @@ struct Twins {
 
 struct CaseOptions {
   bool quick = false;  // few cases, small ones: to see that everything runs
-  std::string
-      dtype;  // only cases of this dtype, and models computing in it; empty: all, and as their configurations say
-  TrainedReads trained;
-  std::vector<Twins> twins;  // of train_step, decode and train_memory
+  /// Only cases of this dtype, and models computing in it. Empty: all cases, and models as they are configured.
+  std::string dtype = {};
+  TrainedReads trained = {};
+  std::vector<Twins> twins = {};  // of train_step, decode and train_memory
 };
 
 struct Benchmark {

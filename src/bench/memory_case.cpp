@@ -109,7 +109,12 @@ std::vector<Case> train_memory_cases(const CaseOptions& options) {
       nlohmann::ordered_json shape = shape_of(twins.name, config);
       shape["B"] = config.data.batch_size;
       shape["T"] = config.data.seq_len;
-      all.push_back({"train_memory", shape, kZipf, dtype_name(config), [=] { return train_memory(config); },
+      all.push_back({"train_memory",
+                     shape,
+                     kZipf,
+                     dtype_name(config),
+                     {},
+                     [=] { return train_memory(config); },
                      int(config.threads)});
     }
   }

@@ -58,8 +58,13 @@ std::vector<Case> train_step_cases(const CaseOptions& options) {
     shape["B"] = memory.data.batch_size;
     shape["T"] = memory.data.seq_len;
     const int profiled_steps = options.quick ? 1 : 5;
-    all.push_back({"train_step", shape, kZipf, dtype_name(memory),
-                   [=] { return train_step(dense, memory, profiled_steps); }, int(memory.threads)});
+    all.push_back({"train_step",
+                   shape,
+                   kZipf,
+                   dtype_name(memory),
+                   {"dense_twin"},
+                   [=] { return train_step(dense, memory, profiled_steps); },
+                   int(memory.threads)});
   }
   return all;
 }
@@ -74,8 +79,13 @@ std::vector<Case> decode_cases(const CaseOptions& options) {
       shape["B"] = batch;
       shape["prompt"] = prompt;
       shape["new_tokens"] = new_tokens;
-      all.push_back({"decode", shape, kZipf, dtype_name(memory),
-                     [=] { return decode(dense, memory, batch, prompt, new_tokens); }, int(memory.threads)});
+      all.push_back({"decode",
+                     shape,
+                     kZipf,
+                     dtype_name(memory),
+                     {"dense_twin"},
+                     [=] { return decode(dense, memory, batch, prompt, new_tokens); },
+                     int(memory.threads)});
     }
   }
   return all;

@@ -25,6 +25,7 @@ class Runner {
     at::set_num_threads(threads);
     show(each, "making it ready");
     const Workload work = each.make();
+    assert(work.rivals.size() == each.against.size());
     Result result{each.name, each.shape, each.distribution, each.dtype, "", {}, threads, work.tokens, work.bytes, {}};
     std::vector<Result> results;
     for (const Rival& rival : work.rivals) {

@@ -75,7 +75,7 @@ Workload backward(const Shape& shape) {
 std::vector<Case> cases(const char* name, bool quick, Workload (*make)(const Shape&)) {
   std::vector<Case> all;
   for (const Shape& shape : shapes(quick)) {
-    all.push_back({name, json_of(shape), "normal", "float32", [=] { return make(shape); }});
+    all.push_back({name, json_of(shape), "normal", "float32", {"torch"}, [=] { return make(shape); }});
   }
   return all;
 }

@@ -26,7 +26,8 @@ TrainedReads trained_reads(const std::filesystem::path& run) {
   const at::NoGradGuard no_grad;
   for (int64_t tokens = 0; tokens < kTokens; tokens += config.data.batch_size * config.data.seq_len) {
     std::vector<int32_t> ids = loader.next();
-    const at::Tensor batch = at::from_blob(ids.data(), {config.data.batch_size, -1}, at::kInt).to(at::kLong);
+    const at::Tensor batch =
+        at::from_blob(ids.data(), {config.data.batch_size, config.data.seq_len + 1}, at::kInt).to(at::kLong);
     model->hidden(batch.narrow(1, 0, config.data.seq_len));
   }
   table.after_read = nullptr;

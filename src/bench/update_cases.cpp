@@ -159,7 +159,11 @@ void add_torch_cases(const CaseOptions& options, std::vector<Case>& all) {
     if (!fits(shape, 4)) continue;  // weight, two moments, torch's dense gradient
     nlohmann::ordered_json described = json_of(shape);
     described["steps_between"] = shape.sets * shape.step_size;
-    all.push_back({"bag_backward_update", described, shape.distribution, "float32",
+    all.push_back({"bag_backward_update",
+                   described,
+                   shape.distribution,
+                   "float32",
+                   {shape.kind == RowOptimizer::kExact ? "torch" : "torch_sparse"},
                    [=, trained = options.trained] { return against_torch(shape, trained); }});
   }
 }
@@ -192,8 +196,9 @@ void add_scaling_cases(const CaseOptions& options, std::vector<Case>& all) {
         described["steps_between"] = shape.sets * shape.step_size;
         described["against_S"] = smallest_slots;
         described["against_steps_between"] = smallest.sets * smallest.step_size;
-        all.push_back(
-            {"bag_backward_update", described, kUniform, "float32", [=] { return against_smaller(shape, smallest); }});
+        all.push_back({"bag_backward_update", described, kUniform, "float32", {"small_table"}, [=] {
+                         return against_smaller(shape, smallest);
+                       }});
       }
     }
   }
