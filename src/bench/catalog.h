@@ -1,6 +1,7 @@
 // Every benchmark by name, and the cases it consists of: shapes of the paper's models and of the quickstart.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ namespace memlayers::bench {
 struct Twins {
   std::string name;
   training::TrainConfig dense, memory;
+  /// Where `memory` was trained: it goes on from there, and both read its data. Empty: both are new, and read drawn tokens.
+  std::filesystem::path run = {};
 };
 
 struct CaseOptions {

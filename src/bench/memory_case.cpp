@@ -79,7 +79,7 @@ Workload train_memory(const training::TrainConfig& config) {
   std::shared_ptr<TwinTraining> training;
   {
     const Watch watch(kWatched, bytes);
-    training = std::make_shared<TwinTraining>(config);
+    training = std::make_shared<TwinTraining>(config, drawn_batches(config));
     training->step();
     bytes->forget_peak();  // of making the model, which is not what is asked
   }

@@ -13,12 +13,18 @@ namespace {
 
 constexpr int64_t kTokens = 16'384;
 
+training::TrainConfig config_of(const std::filesystem::path& run) {
+  auto config = base::load_config<training::TrainConfig>(run / "config.yaml");
+  base::check(!config.model.memory.layers.empty(), run.string(),
+              ": its model has no memory layers, so it reads no slots");
+  return config;
+}
+
 }  // namespace
 
 TrainedReads trained_reads(const std::filesystem::path& run) {
-  const auto config = base::load_config<training::TrainConfig>(run / "config.yaml");
+  const training::TrainConfig config = config_of(run);
   const auto model = model::load_model(training::newest_checkpoint(run));
-  base::check(!model->tables().empty(), run.string(), ": its model has no memory layers, so it reads no slots");
   data::Loader loader(config.data, "train");
   std::vector<at::Tensor> reads;
   layers::MemoryTable& table = *model->tables()[0].table;
@@ -33,6 +39,13 @@ TrainedReads trained_reads(const std::filesystem::path& run) {
   table.after_read = nullptr;
   const layers::MemoryConfig& memory = model->config().memory;
   return {at::cat(reads), table.weight.size(0), memory.heads, memory.top_k, table.weight.size(1)};
+}
+
+Twins twins_of_run(const std::filesystem::path& run) {
+  const training::TrainConfig memory = config_of(run);
+  training::TrainConfig dense = memory;
+  dense.model.memory.layers.clear();
+  return {"run", dense, memory, run};
 }
 
 }  // namespace memlayers::bench

@@ -5,14 +5,18 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/error.h"
 #include "bench/draws.h"
 #include "bench/op_times.h"
+#include "data/loader.h"
+#include "model/checkpoint.h"
+#include "training/run_checkpoint.h"
 #include "training/training_run.h"
 
 namespace memlayers::bench {
 namespace {
 
-constexpr int64_t kBatches = 8;
+constexpr int64_t kBatches = 64;
 constexpr int64_t kMostSteps = 20'000;
 constexpr size_t kOpsNamed = 16;
 
@@ -29,6 +33,8 @@ class Lap {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
+}  // namespace
+
 Rotation<at::Tensor> drawn_batches(const training::TrainConfig& config) {
   const ZipfDraws zipf(config.model.vocab_size, config.seed);
   std::vector<at::Tensor> batches;
@@ -38,11 +44,20 @@ Rotation<at::Tensor> drawn_batches(const training::TrainConfig& config) {
   return Rotation<at::Tensor>(std::move(batches));
 }
 
-}  // namespace
+Rotation<at::Tensor> read_batches(const training::TrainConfig& config) {
+  data::Loader loader(config.data, "train");
+  std::vector<at::Tensor> batches;
+  for (int64_t i = 0; i < kBatches; ++i) {
+    std::vector<int32_t> ids = loader.next();
+    batches.push_back(
+        at::from_blob(ids.data(), {config.data.batch_size, config.data.seq_len + 1}, at::kInt).to(at::kLong));
+  }
+  return Rotation<at::Tensor>(std::move(batches));
+}
 
 training::TrainConfig benchable(training::TrainConfig config, const std::string& dtype) {
   if (config.model.vocab_size == 0) config.model.vocab_size = kDrawnVocabulary;
-  config.steps = std::max(config.steps, kMostSteps);
+  config.steps += kMostSteps;
   if (dtype == "float32") config.dtype = training::ComputeDtype::kFloat32;
   if (dtype == "bfloat16") config.dtype = training::ComputeDtype::kBFloat16;
   base::override_config(config, {});
@@ -72,18 +87,35 @@ model::Transformer model_of(const training::TrainConfig& config) {
   return model;
 }
 
-TwinTraining::TwinTraining(const training::TrainConfig& config)
+TwinTraining::TwinTraining(const training::TrainConfig& config, Rotation<at::Tensor> batches,
+                           const std::filesystem::path& run)
     : config_(config),
       model_(model_of(config)),
       optimizer_(model_, config.optimizer, config.steps, config.seed),
-      batches_(drawn_batches(config)) {
+      batches_(std::move(batches)) {
   model_.set_training(true);
   for (const auto& [name, table] : model_.tables()) usage_.emplace_back(table->weight.size(0));
+  if (!run.empty()) continue_run(run);
   for (size_t t = 0; t < usage_.size(); ++t) {
     model_.tables()[t].table->after_read = [usage = &usage_[t]](int64_t, const at::Tensor& slots, const at::Tensor&) {
       usage->count(slots);
     };
   }
+}
+
+// The tensors that training::TrainingRun saves, in its names.
+void TwinTraining::continue_run(const std::filesystem::path& run) {
+  const auto checkpoint = training::newest_good_checkpoint(run);
+  if (!checkpoint) throw base::IoError(run, "holds no checkpoint (RUN/checkpoints/step-XXXXXXXX)");
+  training::StateTensors state = optimizer_.state();
+  for (size_t t = 0; t < usage_.size(); ++t) {
+    for (const auto& [name, tensor] : usage_[t].state()) {
+      state.emplace_back("usage." + model_.tables()[t].name + "." + name, tensor);
+    }
+  }
+  model::load_weights(model_, checkpoint->folder);
+  training::read_state_tensors(checkpoint->folder / "training_state.safetensors", state);
+  optimizer_.continue_from(checkpoint->step);
 }
 
 void TwinTraining::step() {

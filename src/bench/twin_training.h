@@ -11,8 +11,8 @@
 
 namespace memlayers::bench {
 
-inline constexpr int64_t kDrawnVocabulary =
-    2048;  // where a configuration takes the data's: as large as the quickstart's
+/// Where a configuration takes the data's: as large as the quickstart's.
+inline constexpr int64_t kDrawnVocabulary = 2048;
 
 /// `config` with a vocabulary, enough steps for any benchmark, and, where `dtype` is not empty, that dtype.
 training::TrainConfig benchable(training::TrainConfig config, const std::string& dtype);
@@ -21,6 +21,10 @@ nlohmann::ordered_json shape_of(const std::string& name, const training::TrainCo
 /// New, in the configuration's dtype.
 model::Transformer model_of(const training::TrainConfig& config);
 std::string dtype_name(const training::TrainConfig& config);
+
+/// Batches [B, T + 1] of a configuration: of Zipf tokens, or the first ones of its own data.
+Rotation<at::Tensor> drawn_batches(const training::TrainConfig& config);
+Rotation<at::Tensor> read_batches(const training::TrainConfig& config);
 
 /// Seconds of one step.
 struct StepParts {
@@ -31,8 +35,10 @@ struct StepParts {
 
 class TwinTraining {
  public:
-  explicit TwinTraining(const training::TrainConfig& config);
-  /// One optimizer step on the next of a few batches of Zipf tokens; adds what its parts took to `parts`.
+  /// Goes on from the newest checkpoint of `run`, where one is named: weights, moments and row states. Throws IoError.
+  TwinTraining(const training::TrainConfig& config, Rotation<at::Tensor> batches,
+               const std::filesystem::path& run = {});
+  /// One optimizer step on the next batch; adds what its parts took to `parts`.
   void step();
   model::Transformer& model() { return model_; }
   int64_t tokens_of_step() const { return config_.data.batch_size * config_.data.seq_len; }
@@ -42,6 +48,8 @@ class TwinTraining {
   StepParts parts;
 
  private:
+  void continue_run(const std::filesystem::path& run);
+
   training::TrainConfig config_;
   model::Transformer model_;
   training::Optimizer optimizer_;

@@ -33,7 +33,9 @@ bench::CaseOptions case_options(const BenchCommand& command) {
     options.twins =
         command.config.empty() ? usual_twins(command.quick) : std::vector<bench::Twins>{twins_of(command.config)};
   }
-  if (!command.run.empty()) options.trained = bench::trained_reads(command.run);
+  if (command.run.empty()) return options;
+  options.trained = bench::trained_reads(command.run);
+  options.twins.push_back(bench::twins_of_run(command.run));
   return options;
 }
 
@@ -54,7 +56,7 @@ int run_bench(int argc, char** argv) {
       "is\n"
       "faster. Against torch: the same from torch's own operations; gather_limit, copy_limit: what this machine's "
       "memory can\n"
-      "do at most. Without a NAME every benchmark runs, which takes some minutes.",
+      "do at most. Without a NAME every benchmark runs, which takes a quarter of an hour on two cores.",
       "memlayers bench");
   BenchCommand command;
   app.add_option("NAME", command.names, "what to measure; --list names all");
@@ -70,7 +72,7 @@ int run_bench(int argc, char** argv) {
   app.add_option("--dtype", command.dtype, "only cases of this dtype, and models computing in it: float32 or bfloat16")
       ->check(CLI::IsMember({"float32", "bfloat16"}));
   app.add_option("--run", command.run,
-                 "output folder of a trained memory model: slots as it reads them, besides drawn ones");
+                 "output folder of a trained memory model: also with the slots that it reads, and with that model");
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
   if (command.list) {
     print_list();

@@ -79,7 +79,7 @@ TEST(Decode, IsComparedAtBatchesOfOneAndSixteen) {
 
 TEST(TwinTraining, LearnsTheDrawnTokens) {
   const training::TrainConfig config = benchable(tiny_twins().memory, "");
-  TwinTraining training(config);
+  TwinTraining training(config, drawn_batches(config));
   const at::Tensor batch = at::arange(66, at::kLong).remainder(50).view({2, 33});
   EXPECT_EQ(training.touched_rows(), 0);
   const double before = training.model().loss(batch).item<double>();

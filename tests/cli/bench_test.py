@@ -60,6 +60,15 @@ def test_models_are_those_of_the_comparison_that_is_named(twins):
     assert {"forward", "backward", "row_gradient_and_norms", "update", "ops"} == set(lines[0]["parts"])
 
 
+def test_a_trained_run_goes_on_beside_its_dense_twin(twins, trained):
+    lines = lines_of("train_step", "decode", "--config", twins, "--run", trained)
+    of_run = [line for line in lines if line["shape"]["model"] == "run"]
+    assert [(line["name"], line["distribution"]) for line in of_run] == [("train_step", "trained"), ("decode", "trained"),
+                                                                         ("decode", "trained")]
+    assert 0 < of_run[0]["touched_rows"] <= 256
+    assert (trained / "checkpoints" / "step-00000040").exists() and len(list((trained / "checkpoints").iterdir())) == 2
+
+
 def test_the_peak_memory_of_a_step_is_within_its_bound(twins):
     for line in lines_of("train_memory", "--config", twins):
         assert 0 < line["kept_bytes"] < line["peak_bytes"] <= line["limit_bytes"]
