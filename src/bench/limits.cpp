@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <atomic>
+#include <cassert>
 #include <chrono>
 
 #include "bench/limit_kernel.h"

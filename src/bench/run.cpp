@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <cassert>
 #include <optional>
 
 #include "base/error.h"
