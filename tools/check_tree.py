@@ -25,8 +25,10 @@ ALLOWED = {
     "training": {"base", "ops", "layers", "model", "data", "distributed"},
     "generation": {"base", "ops", "layers", "model"},
     "evaluation": {"base", "ops", "layers", "model", "data", "distributed", "training", "generation"},
+    "bench": {"base", "ops", "layers", "model", "data", "distributed", "training", "generation"},
     "serving": {"base", "ops", "layers", "model", "data", "generation"},
-    "cli": {"base", "ops", "layers", "model", "data", "distributed", "training", "generation", "evaluation", "serving"},
+    "cli": {"base", "ops", "layers", "model", "data", "distributed", "training", "generation", "evaluation", "bench",
+            "serving"},
 }
 TORCH_FREE_FLOORS = {"base", "data"}
 TORCH_HEADER = re.compile(r"^(ATen|c10|torch|caffe2)/")

@@ -35,6 +35,7 @@ constexpr Command kCommands[] = {
     {"compare", run_compare, true, "train several configurations on the same data, ask all, write report.html"},
     {"report", run_report, false, "write report.html again from a comparison's results.json"},
     {"plan", run_plan, false, "parameters, FLOPs and bytes of a configuration, without allocating them"},
+    {"bench", run_bench, true, "time the parts against torch, a dense model and the machine's limits"},
 };
 
 void print_usage(std::ostream& out) {

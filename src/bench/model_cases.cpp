@@ -1,0 +1,115 @@
+// Whole models: a Memory+ model and its dense twin take training steps, and decode, in turns.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "bench/catalog.h"
+#include "bench/draws.h"
+#include "bench/twin_training.h"
+#include "generation/engine.h"
+#include "model/checkpoint.h"
+#include "training/trainer.h"
+
+namespace memlayers::bench {
+namespace {
+
+using Prompts = std::vector<std::vector<int64_t>>;
+
+Twins benchable_twins(const Twins& twins, const std::string& dtype) {
+  return {twins.name, benchable(twins.dense, dtype), benchable(twins.memory, dtype), twins.run};
+}
+
+const char* distribution_of(const Twins& twins) { return twins.run.empty() ? kZipf : kTrained; }
+
+Workload train_step(const Twins& twins, int profiled_steps) {
+  const auto batches = twins.run.empty() ? drawn_batches(twins.memory) : read_batches(twins.memory);
+  const auto ours = std::make_shared<TwinTraining>(twins.memory, batches, twins.run);
+  const auto theirs = std::make_shared<TwinTraining>(twins.dense, batches);
+  Workload work;
+  work.tokens = ours->tokens_of_step();
+  work.ours = [=] { ours->step(); };
+  work.rivals.push_back({"dense_twin", [=] { theirs->step(); }});
+  work.more = [=] {
+    return nlohmann::ordered_json{{"parts", profile_steps(*ours, profiled_steps)},
+                                  {"against_parts", profile_steps(*theirs, profiled_steps)},
+                                  {"touched_rows", ours->touched_rows()}};
+  };
+  return work;
+}
+
+std::function<void()> decoder(const training::TrainConfig& config, const std::filesystem::path& run,
+                              const Prompts& prompts, int64_t new_tokens) {
+  const auto model = std::make_shared<model::Transformer>(model_of(config));
+  if (!run.empty()) model::load_weights(*model, training::newest_checkpoint(run));
+  generation::SamplingOptions options;
+  options.max_new_tokens = new_tokens;
+  return [=] { generation::Engine(*model).generate(prompts, options); };
+}
+
+Prompts prompts_of(const Twins& twins, int64_t batch, int64_t length) {
+  auto batches = twins.run.empty() ? drawn_batches(twins.memory) : read_batches(twins.memory);
+  Prompts prompts;
+  while (int64_t(prompts.size()) < batch) {
+    const at::Tensor rows = batches.next().narrow(1, 0, length).contiguous();
+    for (int64_t row = 0; row < rows.size(0) && int64_t(prompts.size()) < batch; ++row) {
+      const int64_t* ids = rows.const_data_ptr<int64_t>() + row * length;
+      prompts.emplace_back(ids, ids + length);
+    }
+  }
+  return prompts;
+}
+
+Workload decode(const Twins& twins, int64_t batch, int64_t prompt, int64_t new_tokens) {
+  const Prompts prompts = prompts_of(twins, batch, prompt);
+  Workload work;
+  work.tokens = batch * new_tokens;
+  work.ours = decoder(twins.memory, twins.run, prompts, new_tokens);
+  work.rivals.push_back({"dense_twin", decoder(twins.dense, {}, prompts, new_tokens)});
+  return work;
+}
+
+}  // namespace
+
+std::vector<Case> train_step_cases(const CaseOptions& options) {
+  const int profiled_steps = options.quick ? 1 : 5;
+  std::vector<Case> all;
+  for (const Twins& each : options.twins) {
+    const Twins twins = benchable_twins(each, options.dtype);
+    nlohmann::ordered_json shape = shape_of(twins.name, twins.memory);
+    shape["B"] = twins.memory.data.batch_size;
+    shape["T"] = twins.memory.data.seq_len;
+    all.push_back({"train_step",
+                   shape,
+                   distribution_of(twins),
+                   dtype_name(twins.memory),
+                   {"dense_twin"},
+                   [=] { return train_step(twins, profiled_steps); },
+                   int(twins.memory.threads)});
+  }
+  return all;
+}
+
+std::vector<Case> decode_cases(const CaseOptions& options) {
+  std::vector<Case> all;
+  for (const Twins& each : options.twins) {
+    const Twins twins = benchable_twins(each, options.dtype);
+    const int64_t prompt = std::min<int64_t>(16, twins.memory.data.seq_len);
+    const int64_t room = twins.memory.model.max_position_embeddings - prompt;
+    const int64_t new_tokens = std::min<int64_t>(options.quick ? 8 : 64, room);
+    for (const int64_t batch : {1, 16}) {
+      nlohmann::ordered_json shape = shape_of(twins.name, twins.memory);
+      shape["B"] = batch;
+      shape["prompt"] = prompt;
+      shape["new_tokens"] = new_tokens;
+      all.push_back({"decode",
+                     shape,
+                     distribution_of(twins),
+                     dtype_name(twins.memory),
+                     {"dense_twin"},
+                     [=] { return decode(twins, batch, prompt, new_tokens); },
+                     int(twins.memory.threads)});
+    }
+  }
+  return all;
+}
+
+}  // namespace memlayers::bench

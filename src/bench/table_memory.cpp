@@ -1,0 +1,36 @@
+#include "bench/table_memory.h"
+
+#include <ATen/ATen.h>
+
+#include <fstream>
+#include <limits>
+#include <string>
+
+namespace memlayers::bench {
+namespace {
+
+at::Tensor memory;  // int16
+
+}  // namespace
+
+int64_t available_bytes() {
+  std::ifstream meminfo("/proc/meminfo");
+  for (std::string line; std::getline(meminfo, line);) {
+    if (line.starts_with("MemAvailable:")) return std::stoll(line.substr(line.find_first_of("0123456789"))) * 1024;
+  }
+  return std::numeric_limits<int64_t>::max();
+}
+
+at::Tensor reading_table(int64_t rows, int64_t value_dim, at::ScalarType dtype) {
+  const int64_t halves = rows * value_dim * int64_t(at::elementSize(dtype)) / 2;
+  if (!memory.defined() || memory.numel() < halves) {
+    memory.reset();
+    // 0.5 as bfloat16, and two of them a float32 near 0.5: no row is of subnormal numbers, which are slow.
+    memory = at::full({halves}, 0x3F00, at::kShort);
+  }
+  return memory.narrow(0, 0, halves).view(dtype).view({rows, value_dim});
+}
+
+void release_reading_table() { memory.reset(); }
+
+}  // namespace memlayers::bench

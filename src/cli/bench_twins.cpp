@@ -1,0 +1,48 @@
+#include "cli/bench_twins.h"
+
+#include "base/error.h"
+#include "evaluation/compare_config.h"
+
+namespace memlayers::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// configs/quickstart/compare.yaml -> quickstart, configs/bench/30m.yaml -> 30m
+std::string name_of(const fs::path& comparison) {
+  const std::string stem = comparison.stem().string(), folder = comparison.parent_path().filename().string();
+  return stem == "compare" && !folder.empty() ? folder : stem;
+}
+
+fs::path find_config(const fs::path& relative) {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  for (const fs::path& root : {fs::path(), program.parent_path() / ".." / ".."}) {
+    if (fs::exists(root / relative)) return root / relative;
+  }
+  throw base::UsageError(base::concat(relative.string(),
+                                      ": not found; call bench from the folder of the checkout, or name "
+                                      "a comparison's file with --config"));
+}
+
+}  // namespace
+
+bench::Twins twins_of(const fs::path& comparison) {
+  const evaluation::ComparePlan plan = evaluation::load_compare_plan(comparison);
+  const training::TrainConfig *dense = nullptr, *memory = nullptr;
+  for (const training::TrainConfig& run : plan.runs) {
+    const training::TrainConfig*& found = run.model.memory.layers.empty() ? dense : memory;
+    if (found == nullptr) found = &run;
+  }
+  base::check(dense != nullptr && memory != nullptr, comparison.string(),
+              ": expected a variant without memory layers and one with");
+  return {name_of(comparison), *dense, *memory};
+}
+
+std::vector<bench::Twins> usual_twins(bool quick) {
+  std::vector<bench::Twins> all = {twins_of(find_config("configs/quickstart/compare.yaml"))};
+  if (!quick) all.push_back(twins_of(find_config("configs/bench/30m.yaml")));
+  return all;
+}
+
+}  // namespace memlayers::cli

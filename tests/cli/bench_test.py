@@ -1,0 +1,120 @@
+"""bench: its list, its lines, and what it refuses. The numbers themselves are not judged here."""
+
+import json
+import math
+import signal
+import subprocess
+
+import pytest
+
+from program import PROGRAM, refuse, succeed
+
+NAMES = ["selection", "selection_backward", "bag_forward", "bag_weight_gradient", "bag_backward_update", "train_step", "decode",
+         "train_memory"]
+FIELDS = ["name", "shape", "distribution", "dtype", "threads", "seconds", "against", "against_seconds", "ratio", "runs", "spread"]
+
+
+def lines_of(*arguments, **options):
+    out = succeed("bench", *arguments, "--quick", "--json", **options).out
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_the_list_names_every_benchmark():
+    result = succeed("bench", "--list")
+    assert [line.split()[0] for line in result.out.splitlines()] == NAMES
+    assert result.err == ""
+
+
+def test_selection_prints_a_line_a_case_with_finite_positive_numbers():
+    lines = lines_of("selection")
+    assert len(lines) >= 2
+    for line in lines:
+        assert list(line)[:len(FIELDS)] == FIELDS
+        assert line["name"] == "selection" and line["against"] == "torch" and line["dtype"] == "float32"
+        assert line["shape"]["n"] >= line["shape"]["k"] > 0
+        for key in ["seconds", "against_seconds", "ratio", "runs"]:
+            assert math.isfinite(line[key]) and line[key] > 0, line
+
+
+def test_bags_are_compared_with_torch_and_with_the_machine(trained):
+    lines = lines_of("bag_forward", "--dtype", "float32", "--run", trained, timeout=300)
+    assert {line["against"] for line in lines} == {"torch", "torch_gather", "gather_limit", "copy_limit"}
+    assert {line["distribution"] for line in lines} == {"uniform", "trained"}
+    assert all(line["ratio"] > 0 and line["bytes_per_second"] > 0 for line in lines)
+    assert {line["shape"]["S"] for line in lines if line["distribution"] == "trained"} == {256}
+
+
+@pytest.fixture(scope="module")
+def twins(world):
+    """A comparison's file with a tiny dense model and its memory twin."""
+    from compare_test import compare_config
+    return compare_config(world, "bench_twins")[0]
+
+
+def test_models_are_those_of_the_comparison_that_is_named(twins):
+    lines = lines_of("decode", "train_step", "--config", twins)
+    assert [(line["name"], line["shape"]["B"]) for line in lines] == [("train_step", 4), ("decode", 1), ("decode", 16)]
+    for line in lines:
+        assert line["against"] == "dense_twin" and line["shape"]["model"] == "bench_twins" and line["shape"]["d"] == 32
+        assert line["tokens_per_second"] > 0 and line["against_tokens_per_second"] > 0
+    assert {"forward", "backward", "row_gradient_and_norms", "update", "ops"} == set(lines[0]["parts"])
+
+
+def test_a_trained_run_goes_on_beside_its_dense_twin(twins, trained):
+    lines = lines_of("train_step", "decode", "--config", twins, "--run", trained)
+    of_run = [line for line in lines if line["shape"]["model"] == "run"]
+    assert [(line["name"], line["distribution"]) for line in of_run] == [("train_step", "trained"), ("decode", "trained"),
+                                                                         ("decode", "trained")]
+    assert 0 < of_run[0]["touched_rows"] <= 256
+    assert (trained / "checkpoints" / "step-00000040").exists() and len(list((trained / "checkpoints").iterdir())) == 2
+
+
+def test_the_peak_memory_of_a_step_is_within_its_bound(twins):
+    for line in lines_of("train_memory", "--config", twins):
+        assert 0 < line["kept_bytes"] < line["peak_bytes"] <= line["limit_bytes"]
+        assert line["against"] is None and line["ratio"] is None
+
+
+def test_without_json_it_prints_a_table():
+    out = succeed("bench", "selection", "--quick").out
+    heading, *rows = out.splitlines()
+    assert heading.split()[:2] == ["name", "shape"] and len(rows) >= 2
+    assert all(row.startswith("selection ") for row in rows)
+
+
+@pytest.mark.parametrize("arguments,words", [
+    (["selektion"], ["'selektion'", "'selection'"]),
+    (["selection", "bag_fwd_x"], ["bag_fwd_x", "--list"]),
+    (["selection", "--dtype", "bfloat16"], ["bfloat16"]),
+    (["selection", "--dtype", "int3"], ["int3"]),
+    (["selection", "--threads", "-1"], ["threads"]),
+])
+def test_what_it_cannot_measure_is_refused(arguments, words):
+    said = refuse(2, "bench", "--quick", *arguments)
+    for word in words:
+        assert word in said, said
+
+
+def test_models_must_come_as_a_comparison_of_dense_and_memory(world, twins):
+    assert "nowhere.yaml" in refuse(1, "bench", "decode", "--quick", "--config", world.folder / "nowhere.yaml")
+    one = world.write("one_variant.yaml", twins.read_text().replace('["model.memory.layers=[]"]', "[]"))
+    assert "without memory layers" in refuse(2, "bench", "decode", "--quick", "--config", one)
+
+
+def test_a_run_without_memory_is_refused(world, twins):
+    run = world.train("dense_run", 2, "model.memory.layers=[]")
+    assert "no memory layers" in refuse(2, "bench", "bag_forward", "--quick", "--run", run)
+
+
+def test_an_interruption_keeps_what_was_measured():
+    process = subprocess.Popen([PROGRAM, "bench", "selection", "bag_forward", "--json"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    try:
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0 and "interrupted" in err, err
+    lines = [json.loads(line) for line in (first + rest).splitlines()]
+    assert 1 <= len(lines) < 11 and all(line["ratio"] > 0 for line in lines)
