@@ -6,6 +6,8 @@
 #include <limits>
 #include <string>
 
+#include "ops/memory_bag/memory_bag.h"
+
 namespace memlayers::bench {
 namespace {
 
@@ -26,7 +28,7 @@ at::Tensor reading_table(int64_t rows, int64_t value_dim, at::ScalarType dtype) 
   if (!memory.defined() || memory.numel() < halves) {
     memory.reset();
     // 0.5 as bfloat16, and two of them a float32 near 0.5: no row is of subnormal numbers, which are slow.
-    memory = at::full({halves}, 0x3F00, at::kShort);
+    memory = ops::allocate_rows(1, halves, at::kShort).view({halves}).fill_(0x3F00);
   }
   return memory.narrow(0, 0, halves).view(dtype).view({rows, value_dim});
 }

@@ -39,7 +39,7 @@ struct Trained {
   int64_t step = 0;
 
   Trained(const Shape& shape) {
-    table.weight = at::full({shape.slots, shape.value_dim}, 0.5, at::kFloat);
+    table.weight = ops::allocate_rows(shape.slots, shape.value_dim, at::kFloat).fill_(0.5);
     state = ops::make_row_state(table.weight, shape.kind);
     table.exp_avg = state.exp_avg;
     table.exp_avg_sq = state.exp_avg_sq;
@@ -67,8 +67,8 @@ std::function<void()> our_update(const Shape& shape, std::shared_ptr<Trained> tr
   auto update = [=]() mutable {
     const at::NoGradGuard no_grad;
     trained->next_step(shape.step_size);
-    const ops::RowGradient gradient = ops::gather_row_gradient({records.next()}, shape.value_dim);
-    ops::row_update(trained->table.weight, trained->state, gradient, trained->step, trained->rates, options);
+    const ops::TouchedRows touched = ops::sort_records({records.next()}, shape.value_dim);
+    ops::row_update(trained->table.weight, trained->state, touched, trained->step, trained->rates, options);
   };
   // Every set once, so that rows have moments and a step they were last seen at.
   for (size_t i = 0; i < records.size(); ++i) update();

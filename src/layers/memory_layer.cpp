@@ -1,6 +1,7 @@
 #include "layers/memory_layer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "layers/peer_score.h"
 #include "ops/memory_bag/memory_bag.h"
@@ -97,10 +98,27 @@ at::Tensor MemoryLayer::query(const at::Tensor& x, const ForwardContext& context
   return query.view({-1, config_.heads, config_.key_dim});
 }
 
+at::Tensor MemoryLayer::keys(at::ScalarType dtype) const {
+  const at::Tensor keys = sub_keys_.to(dtype);
+  return config_.qk_norm ? rms_normalize(keys, key_norm_.unsqueeze(1), eps_) : keys;
+}
+
+const ops::PackedSubKeys& MemoryLayer::packed_keys(at::ScalarType dtype) const {
+  const auto version = [](const at::Tensor& tensor) { return tensor.defined() ? tensor._version() : 0; };
+  const PackedFrom from{sub_keys_.const_data_ptr(), version(sub_keys_), version(key_norm_), dtype};
+  if (!packed_.panels.defined() || from != packed_from_) {
+    packed_ = ops::pack_sub_keys(keys(dtype));
+    packed_from_ = from;
+  }
+  return packed_;
+}
+
 MemoryLayer::Bag MemoryLayer::choose(const at::Tensor& x, const ForwardContext& context) const {
-  at::Tensor keys = sub_keys_.to(score_dtype(x));
-  if (config_.qk_norm) keys = rms_normalize(keys, key_norm_.unsqueeze(1), eps_);
-  const ops::TopK best = ops::product_key_topk(query(x, context), keys, config_.top_k);
+  const at::Tensor queries = query(x, context);
+  if (context.training) packed_ = {};  // the sub-keys are about to change
+  const bool packed = context.cache != nullptr && !at::GradMode::is_enabled();
+  const ops::TopK best = packed ? ops::product_key_topk(queries, packed_keys(score_dtype(x)), config_.top_k)
+                                : ops::product_key_topk(queries, keys(score_dtype(x)), config_.top_k);
   const int64_t reads = config_.heads * config_.top_k;
   return {best.slots.view({-1, reads}), at::softmax(best.scores, -1).view({-1, reads})};
 }

@@ -9,6 +9,7 @@
 #include "layers/linear.h"
 #include "layers/memory_config.h"
 #include "layers/memory_table.h"
+#include "ops/product_key_topk/product_key_topk.h"
 
 namespace memlayers::layers {
 
@@ -37,6 +38,16 @@ class MemoryLayer {
   void collect(const std::string& name, ParameterList& parameters, ParameterList& buffers);
 
  private:
+  /// What packed sub-keys were made of; other contents are another version.
+  struct PackedFrom {
+    const void* sub_keys = nullptr;
+    int64_t sub_keys_version = 0, norm_version = 0;
+    at::ScalarType dtype = at::kFloat;
+    bool operator==(const PackedFrom&) const = default;
+  };
+
+  at::Tensor keys(at::ScalarType dtype) const;
+  const ops::PackedSubKeys& packed_keys(at::ScalarType dtype) const;
   at::Tensor query(const at::Tensor& x, const ForwardContext& context) const;
   at::Tensor read(const at::Tensor& x, const Bag& bag, const ForwardContext& context) const;
   at::Tensor batch_normalize(const at::Tensor& query, bool training) const;
@@ -52,6 +63,8 @@ class MemoryLayer {
   at::Tensor batch_weight_, batch_bias_;           // [H*K]
   mutable at::Tensor running_mean_, running_var_;  // [H*K]; updated by training passes
   std::optional<Linear> gate_proj_, out_proj_, scalar_gate_;
+  mutable ops::PackedSubKeys packed_;  // for decoding: kept from token to token
+  mutable PackedFrom packed_from_;
 };
 
 }  // namespace memlayers::layers

@@ -58,6 +58,17 @@ TEST(Engine, TheCacheGivesTheLogitsOfTheWholeSequence) {
   }
 }
 
+TEST(Engine, ChangedSubKeysAreSeenByTheNextGeneration) {
+  model::Transformer model = tiny_model();
+  const at::NoGradGuard no_grad;
+  const Ids prompt = {1, 5, 9};
+  Engine(model).generate({prompt}, tokens(6));  // leaves packed sub-keys behind
+  for (const layers::Parameter& parameter : model.parameters()) {
+    if (parameter.name.ends_with(".sub_keys")) parameter.tensor->mul_(-3);
+  }
+  EXPECT_EQ(Engine(model).generate({prompt}, tokens(6))[0], greedy_by_hand(model, prompt, 6));
+}
+
 TEST(Engine, SamplingIsReproducibleAndChangesWithTheSeed) {
   model::Transformer model = tiny_model();
   const std::vector<Ids> prompts(6, Ids{1, 5});

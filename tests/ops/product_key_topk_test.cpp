@@ -114,6 +114,19 @@ TEST(ProductKeyTopK, EqualsTheDefinitionAcrossBlocksOfTokensAndPanels) {
   }
 }
 
+TEST(ProductKeyTopK, PackedSubKeysGiveTheSameBits) {
+  for (auto dtype : {at::kFloat, at::kDouble}) {
+    const auto [query, keys] = random_inputs(4, 9, 3, 10, 40);
+    const PackedSubKeys packed = pack_sub_keys(keys.to(dtype));
+    EXPECT_TRUE(
+        same(product_key_topk(query.to(dtype), packed, 16), product_key_topk(query.to(dtype), keys.to(dtype), 16)));
+  }
+  const auto [query, keys] = random_inputs(4, 9, 3, 10, 40);
+  EXPECT_THROW(product_key_topk(query.to(at::kDouble), pack_sub_keys(keys), 4), base::UsageError);
+  EXPECT_THROW(product_key_topk(query.narrow(1, 0, 2), pack_sub_keys(keys), 4), base::UsageError);
+  EXPECT_THROW(product_key_topk(query, pack_sub_keys(keys), 1601), base::UsageError);
+}
+
 TEST(ProductKeyTopK, ReturnsEverySlotWhereKIsAllOfThem) {
   for (int64_t n : {1, 2, 5, 20}) {
     const auto [query, keys] = random_inputs(7, 3, 2, 8, n);

@@ -76,9 +76,8 @@ at::Tensor pack_panels(const TopKShape& shape, const at::Tensor& sub_keys) {
 }
 
 template <class T>
-void run_forward(const TopKShape& shape, const at::Tensor& query, const at::Tensor& sub_keys, const at::Tensor& scores,
+void run_forward(const TopKShape& shape, const at::Tensor& query, const at::Tensor& panels, const at::Tensor& scores,
                  const at::Tensor& slots) {
-  const at::Tensor panels = pack_panels<T>(shape, sub_keys);
   const T *query_data = query.const_data_ptr<T>(), *panel_data = panels.const_data_ptr<T>();
   T* score_data = scores.mutable_data_ptr<T>();
   int64_t* slot_data = slots.mutable_data_ptr<int64_t>();
@@ -91,19 +90,50 @@ void run_forward(const TopKShape& shape, const at::Tensor& query, const at::Tens
   });
 }
 
+at::Tensor pack(const TopKShape& shape, const at::Tensor& sub_keys, at::ScalarType dtype) {
+  const at::Tensor keys = sub_keys.to(dtype).contiguous();
+  return dtype == at::kDouble ? pack_panels<double>(shape, keys) : pack_panels<float>(shape, keys);
+}
+
+std::tuple<at::Tensor, at::Tensor> select(const TopKShape& shape, const at::Tensor& query, const at::Tensor& panels) {
+  const at::Tensor queries = query.to(panels.scalar_type()).contiguous();
+  const at::Tensor scores = at::empty({query.size(0), shape.heads, shape.k}, queries.options());
+  const at::Tensor slots = at::empty(scores.sizes(), scores.options().dtype(at::kLong));
+  if (panels.scalar_type() == at::kDouble) {
+    run_forward<double>(shape, queries, panels, scores, slots);
+  } else {
+    run_forward<float>(shape, queries, panels, scores, slots);
+  }
+  return {scores, slots};
+}
+
 std::tuple<at::Tensor, at::Tensor> forward_cpu(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) {
   check_inputs(query, sub_keys, k);
   const TopKShape shape = shape_of(sub_keys, k);
-  const auto dtype = score_dtype(query);
-  const at::Tensor queries = query.to(dtype).contiguous(), keys = sub_keys.to(dtype).contiguous();
-  const at::Tensor scores = at::empty({query.size(0), shape.heads, k}, queries.options());
-  const at::Tensor slots = at::empty(scores.sizes(), scores.options().dtype(at::kLong));
-  if (dtype == at::kDouble) {
-    run_forward<double>(shape, queries, keys, scores, slots);
-  } else {
-    run_forward<float>(shape, queries, keys, scores, slots);
-  }
-  return {scores, slots};
+  return select(shape, query, pack(shape, sub_keys, score_dtype(query)));
+}
+
+at::Tensor pack_cpu(const at::Tensor& sub_keys) {
+  base::check(sub_keys.dim() == 4 && sub_keys.size(1) == 2, "pack_sub_keys: sub_keys must be [H, 2, n, K/2], got ",
+              sub_keys.sizes());
+  return pack(shape_of(sub_keys, 1), sub_keys, score_dtype(sub_keys));
+}
+
+std::tuple<at::Tensor, at::Tensor> packed_forward_cpu(const at::Tensor& query, const at::Tensor& panels, int64_t heads,
+                                                      int64_t num_sub_keys, int64_t k) {
+  const char* op = "product_key_topk: ";
+  const TopKShape shape{.heads = heads, .num_sub_keys = num_sub_keys, .half_dim = panels.size(1), .k = k};
+  base::check(panels.dim() == 3 && panels.size(0) == heads * 2 * shape.num_panels() &&
+                  panels.size(2) == kKeysPerPanel && panels.is_contiguous(),
+              op, "packed sub-keys must come from pack_sub_keys, got ", panels.sizes(), " for ", heads, " heads of ",
+              num_sub_keys);
+  base::check(query.dim() == 3 && query.size(1) == heads && query.size(2) == 2 * shape.half_dim, op,
+              "query must be [N, ", heads, ", ", 2 * shape.half_dim, "], got ", query.sizes());
+  base::check(score_dtype(query) == panels.scalar_type(), op, "query of ", query.dtype(),
+              " does not go with packed sub-keys of ", panels.dtype());
+  base::check(k >= 1 && k <= num_sub_keys * num_sub_keys, op, "k must be in [1, n * n = ", num_sub_keys * num_sub_keys,
+              "], got ", k);
+  return select(shape, query, panels);
 }
 
 template <class T>
@@ -222,7 +252,27 @@ TopK product_key_topk(const at::Tensor& query, const at::Tensor& sub_keys, int64
   return {scores, slots};
 }
 
+PackedSubKeys pack_sub_keys(const at::Tensor& sub_keys) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("memlayers::pack_sub_keys", "")
+                             .typed<at::Tensor(const at::Tensor&)>();
+  return {op.call(sub_keys), sub_keys.size(0), sub_keys.size(2)};
+}
+
+TopK product_key_topk(const at::Tensor& query, const PackedSubKeys& sub_keys, int64_t k) {
+  using PackedSignature =
+      std::tuple<at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&, int64_t, int64_t, int64_t);
+  static const auto op =
+      c10::Dispatcher::singleton().findSchemaOrThrow("memlayers::product_key_topk_packed", "").typed<PackedSignature>();
+  auto [scores, slots] = op.call(query, sub_keys.panels, sub_keys.heads, sub_keys.num_sub_keys, k);
+  return {scores, slots};
+}
+
 TORCH_LIBRARY_FRAGMENT(memlayers, library) {
+  library.def("pack_sub_keys(Tensor sub_keys) -> Tensor");
+  library.def(
+      "product_key_topk_packed(Tensor query, Tensor panels, int heads, int num_sub_keys, int k) -> (Tensor scores, "
+      "Tensor slots)");
   library.def("product_key_topk(Tensor query, Tensor sub_keys, int k) -> (Tensor scores, Tensor slots)");
   library.def(
       "product_key_topk_backward(Tensor grad_scores, Tensor slots, Tensor query, Tensor sub_keys, bool wants_query, "
@@ -230,6 +280,8 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
 }
 TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("product_key_topk", forward_cpu);
+  library.impl("pack_sub_keys", pack_cpu);
+  library.impl("product_key_topk_packed", packed_forward_cpu);
   library.impl("product_key_topk_backward", backward_cpu);
 }
 TORCH_LIBRARY_IMPL(memlayers, Autograd, library) { library.impl("product_key_topk", forward_autograd); }
