@@ -8,13 +8,14 @@ if(MEMLAYERS_CCACHE)
       ${MEMLAYERS_CCACHE})
 endif()
 
-# -fPIC everywhere: libraries and programs then share one precompiled header.
-add_compile_options(-Wall -Wextra -Wshadow -fPIC)
+# -fPIC everywhere: libraries and programs then share one precompiled header. nvcc takes it for its host compiler only.
+add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-fPIC>"
+                    "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xcompiler -fPIC>")
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  add_compile_options(-Wno-restrict)  # false alarms on "literal" + string (GCC bug 105651, mended in 13)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)  # false alarms on "literal" + string (GCC bug 105651, mended in 13)
 endif()
 if(MEMLAYERS_WERROR)
-  add_compile_options(-Werror)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
 if(MEMLAYERS_SANITIZE)
   add_compile_options(-fsanitize=${MEMLAYERS_SANITIZE} -fno-omit-frame-pointer)

@@ -16,6 +16,7 @@ if(NOT _torch_home)
   endif()
 endif()
 set(_torch_lib "${_torch_home}/torch/lib")
+set(MEMLAYERS_TORCH_LIB "${_torch_lib}")
 if(NOT EXISTS "${_torch_lib}/libtorch_cpu.so")
   message(FATAL_ERROR "libtorch not found in ${_torch_home}: run tools/setup once, or set MEMLAYERS_TORCH_DIR to the "
                       "folder that holds torch/lib/libtorch_cpu.so (PyPI wheel torch 2.11.0)")
