@@ -7,22 +7,14 @@
 #include <torch/library.h>
 
 #include "ops/cuda/device_type.h"
+#include "ops/cuda/slot_check.h"
 #include "ops/memory_bag/memory_bag_checks.h"
 
 namespace memlayers::ops::MEMLAYERS_DEVICE {
 namespace {
 
-/// Waits for the device, so a graph that is being recorded goes without: what it reads has been checked before.
 void check_slots_inside(const at::Tensor& slots, int64_t num_slots, Stream stream) {
-  if (slots.numel() == 0 || is_recording()) return;
-  const at::Tensor found = at::empty({1}, slots.options());
-  find_slot_outside(slots.const_data_ptr<int64_t>(), slots.numel(), num_slots, found.mutable_data_ptr<int64_t>(),
-                    stream);
-  int64_t place = 0, slot = 0;
-  copy_to_host(&place, found.const_data_ptr(), sizeof(place), stream);
-  if (place == slots.numel()) return;
-  copy_to_host(&slot, slots.const_data_ptr<int64_t>() + place, sizeof(slot), stream);
-  throw_slot_outside(slot, num_slots);
+  if (const auto outside = slot_outside(slots, num_slots, stream)) throw_slot_outside(*outside, num_slots);
 }
 
 template <class Row, class T>

@@ -108,15 +108,6 @@ __global__ void __launch_bounds__(kThreads) weight_gradient(BagProblem<Row, T> b
   if (exists && first == 0) gradient[entry] = sum;
 }
 
-__global__ void find_outside(const int64_t* slots, int64_t count, int64_t num_slots, unsigned long long* found) {
-  const int64_t step = grid_blocks() * block_threads();
-  for (int64_t i = block_index() * block_threads() + thread_index(); i < count; i += step) {
-    if (uint64_t(slots[i]) >= uint64_t(num_slots)) atomicMin(found, static_cast<unsigned long long>(i));
-  }
-}
-
-__global__ void set_count(int64_t* target, int64_t value) { *target = value; }
-
 template <int pack, class Row, class T>
 void launch_forward(const BagProblem<Row, T>& bag, const T* weights, Row* output, int64_t tokens, Stream stream) {
   const int64_t pieces = divide_up(bag.value_dim, kWarp * kPacksPerLane * pack);
@@ -153,14 +144,6 @@ void bag_weight_gradient(const BagProblem<Row, T>& bag, const T* grad_output, T*
   } else {
     launch_weight_gradient<1>(bag, grad_output, gradient, tokens, stream);
   }
-}
-
-void find_slot_outside(const int64_t* slots, int64_t count, int64_t num_slots, int64_t* found, Stream stream) {
-  constexpr int64_t kMostBlocks = 1024;
-  launch(set_count, 1, 1, stream, found, count);
-  const int64_t blocks = divide_up(count, kThreads);
-  launch(find_outside, blocks < kMostBlocks ? blocks : kMostBlocks, kThreads, stream, slots, count, num_slots,
-         reinterpret_cast<unsigned long long*>(found));
 }
 
 #define MEMLAYERS_BAG(Row, T)                                                            \

@@ -17,7 +17,4 @@ template <class Row, class T>
 void bag_weight_gradient(const BagProblem<Row, T>& bag, const T* grad_output, T* weight_gradient, int64_t tokens,
                          Stream stream);
 
-/// *found = the place of the first slot of `count` that is outside [0, num_slots), or `count`.
-void find_slot_outside(const int64_t* slots, int64_t count, int64_t num_slots, int64_t* found, Stream stream);
-
 }  // namespace memlayers::ops::MEMLAYERS_DEVICE
