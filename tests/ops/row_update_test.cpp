@@ -185,6 +185,30 @@ TEST(RowUpdate, ExactEqualsDenseAdamWAfterThousandsOfSkippedSteps) {
   }
 }
 
+TEST(RowUpdate, FromRecordsEqualsGatheringAndUpdating) {
+  for (RowOptimizer kind : kKinds) {
+    for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+      for (int64_t dim : {5, 132}) {
+        at::manual_seed(16);
+        const at::Tensor start = (at::randn({30, dim}) * 0.1).to(dtype);
+        const RowUpdateOptions options{.kind = kind, .grad_scale = 0.3, .seed = 4};
+        Trained at_once(start, options), in_steps(start, options);
+        const std::vector<double> rates = schedule(12);
+        for (int64_t step = 1; step <= 12; step += 1 + step % 3) {
+          BagRecords records;
+          for (int64_t bag_size : {4, 0, 7}) {
+            const at::Tensor slots = (at::rand({9, bag_size}).square() * 30).to(at::kLong);
+            records.push_back({slots, at::randn({9, bag_size}), at::randn({9, dim})});
+          }
+          row_update_from_records(at_once.table, at_once.state, records, step, rates, options);
+          in_steps.update(gather_row_gradient(records, dim), step, rates);
+        }
+        EXPECT_TRUE(bit_equal(at_once.table, in_steps.table)) << int(kind) << " " << dtype << " D " << dim;
+      }
+    }
+  }
+}
+
 TEST(RowUpdate, CatchingUpInPartsEqualsCatchingUpAtOnce) {
   at::manual_seed(12);
   const std::vector<double> rates = schedule(400);

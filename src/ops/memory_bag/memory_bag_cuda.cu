@@ -6,6 +6,7 @@
 // eight) threads hold those lanes, so a warp has sixteen (eight, four) rows in flight at once.
 // Rows whose length is no multiple of 16 bytes are read number by number, in the same orders.
 #include "ops/cuda/device.h"
+#include "ops/cuda/lane_sum.h"
 #include "ops/memory_bag/memory_bag_cuda.h"
 
 namespace memlayers::ops::MEMLAYERS_DEVICE {
@@ -15,7 +16,6 @@ constexpr int kThreads = 128;
 constexpr int kWarpsPerBlock = kThreads / kWarp;
 constexpr int kPacksPerLane = 2;
 constexpr int kRowsInFlight = 4;
-constexpr int kSumLanes = 16;  // of a sum along D: ops/simd/lanes.h
 
 /// One warp a piece of `kWarp * kPacksPerLane * pack` columns of one token.
 template <int pack, class Row, class T>
@@ -67,30 +67,13 @@ __global__ void __launch_bounds__(kThreads) forward(BagProblem<Row, T> bag, cons
   }
 }
 
-/// Sixteen lanes over kSumLanes / pack neighboring threads, folded in halves. The first thread has the sum.
-template <int pack, class T>
-__device__ __forceinline__ T fold(T (&lane)[pack]) {
-  constexpr int kThreadsPerSum = kSumLanes / pack;
-#pragma unroll
-  for (int distance = kThreadsPerSum / 2; distance > 0; distance /= 2) {
-#pragma unroll
-    for (int c = 0; c < pack; ++c) lane[c] += __shfl_down_sync(kFullMask, lane[c], distance, kThreadsPerSum);
-  }
-#pragma unroll
-  for (int width = pack / 2; width > 0; width /= 2) {
-#pragma unroll
-    for (int c = 0; c < width; ++c) lane[c] += lane[c + width];
-  }
-  return lane[0];
-}
-
 /// kSumLanes / pack threads an entry of a bag.
 template <int pack, class Row, class T>
 __global__ void __launch_bounds__(kThreads) weight_gradient(BagProblem<Row, T> bag, const T* __restrict__ grad_output,
                                                             T* __restrict__ gradient, int64_t entries) {
   constexpr int kThreadsPerSum = kSumLanes / pack, kSumsPerBlock = kThreads / kThreadsPerSum;
   const int64_t entry = block_index() * kSumsPerBlock + thread_index() / kThreadsPerSum;
-  const bool exists = entry < entries;  // the others stay, since whole warps meet in fold()
+  const bool exists = entry < entries;  // the others stay, since whole warps meet in sum_lanes()
   const int64_t dim = bag.value_dim;
   const int first = thread_index() % kThreadsPerSum * pack;
   const Row* row = bag.table + (exists ? bag.slots[entry] : 0) * dim;
@@ -104,7 +87,7 @@ __global__ void __launch_bounds__(kThreads) weight_gradient(BagProblem<Row, T> b
       for (int c = 0; c < pack; ++c) lane[c] += grad[column + c] * T(widen(values.at[c]));
     }
   }
-  const T sum = fold<pack>(lane);
+  const T sum = sum_lanes<pack>(lane);
   if (exists && first == 0) gradient[entry] = sum;
 }
 

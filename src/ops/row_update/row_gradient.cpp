@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/row_update/row_gradient_checks.h"
 #include "ops/row_update/row_gradient_kernel.h"
 #include "ops/row_update/row_update.h"
 
@@ -24,19 +25,6 @@ const RowGradientKernel& kernel() {
   static const RowGradientKernel& chosen = choose_kernel("gather_row_gradient", baseline::kRowGradientKernel,
                                                          avx2::kRowGradientKernel, avx512::kRowGradientKernel);
   return chosen;
-}
-
-void check_record(const at::Tensor& slots, const at::Tensor& weights, const at::Tensor& grad_output, int64_t value_dim,
-                  at::ScalarType dtype) {
-  const char* op = "gather_row_gradient: ";
-  base::check(slots.dim() == 2 && slots.scalar_type() == at::kLong && weights.sizes() == slots.sizes(), op,
-              "a record's slots (int64) and weights must be [N, M], got ", slots.sizes(), " ", slots.dtype(), " and ",
-              weights.sizes());
-  base::check(grad_output.dim() == 2 && grad_output.size(0) == slots.size(0) && grad_output.size(1) == value_dim, op,
-              "a record's grad_output must be [", slots.size(0), ", ", value_dim, "], got ", grad_output.sizes());
-  base::check((dtype == at::kFloat || dtype == at::kDouble) && weights.scalar_type() == dtype &&
-                  grad_output.scalar_type() == dtype,
-              op, "all records must be float32, or all float64, got ", weights.dtype(), " and ", grad_output.dtype());
 }
 
 /// Stable sort of slot << 32 | entry by slot, least significant digit first, over the bits that occur.
@@ -56,8 +44,7 @@ void sort_by_slot(std::vector<uint64_t>& keys, uint64_t largest_slot) {
 std::vector<uint64_t> sorted_entries(at::TensorList slots) {
   int64_t entries = 0;
   for (const at::Tensor& record : slots) entries += record.numel();
-  base::check(entries <= int64_t{std::numeric_limits<uint32_t>::max()}, "gather_row_gradient: ", entries,
-              " bag entries in one step, at most 2^32 - 1 are supported");
+  check_entry_count(entries);
   std::vector<uint64_t> keys(static_cast<size_t>(entries));
   uint64_t entry = 0, largest = 0;
   for (const at::Tensor& record : slots) {
@@ -67,7 +54,7 @@ std::vector<uint64_t> sorted_entries(at::TensorList slots) {
       keys[entry] = uint64_t(slot[i]) << 32 | entry;
     }
   }
-  base::check(largest < uint64_t{1} << 32, "gather_row_gradient: slot ", int64_t(largest), " must be in [0, 2^32)");
+  check_largest_slot(largest);
   sort_by_slot(keys, largest);
   return keys;
 }
@@ -104,13 +91,10 @@ void sum_rows(const std::vector<uint64_t>& sorted, const std::vector<int64_t>& r
 
 std::tuple<at::Tensor, at::Tensor> gather_cpu(at::TensorList slots, at::TensorList weights, at::TensorList grad_outputs,
                                               int64_t value_dim) {
-  base::check(!slots.empty() && slots.size() == weights.size() && slots.size() == grad_outputs.size(),
-              "gather_row_gradient: needs as many weights and grad_outputs as slots, and at least one, got ",
-              slots.size(), ", ", weights.size(), ", ", grad_outputs.size());
+  check_records(slots, weights, grad_outputs, value_dim);
   const auto dtype = weights[0].scalar_type();
   std::vector<at::Tensor> slot, weight, grad;
   for (size_t r = 0; r < slots.size(); ++r) {
-    check_record(slots[r], weights[r], grad_outputs[r], value_dim, dtype);
     slot.push_back(slots[r].contiguous());
     weight.push_back(weights[r].contiguous());
     grad.push_back(grad_outputs[r].contiguous());
@@ -135,8 +119,7 @@ std::tuple<at::Tensor, at::Tensor> gather_cpu(at::TensorList slots, at::TensorLi
 }
 
 double squared_norm_cpu(const at::Tensor& values) {
-  base::check(values.dim() == 2 && (values.scalar_type() == at::kFloat || values.scalar_type() == at::kDouble),
-              "squared_norm: values must be [U, D] float32 or float64, got ", values.sizes(), " ", values.dtype());
+  check_gradient_rows(values);
   const at::Tensor contiguous = values.contiguous();
   std::vector<double> squares(static_cast<size_t>(values.size(0)));
   at::parallel_for(0, values.size(0), 256, [&](int64_t first, int64_t last) {

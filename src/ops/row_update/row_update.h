@@ -63,6 +63,11 @@ RowState make_row_state(const at::Tensor& table, RowOptimizer kind);
 void row_update(at::Tensor& table, RowState& state, const RowGradient& gradient, int64_t step,
                 const std::vector<double>& learning_rates, const RowUpdateOptions& options);
 
+/// gather_row_gradient and row_update in one, for steps that need no norm of the gradient in between; the same bits. CUDA
+/// sums in registers and stores no gradient row.
+void row_update_from_records(at::Tensor& table, RowState& state, const BagRecords& records, int64_t step,
+                             const std::vector<double>& learning_rates, const RowUpdateOptions& options);
+
 /// Brings `rows` ([U] int64, any order, may repeat) up to date: as if every skipped step up to and including `step`
 /// had run with gradient zero. A no-op for every kind but exact. Call before reading a row after step `step`.
 void bring_rows_up_to_date(at::Tensor& table, RowState& state, const at::Tensor& rows, int64_t step,
