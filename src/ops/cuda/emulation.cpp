@@ -30,6 +30,12 @@ struct Thread {
   Where where;
 };
 
+/// Lanes of a warp, as bits.
+struct Warp {
+  uint32_t waiting = 0;  // at a meeting
+  uint32_t ended = 0;
+};
+
 struct SharedArray {
   std::string_view name;
   size_t bytes = 0;
@@ -40,6 +46,7 @@ struct SharedArray {
 /// The block in progress. One at a time.
 struct Block {
   std::vector<std::unique_ptr<Thread>> threads;
+  std::vector<Warp> warps;
   std::vector<SharedArray> arrays;
   const std::function<void()>* body = nullptr;
   std::exception_ptr error;
@@ -85,6 +92,7 @@ void thread_main(void*) {
   Thread& thread = self();
   thread.state = State::kDone;
   ++b.done;
+  b.warps[size_t(b.current / kLanes)].ended |= 1u << (b.current % kLanes);
   thread.fiber.leave();
   std::abort();  // nobody resumes a thread that is done
 }
@@ -177,6 +185,18 @@ void check_meeting(const WarpLanes& lanes, const Thread& me, int my_lane) {
   }
 }
 
+/// True where a quick look shows that check_meeting would find nothing: whole warps meet alike most of the time, and
+/// those who wait have been compared with each other.
+bool agrees(const Warp& warp, const Thread& me, int my_lane) {
+  if ((me.mask & warp.ended) || !(me.mask >> my_lane & 1) || (warp.waiting & ~me.mask)) return false;
+  if (me.kind == Meeting::kShuffle && !(me.mask >> me.source & 1)) return false;
+  if (warp.waiting == 0) return me.kind != Meeting::kWarpBarrier;
+  const int first = block().current / kLanes * kLanes + std::countr_zero(warp.waiting);
+  const Thread& other = *block().threads[size_t(first)];
+  return other.kind == me.kind && other.mask == me.mask && other.where.line() == me.where.line() &&
+         std::string_view(other.where.file_name()) == me.where.file_name();
+}
+
 // The turns.
 
 void wait_for_others(State state) {
@@ -213,6 +233,7 @@ void run_block() {
   b.epoch = 1;
   b.error = nullptr;
   b.arrays.clear();
+  b.warps.assign(size_t((b.count + kLanes - 1) / kLanes), {});
   for (int t = 0; t < b.count; ++t) {
     Thread& thread = *b.threads[size_t(t)];
     thread.state = State::kRunnable;
@@ -351,14 +372,15 @@ uint64_t meet(Meeting kind, uint32_t mask, uint64_t bits, int source, const Wher
   me.bits = bits;
   me.source = source;
   me.where = where;
-  const WarpLanes lanes(b.current);
-  check_meeting(lanes, me, lane);
-  for (int i = 0; i < kLanes; ++i) {
-    if ((me.mask >> i & 1) && lanes.at[i] != &me && lanes.at[i]->state != State::kAtMeeting) {
-      wait_for_others(State::kAtMeeting);
-      return me.result;
-    }
+  Warp& warp = b.warps[size_t(b.current / kLanes)];
+  if (!agrees(warp, me, lane)) check_meeting(WarpLanes(b.current), me, lane);
+  warp.waiting |= 1u << lane;
+  if ((warp.waiting & me.mask) != me.mask) {
+    wait_for_others(State::kAtMeeting);
+    return me.result;
   }
+  warp.waiting &= ~me.mask;
+  const WarpLanes lanes(b.current);
   // The last to come: everybody's outcome, then all go on.
   uint64_t results[kLanes];
   for (int i = 0; i < kLanes; ++i) {
