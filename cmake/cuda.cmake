@@ -11,6 +11,10 @@ if(MEMLAYERS_CUDA AND NOT MEMLAYERS_SANITIZE)
     # Machine code for A100 and H100, and PTX for what comes after.
     set(CMAKE_CUDA_ARCHITECTURES "80-real;90" CACHE STRING "GPU generations")
     enable_language(CUDA)
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has it
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    endif()
     find_package(CUDAToolkit REQUIRED)
     if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 13 AND EXISTS "${MEMLAYERS_TORCH_LIB}/libc10_cuda.so")
       set(MEMLAYERS_WITH_CUDA ON)
