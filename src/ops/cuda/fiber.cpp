@@ -5,6 +5,7 @@
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -47,7 +48,10 @@ Fiber* starting = nullptr;
 #if defined(__SANITIZE_ADDRESS__)
 void announce(void** fake, const void* bottom, size_t bytes) { __sanitizer_start_switch_fiber(fake, bottom, bytes); }
 void arrive(void* fake, const void** bottom, size_t* bytes) { __sanitizer_finish_switch_fiber(fake, bottom, bytes); }
+/// An abandoned fiber leaves its frames' marks behind.
+void forget_frames(const void* stack, size_t bytes) { __asan_unpoison_memory_region(stack, bytes); }
 #else
+void forget_frames(const void*, size_t) {}
 void announce(void**, const void*, size_t) {}
 void arrive(void*, const void**, size_t*) {}
 #endif
@@ -67,6 +71,7 @@ Fiber::~Fiber() { munmap(stack_ - kGuardBytes, kGuardBytes + kStackBytes); }
 void Fiber::start(void (*entry)(void*), void* argument) {
   entry_ = entry;
   argument_ = argument;
+  forget_frames(stack_, kStackBytes);
   // As if enter() had been called from nowhere and had changed stacks at its first instruction.
   void** top = reinterpret_cast<void**>(stack_ + kStackBytes);
   *--top = nullptr;

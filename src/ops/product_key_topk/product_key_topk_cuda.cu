@@ -267,6 +267,7 @@ struct RowOfPairs {
 template <class T>
 __device__ void resolve_tie(const RowOfPairs<T>& row, const HeadScores<T>& score_of, T kth, int64_t placed) {
   const int64_t n = row.n;
+  __syncwarp();  // the slots that are overwritten are other lanes'
   for (int64_t begin = 0; begin < n && placed < row.k; begin += kWarp) {
     const int64_t mine = begin + lane_index();
     const T first = mine < n ? score_of(0, mine) : lowest<T>();
