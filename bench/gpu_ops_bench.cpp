@@ -132,7 +132,7 @@ void update(double copy, RowOptimizer kind, at::ScalarType dtype) {
   const double ours = median_seconds([&] { row_update(table, state, gradient, ++step, rates, options); });
   print("row update, " + name, shape, ours, bytes, "device copy", bytes / ours / copy);
   const double at_once =
-      median_seconds([&] { row_update_from_records(table, state, records, ++step, rates, options); });
+      median_seconds([&] { row_update(table, state, sort_records(records, dim), ++step, rates, options); });
   print("row update from records, " + name, shape, at_once, -1, "gather, then update", (gather + ours) / at_once);
 }
 

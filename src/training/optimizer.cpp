@@ -65,9 +65,9 @@ GradientNorms Optimizer::measure() {
     if (parameter.tensor->grad().defined()) dense += squared_norm(parameter.tensor->grad());
   }
   for (TableGroup& group : tables_) {
-    group.gradient = ops::gather_row_gradient(*group.table->records, group.table->weight.size(1));
+    group.touched = ops::sort_records(*group.table->records, group.table->weight.size(1));
     group.table->records->clear();
-    tables += ops::squared_norm(group.gradient);
+    tables += ops::squared_norm(group.touched);
   }
   return {std::sqrt(dense), std::sqrt(tables)};
 }
@@ -102,8 +102,8 @@ void Optimizer::update_dense(double scale) {
 void Optimizer::update_tables(double scale) {
   for (TableGroup& group : tables_) {
     group.options.grad_scale = scale;
-    ops::row_update(group.table->weight, group.state, group.gradient, steps_done_ + 1, table_rates_, group.options);
-    group.gradient = {};
+    ops::row_update(group.table->weight, group.state, group.touched, steps_done_ + 1, table_rates_, group.options);
+    group.touched = {};
   }
 }
 

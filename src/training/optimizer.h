@@ -48,7 +48,7 @@ class Optimizer {
     layers::MemoryTable* table;
     std::string name;
     ops::RowState state;
-    ops::RowGradient gradient;
+    ops::TouchedRows touched;
     ops::RowUpdateOptions options;
   };
 

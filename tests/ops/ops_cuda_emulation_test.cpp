@@ -126,7 +126,7 @@ TEST(CudaEmulation, RowsLieBeyondTheTwoBillionthElement) {
       memory_bag(table, slots, weights, nullptr).eq(at::scalar_tensor(expected).to(at::kBFloat16)).all().item<bool>());
   RowState state;
   const RowUpdateOptions options{.kind = RowOptimizer::kSgd, .weight_decay = 0};
-  row_update(table, state, {slots[0], at::ones({3, dim})}, 1, {1.0}, options);
+  row_update(table, state, RowGradient{slots[0], at::ones({3, dim})}, 1, {1.0}, options);
   for (int64_t row : rows) EXPECT_TRUE(table[row].eq(double(row % 100)).all().item<bool>()) << row;
 }
 

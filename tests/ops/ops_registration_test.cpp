@@ -21,8 +21,8 @@ TEST(OpsRegistration, EveryOpHasASchemaAndACpuKernel) {
   // The linker keeps the library only if something of it is called.
   product_key_topk(at::zeros({1, 1, 2}), at::zeros({1, 2, 1, 1}), 1);
   for (const char* name : {"product_key_topk", "product_key_topk_backward", "memory_bag", "memory_bag_weight_gradient",
-                           "gather_row_gradient", "row_squared_norm", "row_update", "row_update_from_records",
-                           "bring_rows_up_to_date", "dense_row_update"}) {
+                           "gather_row_gradient", "row_squared_norm", "sort_records", "touched_squared_norm",
+                           "row_update", "row_update_touched", "bring_rows_up_to_date", "dense_row_update"}) {
     const auto op = find(name);
     ASSERT_TRUE(op.has_value()) << name;
     EXPECT_TRUE(op->hasKernelForDispatchKey(c10::DispatchKey::CPU)) << name;

@@ -109,12 +109,31 @@ TEST(GatherRowGradient, DoesNotDependOnThreads) {
   at::set_num_threads(before);
 }
 
+TEST(SortRecords, ListsEachRowsEntriesInTheirOrder) {
+  const BagRecords records{{at::tensor({7, 2, 7, 0}, at::kLong).view({2, 2}), at::ones({2, 2}), at::ones({2, 1})},
+                           {at::tensor({2, 7}, at::kLong).view({1, 2}), at::ones({1, 2}), at::ones({1, 1})}};
+  const TouchedRows touched = sort_records(records, 1);
+  EXPECT_TRUE(bit_equal(touched.rows, at::tensor({0, 2, 7}, at::kLong)));
+  EXPECT_TRUE(bit_equal(touched.row_begins, at::tensor({0, 1, 3, 6}, at::kLong)));
+  const int64_t slot = int64_t{1} << 32;
+  EXPECT_TRUE(bit_equal(touched.entries,
+                        at::tensor({int64_t{3}, 2 * slot + 1, 2 * slot + 4, 7 * slot, 7 * slot + 2, 7 * slot + 5})));
+}
+
+TEST(SortRecords, SquaredNormHasTheBitsOfTheGatheredGradients) {
+  for (int64_t dim : {1, 16, 45, 300, 5000}) {
+    const BagRecords records = random_records(5, 300, dim, {{30, 8}, {0, 4}, {5, 0}, {17, 3}});
+    EXPECT_EQ(squared_norm(sort_records(records, dim)), squared_norm(gather_row_gradient(records, dim))) << dim;
+  }
+  EXPECT_EQ(squared_norm(sort_records({}, 12)), 0);
+}
+
 TEST(SquaredNorm, SumsInDouble) {
   const RowGradient integers{at::arange(3, at::kLong), at::arange(3 * 21, at::kFloat).view({3, 21})};
   EXPECT_EQ(squared_norm(integers), 62.0 * 63 * 125 / 6);
   const at::Tensor values = at::randn({50, 37});
   const double expected = values.to(at::kDouble).square().sum().item<double>();
-  EXPECT_NEAR(squared_norm({at::arange(50, at::kLong), values}), expected, 1e-12 * expected);
+  EXPECT_NEAR(squared_norm(RowGradient{at::arange(50, at::kLong), values}), expected, 1e-12 * expected);
 }
 
 TEST(GatherRowGradient, MisuseIsToldInOneSentence) {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "ops/row_update/row_update_reference.h"
+#include "support/allocations.h"
 #include "support/seeds.h"
 #include "support/tolerance.h"
 
@@ -185,30 +186,6 @@ TEST(RowUpdate, ExactEqualsDenseAdamWAfterThousandsOfSkippedSteps) {
   }
 }
 
-TEST(RowUpdate, FromRecordsEqualsGatheringAndUpdating) {
-  for (RowOptimizer kind : kKinds) {
-    for (const auto dtype : {at::kFloat, at::kBFloat16}) {
-      for (int64_t dim : {5, 132}) {
-        at::manual_seed(16);
-        const at::Tensor start = (at::randn({30, dim}) * 0.1).to(dtype);
-        const RowUpdateOptions options{.kind = kind, .grad_scale = 0.3, .seed = 4};
-        Trained at_once(start, options), in_steps(start, options);
-        const std::vector<double> rates = schedule(12);
-        for (int64_t step = 1; step <= 12; step += 1 + step % 3) {
-          BagRecords records;
-          for (int64_t bag_size : {4, 0, 7}) {
-            const at::Tensor slots = (at::rand({9, bag_size}).square() * 30).to(at::kLong);
-            records.push_back({slots, at::randn({9, bag_size}), at::randn({9, dim})});
-          }
-          row_update_from_records(at_once.table, at_once.state, records, step, rates, options);
-          in_steps.update(gather_row_gradient(records, dim), step, rates);
-        }
-        EXPECT_TRUE(bit_equal(at_once.table, in_steps.table)) << int(kind) << " " << dtype << " D " << dim;
-      }
-    }
-  }
-}
-
 TEST(RowUpdate, CatchingUpInPartsEqualsCatchingUpAtOnce) {
   at::manual_seed(12);
   const std::vector<double> rates = schedule(400);
@@ -300,6 +277,44 @@ TEST(RowUpdate, PermutingRowsPermutesTheResult) {
     }
     EXPECT_TRUE(bit_equal(permuted.table, plain.table.index_select(0, order))) << int(kind);
   }
+}
+
+TEST(RowUpdate, FromRecordsHasTheBitsOfTheGatheredGradient) {
+  at::manual_seed(8);
+  for (const auto& [kind, name] : enum_names(RowOptimizer{})) {
+    for (auto dtype : {at::kFloat, at::kBFloat16}) {
+      for (int64_t dim : {5, 64, 700}) {
+        SCOPED_TRACE(base::concat(name, " ", dtype, " D ", dim));
+        at::Tensor table = at::randn({90, dim}).to(dtype), same = table.clone();
+        RowState state = make_row_state(table, kind), same_state = make_row_state(table, kind);
+        const RowUpdateOptions options{.kind = kind, .grad_scale = 0.7};
+        for (int64_t step : {1, 2, 5}) {
+          BagRecords records;
+          for (int64_t tokens : {20, 0, 7}) {
+            const at::Tensor slots = at::randint(90, {tokens, 4}, at::kLong);
+            records.push_back({slots, at::randn({tokens, 4}), at::randn({tokens, dim})});
+          }
+          row_update(table, state, gather_row_gradient(records, dim), step, std::vector<double>(5, 0.01), options);
+          row_update(same, same_state, sort_records(records, dim), step, std::vector<double>(5, 0.01), options);
+          EXPECT_TRUE(bit_equal(same, table));
+        }
+      }
+    }
+  }
+}
+
+TEST(RowUpdate, FromRecordsMakesNoTensorOfAllGradients) {
+  constexpr int64_t kTokens = 512, kDim = 256;
+  at::Tensor table = at::zeros({4096, kDim});
+  RowState state = make_row_state(table, RowOptimizer::kExact);
+  const BagRecords records{
+      {at::arange(kTokens * 8, at::kLong).view({kTokens, 8}), at::ones({kTokens, 8}), at::ones({kTokens, kDim})}};
+  const tests::AllocationWatch watch;
+  const TouchedRows touched = sort_records(records, kDim);
+  squared_norm(touched);
+  row_update(table, state, touched, 1, {0.1}, {});
+  EXPECT_GT(watch.largest_bytes(), 0u);
+  EXPECT_LT(watch.largest_bytes(), size_t(kTokens * 8 * kDim * 4) / 8);
 }
 
 TEST(RowUpdate, NoTouchedRowsChangeNothing) {

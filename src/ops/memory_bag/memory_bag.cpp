@@ -44,8 +44,10 @@ void run_forward(const BagFunctions<Row, T>& functions, const at::Tensor& table,
   const auto bag = bag_problem<Row, T>(table, slots);
   const T* weight = weights.const_data_ptr<T>();
   Row* out = static_cast<Row*>(output.mutable_data_ptr());
-  at::parallel_for(0, slots.size(0), kTokensPerTask,
-                   [&](int64_t first, int64_t last) { functions.forward(bag, weight, out, first, last); });
+  at::parallel_for(0, slots.size(0), kTokensPerTask, [&](int64_t first, int64_t last) {
+    std::vector<T> scratch(static_cast<size_t>(bag.value_dim + kBagPad));
+    functions.forward(bag, weight, out, scratch.data(), first, last);
+  });
 }
 
 template <class Row, class T>

@@ -1,6 +1,7 @@
-// A bag's rows lie anywhere in a table far larger than the caches, so what counts is to ask for rows early: a few bags'
-// rows are always on their way while one is summed. The sum over the bag stays in registers, a block of columns at a
-// time, and its order is that of the bag whatever the block's width.
+// A bag's rows lie anywhere in a table far larger than the caches, so what counts is to read each row once, from front to
+// back, and to ask for rows early. Four rows are read side by side, into a sum that stays in the first-level cache (in
+// registers where a row is short), while the rows of a later group are asked for column by column, at the pace at which the
+// present ones are used up. The order of a sum is that of the bag, whatever the grouping.
 #include "ops/memory_bag/memory_bag_kernel.h"
 
 #include "ops/simd/lanes.h"
@@ -8,85 +9,172 @@
 namespace memlayers::ops {
 namespace {
 
-constexpr int kBlock = kVectorBytes / 8;  // lanes of 16 in a block: eight registers on every instruction set
-constexpr int64_t kRowsAhead = 4;
-constexpr int64_t kPrefetchBytes = 1024;  // the processor's own prefetcher follows longer rows
+constexpr int kGroup = 4;                      // rows side by side
+constexpr int64_t kAheadBytes = 16 * 1024;     // of rows on their way
+constexpr int kShortLanes = kVectorBytes / 8;  // a sum of so many sixteens fits the registers
 
 template <class Row>
-MEMLAYERS_INLINE void prefetch_row(const Row* row, int64_t value_dim) {
-  const char* bytes = reinterpret_cast<const char*>(row);
-  const int64_t size = value_dim * int64_t(sizeof(Row));
-  for (int64_t b = 0; b < size && b < kPrefetchBytes; b += 64) __builtin_prefetch(bytes + b);
+MEMLAYERS_INLINE void prefetch_at(const Row* row, int64_t column) {
+  // Sixteen columns of a narrow row are less than a line: asking for it once is enough.
+  if (sizeof(Row) * kLanes >= 64 || column * int64_t(sizeof(Row)) % 64 == 0) {
+    const char* bytes = reinterpret_cast<const char*>(row + column);
+    for (int64_t b = 0; b < kLanes * int64_t(sizeof(Row)); b += 64) __builtin_prefetch(bytes + b);
+  }
 }
 
-MEMLAYERS_INLINE void store_row(float* target, float value) { *target = value; }
-MEMLAYERS_INLINE void store_row(double* target, double value) { *target = value; }
-MEMLAYERS_INLINE void store_row(uint16_t* target, float value) { *target = narrow(value); }
+MEMLAYERS_INLINE void store_numbers(float* target, const Lanes<float>& value) { store(target, value); }
+MEMLAYERS_INLINE void store_numbers(double* target, const Lanes<double>& value) { store(target, value); }
+MEMLAYERS_INLINE void store_numbers(uint16_t* target, const Lanes<float>& value) { store_narrow(target, value); }
 
-/// Columns [column, column + 16 * blocks) of one token's sum.
-template <int blocks, class Row, class T>
-MEMLAYERS_INLINE void sum_columns(const BagProblem<Row, T>& bag, const int64_t* slots, const T* weights, Row* output,
-                                  int64_t column) {
-  Lanes<T> total[blocks];
-  for (int b = 0; b < blocks; ++b) total[b] = broadcast(T{0});
-  for (int64_t j = 0; j < bag.bag_size; ++j) {
-    const Row* row = bag.table + slots[j] * bag.value_dim + column;
-    const Lanes<T> weight = broadcast(weights[j]);
-    for (int b = 0; b < blocks; ++b) total[b] = total[b] + weight * load(row + b * kLanes);
+/// Sixteen numbers of a row, or as many as there are.
+template <class T, class Row>
+MEMLAYERS_INLINE Lanes<T> load_columns(const Row* source, int64_t count) {
+  return count >= kLanes ? load(source) : load_tail<T>(source, count);
+}
+
+/// Walks over the entries (token, position) of a range of bags, `kGroup` at a time, and knows what lies ahead.
+template <class Row, class T>
+struct Entries {
+  const BagProblem<Row, T>& bag;
+  int64_t end;    // of the range
+  int64_t ahead;  // entries between a row's prefetch and its use
+
+  Entries(const BagProblem<Row, T>& problem, int64_t last_token) : bag(problem), end(last_token * problem.bag_size) {
+    const int64_t rows = kAheadBytes / (bag.value_dim * int64_t(sizeof(Row)) + 1);
+    ahead = kGroup * (rows < kGroup ? 1 : rows < 16 * kGroup ? rows / kGroup : 16);
   }
-  for (int b = 0; b < blocks; ++b) {
-    if constexpr (sizeof(Row) == sizeof(T)) {
-      store(output + column + b * kLanes, total[b]);
-    } else {
-      T lane[kLanes];
-      store(lane, total[b]);
-      for (int i = 0; i < kLanes; ++i) store_row(output + column + b * kLanes + i, lane[i]);
+  MEMLAYERS_INLINE const Row* row(int64_t entry) const { return bag.table + bag.slots[entry] * bag.value_dim; }
+  /// The row to ask for while `entry` is used; past the end, one that is there already.
+  MEMLAYERS_INLINE const Row* later_row(int64_t entry) const {
+    return row(entry + ahead < end ? entry + ahead : entry);
+  }
+
+  /// Asks for the first rows of the range, which nobody asked for while others were used.
+  void start(int64_t first_token) const {
+    const int64_t begin = first_token * bag.bag_size;
+    for (int64_t e = begin; e < end && e < begin + ahead; ++e) {
+      for (int64_t c = 0; c < bag.value_dim; c += kLanes) prefetch_at(row(e), c);
     }
+  }
+};
+
+/// sum[c] += weights of `count` rows, one after another. `sum` has room for whole sixteens.
+template <int count, class Row, class T>
+MEMLAYERS_INLINE void add_rows(const Entries<Row, T>& entries, int64_t entry, const T* weights, T* sum) {
+  const Row *row[count], *later[count];
+  Lanes<T> weight[count];
+  for (int i = 0; i < count; ++i) {
+    row[i] = entries.row(entry + i);
+    later[i] = entries.later_row(entry + i);
+    weight[i] = broadcast(weights[entry + i]);
+  }
+  const int64_t dim = entries.bag.value_dim, whole = dim / kLanes * kLanes;
+  for (int64_t c = 0; c < whole; c += kLanes) {
+    Lanes<T> total = load(sum + c);
+    for (int i = 0; i < count; ++i) {
+      prefetch_at(later[i], c);
+      total = total + weight[i] * load(row[i] + c);
+    }
+    store(sum + c, total);
+  }
+  if (whole < dim) {
+    Lanes<T> total = load(sum + whole);
+    for (int i = 0; i < count; ++i) {
+      prefetch_at(later[i], whole);
+      total = total + weight[i] * load_tail<T>(row[i] + whole, dim - whole);
+    }
+    store(sum + whole, total);
+  }
+}
+
+/// The sum of a bag whose rows are `lanes` whole sixteens, in registers.
+template <int lanes, class Row, class T>
+MEMLAYERS_INLINE void sum_short_bag(const Entries<Row, T>& entries, int64_t begin, const T* weights, T* sum) {
+  Lanes<T> total[lanes];
+  for (int l = 0; l < lanes; ++l) total[l] = broadcast(T{0});
+  for (int64_t e = begin; e < begin + entries.bag.bag_size; ++e) {
+    const Row *row = entries.row(e), *later = entries.later_row(e);
+    const Lanes<T> weight = broadcast(weights[e]);
+    for (int l = 0; l < lanes; ++l) {
+      prefetch_at(later, l * kLanes);
+      total[l] = total[l] + weight * load(row + l * kLanes);
+    }
+  }
+  for (int l = 0; l < lanes; ++l) store(sum + l * kLanes, total[l]);
+}
+
+template <class Row, class T>
+MEMLAYERS_INLINE void sum_long_bag(const Entries<Row, T>& entries, int64_t begin, const T* weights, T* sum) {
+  for (int64_t c = 0; c < entries.bag.value_dim; c += kLanes) store(sum + c, broadcast(T{0}));
+  int64_t e = begin;
+  const int64_t end = begin + entries.bag.bag_size;
+  for (; e + kGroup <= end; e += kGroup) add_rows<kGroup>(entries, e, weights, sum);
+  for (; e < end; ++e) add_rows<1>(entries, e, weights, sum);
+}
+
+template <class Row, class T>
+MEMLAYERS_INLINE void sum_bag(const Entries<Row, T>& entries, int64_t begin, const T* weights, T* sum) {
+  switch (entries.bag.value_dim) {
+    case 2 * kLanes:
+      return sum_short_bag<2>(entries, begin, weights, sum);
+    case 4 * kLanes:
+      return sum_short_bag<4>(entries, begin, weights, sum);
+    case 8 * kLanes:
+      if constexpr (8 <= kShortLanes) return sum_short_bag<8>(entries, begin, weights, sum);
+      [[fallthrough]];
+    default:
+      return sum_long_bag(entries, begin, weights, sum);
   }
 }
 
 template <class Row, class T>
-void forward(const BagProblem<Row, T>& bag, const T* weights, Row* output, int64_t first, int64_t last) {
-  const int64_t size = bag.bag_size, dim = bag.value_dim;
-  const int64_t end = last * size;
+void forward(const BagProblem<Row, T>& bag, const T* weights, Row* output, T* scratch, int64_t first, int64_t last) {
+  const Entries<Row, T> entries(bag, last);
+  entries.start(first);
+  const int64_t dim = bag.value_dim, whole = dim / kLanes * kLanes;
   for (int64_t t = first; t < last; ++t) {
-    const int64_t* slots = bag.slots + t * size;
-    const T* weight = weights + t * size;
+    sum_bag(entries, t * bag.bag_size, weights, scratch);
     Row* out = output + t * dim;
-    // The next bag's rows: asked for before this one is summed.
-    for (int64_t e = (t + 1) * size; e < end && e < (t + 2) * size; ++e) {
-      prefetch_row(bag.table + bag.slots[e] * dim, dim);
-    }
-    int64_t column = 0;
-    for (; column + kBlock * kLanes <= dim; column += kBlock * kLanes) {
-      sum_columns<kBlock>(bag, slots, weight, out, column);
-    }
-    for (; column + kLanes <= dim; column += kLanes) sum_columns<1>(bag, slots, weight, out, column);
-    for (; column < dim; ++column) {
-      T total = 0;
-      for (int64_t j = 0; j < size; ++j) total += weight[j] * T(widen(bag.table[slots[j] * dim + column]));
-      store_row(out + column, total);
+    for (int64_t c = 0; c < whole; c += kLanes) store_numbers(out + c, load(scratch + c));
+    if (whole < dim) {
+      Row tail[kLanes];
+      store_numbers(tail, load(scratch + whole));
+      for (int64_t c = whole; c < dim; ++c) out[c] = tail[c - whole];
     }
   }
+}
+
+/// Dot products of grad with `count` rows; each in sixteen lanes that are added up at the end.
+template <int count, class Row, class T>
+MEMLAYERS_INLINE void multiply_rows(const Entries<Row, T>& entries, int64_t entry, const T* grad, T* gradient) {
+  const Row *row[count], *later[count];
+  Lanes<T> total[count];
+  for (int i = 0; i < count; ++i) {
+    row[i] = entries.row(entry + i);
+    later[i] = entries.later_row(entry + i);
+    total[i] = broadcast(T{0});
+  }
+  const int64_t dim = entries.bag.value_dim;
+  for (int64_t c = 0; c < dim; c += kLanes) {
+    const Lanes<T> left = load_columns<T>(grad + c, dim - c);
+    for (int i = 0; i < count; ++i) {
+      prefetch_at(later[i], c);
+      total[i] = total[i] + left * load_columns<T>(row[i] + c, dim - c);
+    }
+  }
+  for (int i = 0; i < count; ++i) gradient[entry + i] = sum(total[i]);
 }
 
 template <class Row, class T>
 void weight_gradient(const BagProblem<Row, T>& bag, const T* grad_output, T* gradient, int64_t first, int64_t last) {
-  const int64_t size = bag.bag_size, dim = bag.value_dim;
-  const int64_t end = last * size;
+  const Entries<Row, T> entries(bag, last);
+  entries.start(first);
   for (int64_t t = first; t < last; ++t) {
-    const T* grad = grad_output + t * dim;
-    for (int64_t e = t * size; e < (t + 1) * size; ++e) {
-      if (e + kRowsAhead < end) prefetch_row(bag.table + bag.slots[e + kRowsAhead] * dim, dim);
-      const Row* row = bag.table + bag.slots[e] * dim;
-      Lanes<T> total = broadcast(T{0});
-      int64_t column = 0;
-      for (; column + kLanes <= dim; column += kLanes) total = total + load(grad + column) * load(row + column);
-      if (column < dim) {
-        total = total + load_tail<T>(grad + column, dim - column) * load_tail<T>(row + column, dim - column);
-      }
-      gradient[e] = sum(total);
-    }
+    const T* grad = grad_output + t * bag.value_dim;
+    int64_t e = t * bag.bag_size;
+    const int64_t end = e + bag.bag_size;
+    for (; e + kGroup <= end; e += kGroup) multiply_rows<kGroup>(entries, e, grad, gradient);
+    for (; e < end; ++e) multiply_rows<1>(entries, e, grad, gradient);
   }
 }
 

@@ -5,6 +5,8 @@
 
 namespace memlayers::ops {
 
+inline constexpr int64_t kBagPad = 16;
+
 /// Row is the table's element (uint16_t: bfloat16 bits), T what is accumulated in. All arrays are contiguous.
 template <class Row, class T>
 struct BagProblem {
@@ -18,8 +20,8 @@ struct BagProblem {
 template <class Row, class T>
 struct BagFunctions {
   using Problem = BagProblem<Row, T>;
-  /// output [N, D] = the weighted sums; weights [N, M].
-  void (*forward)(const Problem&, const T* weights, Row* output, int64_t first, int64_t last);
+  /// output [N, D] = the weighted sums; weights [N, M]. `scratch` has room for D + kBagPad numbers.
+  void (*forward)(const Problem&, const T* weights, Row* output, T* scratch, int64_t first, int64_t last);
   /// weight_gradient [N, M] = dot products of grad_output [N, D] with the bag's rows.
   void (*weight_gradient)(const Problem&, const T* grad_output, T* weight_gradient, int64_t first, int64_t last);
 };

@@ -1,10 +1,11 @@
-// Bag records to gradient rows: number all entries, sort them by slot (stable), sum each slot's run.
+// Bag records to gradient rows: number all entries, sort them by slot (stable), sum each slot's run when it is wanted.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 #include <tuple>
 #include <vector>
@@ -12,20 +13,13 @@
 #include "base/error.h"
 #include "ops/kernel_choice.h"
 #include "ops/row_update/row_gradient_checks.h"
-#include "ops/row_update/row_gradient_kernel.h"
+#include "ops/row_update/row_sums.h"
 #include "ops/row_update/row_update.h"
 
 namespace memlayers::ops {
 namespace {
 
-constexpr int64_t kEntriesPerTask = 512;
 constexpr int kDigitBits = 11;
-
-const RowGradientKernel& kernel() {
-  static const RowGradientKernel& chosen = choose_kernel("gather_row_gradient", baseline::kRowGradientKernel,
-                                                         avx2::kRowGradientKernel, avx512::kRowGradientKernel);
-  return chosen;
-}
 
 /// Stable sort of slot << 32 | entry by slot, least significant digit first, over the bits that occur.
 void sort_by_slot(std::vector<uint64_t>& keys, uint64_t largest_slot) {
@@ -48,7 +42,8 @@ std::vector<uint64_t> sorted_entries(at::TensorList slots) {
   std::vector<uint64_t> keys(static_cast<size_t>(entries));
   uint64_t entry = 0, largest = 0;
   for (const at::Tensor& record : slots) {
-    const int64_t* slot = record.const_data_ptr<int64_t>();
+    const at::Tensor contiguous = record.contiguous();
+    const int64_t* slot = contiguous.const_data_ptr<int64_t>();
     for (int64_t i = 0; i < record.numel(); ++i, ++entry) {
       largest = std::max(largest, uint64_t(slot[i]));
       keys[entry] = uint64_t(slot[i]) << 32 | entry;
@@ -59,98 +54,154 @@ std::vector<uint64_t> sorted_entries(at::TensorList slots) {
   return keys;
 }
 
-template <class T>
-void sum_rows(const std::vector<uint64_t>& sorted, const std::vector<int64_t>& row_begins, at::TensorList weights,
-              at::TensorList grad_outputs, const at::Tensor& values) {
-  std::vector<RecordView<T>> records;
-  uint32_t first_entry = 0;
-  for (size_t r = 0; r < weights.size(); ++r) {
-    records.push_back({weights[r].const_data_ptr<T>(), grad_outputs[r].const_data_ptr<T>(),
-                       std::max<int64_t>(weights[r].size(1), 1), first_entry});
-    first_entry += static_cast<uint32_t>(weights[r].numel());
+using Sorted = std::tuple<at::Tensor, at::Tensor, at::Tensor>;  // rows, row_begins, entries
+
+Sorted sort_cpu(at::TensorList slots) {
+  const std::vector<uint64_t> keys = sorted_entries(slots);
+  const auto count = static_cast<int64_t>(keys.size());
+  int64_t num_rows = 0;
+  for (int64_t e = 0; e < count; ++e) num_rows += e == 0 || keys[e] >> 32 != keys[e - 1] >> 32;
+  at::Tensor rows = at::empty({num_rows}, at::kLong), begins = at::empty({num_rows + 1}, at::kLong);
+  at::Tensor entries = at::empty({count}, at::kLong);
+  std::memcpy(entries.mutable_data_ptr<int64_t>(), keys.data(), keys.size() * sizeof(uint64_t));
+  int64_t *row = rows.mutable_data_ptr<int64_t>(), *begin = begins.mutable_data_ptr<int64_t>();
+  for (int64_t e = 0; e < count; ++e) {
+    if (e > 0 && keys[e] >> 32 == keys[e - 1] >> 32) continue;
+    *row++ = static_cast<int64_t>(keys[e] >> 32);
+    *begin++ = e;
   }
-  const RowSumProblem<T> problem{.value_dim = values.size(1),
-                                 .records = records.data(),
-                                 .num_records = static_cast<int64_t>(records.size()),
-                                 .sorted = sorted.data(),
-                                 .row_begins = row_begins.data(),
-                                 .values = values.mutable_data_ptr<T>()};
-  // Tasks are ranges of entries, not of rows, since a few rows are read by most tokens. A row belongs to the task that
-  // holds its first entry.
-  const auto row_of = [&](int64_t entry) {
-    return std::lower_bound(row_begins.begin(), row_begins.end() - 1, entry) - row_begins.begin();
-  };
-  at::parallel_for(0, static_cast<int64_t>(sorted.size()), kEntriesPerTask, [&](int64_t first, int64_t last) {
-    if constexpr (std::is_same_v<T, double>) {
-      kernel().sum_float64(problem, row_of(first), row_of(last));
-    } else {
-      kernel().sum_float32(problem, row_of(first), row_of(last));
-    }
-  });
+  *begin = count;
+  return {rows, begins, entries};
 }
 
-std::tuple<at::Tensor, at::Tensor> gather_cpu(at::TensorList slots, at::TensorList weights, at::TensorList grad_outputs,
-                                              int64_t value_dim) {
-  check_records(slots, weights, grad_outputs, value_dim);
-  const auto dtype = weights[0].scalar_type();
-  std::vector<at::Tensor> slot, weight, grad;
-  for (size_t r = 0; r < slots.size(); ++r) {
-    slot.push_back(slots[r].contiguous());
-    weight.push_back(weights[r].contiguous());
-    grad.push_back(grad_outputs[r].contiguous());
-  }
-  const std::vector<uint64_t> sorted = sorted_entries(slot);
-  std::vector<int64_t> row_begins;
-  for (size_t e = 0; e < sorted.size(); ++e) {
-    if (e == 0 || sorted[e] >> 32 != sorted[e - 1] >> 32) row_begins.push_back(static_cast<int64_t>(e));
-  }
-  const auto num_rows = static_cast<int64_t>(row_begins.size());
-  row_begins.push_back(static_cast<int64_t>(sorted.size()));
-  at::Tensor rows = at::empty({num_rows}, slot[0].options());
-  int64_t* row = rows.mutable_data_ptr<int64_t>();
-  for (int64_t u = 0; u < num_rows; ++u) row[u] = static_cast<int64_t>(sorted[row_begins[u]] >> 32);
-  at::Tensor values = at::empty({num_rows, value_dim}, weight[0].options());
-  if (dtype == at::kDouble) {
-    sum_rows<double>(sorted, row_begins, weight, grad, values);
-  } else {
-    sum_rows<float>(sorted, row_begins, weight, grad, values);
-  }
-  return {rows, values};
-}
-
-double squared_norm_cpu(const at::Tensor& values) {
-  check_gradient_rows(values);
-  const at::Tensor contiguous = values.contiguous();
-  std::vector<double> squares(static_cast<size_t>(values.size(0)));
-  at::parallel_for(0, values.size(0), 256, [&](int64_t first, int64_t last) {
-    if (contiguous.scalar_type() == at::kDouble) {
-      kernel().squares_float64(contiguous.const_data_ptr<double>(), values.size(1), squares.data(), first, last);
-    } else {
-      kernel().squares_float32(contiguous.const_data_ptr<float>(), values.size(1), squares.data(), first, last);
-    }
-  });
+double sum_of(const std::vector<double>& squares) {
   double total = 0;
   for (double square : squares) total += square;
   return total;
 }
 
+template <class T>
+void row_squares(const T* values, int64_t value_dim, double* squares, int64_t rows) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    row_gradient_kernel().squares_float64(values, value_dim, squares, 0, rows);
+  } else {
+    row_gradient_kernel().squares_float32(values, value_dim, squares, 0, rows);
+  }
+}
+
+template <class T>
+at::Tensor summed_values(const RowSums<T>& sums, const at::TensorOptions& options) {
+  at::Tensor values = at::empty({sums.num_rows(), sums.value_dim()}, options);
+  T* target = values.mutable_data_ptr<T>();
+  at::parallel_for(0, sums.work(), RowSums<T>::kWorkPerTask, [&](int64_t begin, int64_t end) {
+    const int64_t first = sums.row_at(begin), last = sums.row_at(end);
+    if (first < last) sums.sum(first, last, target + first * sums.value_dim());
+  });
+  return values;
+}
+
+template <class T>
+double summed_squares(const RowSums<T>& sums) {
+  std::vector<double> squares(static_cast<size_t>(sums.num_rows()));
+  for_summed_rows(sums, [&](int64_t first, int64_t last, const T* values) {
+    row_squares(values, sums.value_dim(), squares.data() + first, last - first);
+  });
+  return sum_of(squares);
+}
+
+std::vector<at::Tensor> contiguous(at::TensorList tensors) {
+  std::vector<at::Tensor> result;
+  for (const at::Tensor& tensor : tensors) result.push_back(tensor.contiguous());
+  return result;
+}
+
+std::tuple<at::Tensor, at::Tensor> gather_cpu(at::TensorList slots, at::TensorList weights, at::TensorList grad_outputs,
+                                              int64_t value_dim) {
+  check_records(slots, weights, grad_outputs, value_dim);
+  const auto [rows, begins, entries] = sort_cpu(slots);
+  const auto weight = contiguous(weights), grad = contiguous(grad_outputs);
+  const auto options = weight[0].options();
+  if (weight[0].scalar_type() == at::kDouble) {
+    return {rows, summed_values(RowSums<double>(begins, entries, weight, grad, value_dim), options)};
+  }
+  return {rows, summed_values(RowSums<float>(begins, entries, weight, grad, value_dim), options)};
+}
+
+double touched_norm_cpu(const at::Tensor& row_begins, const at::Tensor& entries, at::TensorList weights,
+                        at::TensorList grad_outputs, int64_t value_dim) {
+  const auto weight = contiguous(weights), grad = contiguous(grad_outputs);
+  if (!weight.empty() && weight[0].scalar_type() == at::kDouble) {
+    return summed_squares(RowSums<double>(row_begins, entries, weight, grad, value_dim));
+  }
+  return summed_squares(RowSums<float>(row_begins, entries, weight, grad, value_dim));
+}
+
+double squared_norm_cpu(const at::Tensor& values) {
+  check_gradient_rows(values);
+  const at::Tensor rows = values.contiguous();
+  const int64_t dim = values.size(1);
+  std::vector<double> squares(static_cast<size_t>(values.size(0)));
+  at::parallel_for(0, values.size(0), 256, [&](int64_t first, int64_t last) {
+    if (rows.scalar_type() == at::kDouble) {
+      row_squares(rows.const_data_ptr<double>() + first * dim, dim, squares.data() + first, last - first);
+    } else {
+      row_squares(rows.const_data_ptr<float>() + first * dim, dim, squares.data() + first, last - first);
+    }
+  });
+  return sum_of(squares);
+}
+
+struct RecordLists {
+  std::vector<at::Tensor> slots, weights, grad_outputs;
+
+  explicit RecordLists(const BagRecords& records) {
+    for (const BagRecord& record : records) {
+      slots.push_back(record.slots);
+      weights.push_back(record.weights);
+      grad_outputs.push_back(record.grad_output);
+    }
+  }
+};
+
 }  // namespace
+
+const RowGradientKernel& row_gradient_kernel() {
+  static const RowGradientKernel& chosen = choose_kernel("gather_row_gradient", baseline::kRowGradientKernel,
+                                                         avx2::kRowGradientKernel, avx512::kRowGradientKernel);
+  return chosen;
+}
+
+TouchedRows sort_records(const BagRecords& records, int64_t value_dim) {
+  if (records.empty()) {
+    return {at::empty({0}, at::kLong), at::zeros({1}, at::kLong), at::empty({0}, at::kLong), {}, value_dim};
+  }
+  const RecordLists lists(records);
+  check_records(lists.slots, lists.weights, lists.grad_outputs, value_dim);
+  static const auto op =
+      c10::Dispatcher::singleton().findSchemaOrThrow("memlayers::sort_records", "").typed<Sorted(at::TensorList)>();
+  auto [rows, begins, entries] = op.call(lists.slots);
+  return {rows, begins, entries, records, value_dim};
+}
 
 RowGradient gather_row_gradient(const BagRecords& records, int64_t value_dim) {
   if (records.empty()) {
     return {at::empty({0}, at::kLong), at::empty({0, value_dim}, at::kFloat)};
   }
-  std::vector<at::Tensor> slots, weights, grad_outputs;
-  for (const BagRecord& record : records) {
-    slots.push_back(record.slots);
-    weights.push_back(record.weights);
-    grad_outputs.push_back(record.grad_output);
-  }
+  const RecordLists lists(records);
   using Signature = std::tuple<at::Tensor, at::Tensor>(at::TensorList, at::TensorList, at::TensorList, int64_t);
   static const auto op =
       c10::Dispatcher::singleton().findSchemaOrThrow("memlayers::gather_row_gradient", "").typed<Signature>();
-  auto [rows, values] = op.call(slots, weights, grad_outputs, value_dim);
+  auto [rows, values] = op.call(lists.slots, lists.weights, lists.grad_outputs, value_dim);
   return {rows, values};
+}
+
+double squared_norm(const TouchedRows& touched) {
+  if (touched.records.empty()) return 0;
+  const RecordLists lists(touched.records);
+  using Signature = double(const at::Tensor&, const at::Tensor&, at::TensorList, at::TensorList, int64_t);
+  static const auto op =
+      c10::Dispatcher::singleton().findSchemaOrThrow("memlayers::touched_squared_norm", "").typed<Signature>();
+  return op.call(touched.row_begins, touched.entries, lists.weights, lists.grad_outputs, touched.value_dim);
 }
 
 double squared_norm(const RowGradient& gradient) {
@@ -165,10 +216,16 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
       "gather_row_gradient(Tensor[] slots, Tensor[] weights, Tensor[] grad_outputs, int value_dim) -> (Tensor rows, "
       "Tensor values)");
   library.def("row_squared_norm(Tensor values) -> float");
+  library.def("sort_records(Tensor[] slots) -> (Tensor rows, Tensor row_begins, Tensor entries)");
+  library.def(
+      "touched_squared_norm(Tensor row_begins, Tensor entries, Tensor[] weights, Tensor[] grad_outputs, int value_dim) "
+      "-> float");
 }
 TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("gather_row_gradient", gather_cpu);
   library.impl("row_squared_norm", squared_norm_cpu);
+  library.impl("sort_records", sort_cpu);
+  library.impl("touched_squared_norm", touched_norm_cpu);
 }
 
 }  // namespace memlayers::ops

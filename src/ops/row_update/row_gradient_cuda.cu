@@ -32,7 +32,8 @@ __global__ void number(const int64_t* __restrict__ slots, int64_t count, uint32_
 }
 
 template <int pack, class T>
-__global__ void __launch_bounds__(kThreads) add_entries(RowSumProblem<T> problem, int64_t pieces, int64_t rows) {
+__global__ void __launch_bounds__(kThreads)
+    add_entries(RowSumProblem<T> problem, T* __restrict__ values, int64_t pieces, int64_t rows) {
   const int64_t item = block_index() * kWarpsPerBlock + warp_index();
   if (item >= rows * pieces) return;
   const int64_t row = item / pieces, dim = problem.value_dim;
@@ -74,7 +75,7 @@ __global__ void __launch_bounds__(kThreads) add_entries(RowSumProblem<T> problem
     if (column >= dim) continue;
     Pack<T, pack> sum;
     for (int c = 0; c < pack; ++c) sum.at[c] = total[p][c];
-    store_pack(problem.values + row * dim + column, sum);
+    store_pack(values + row * dim + column, sum);
   }
 }
 
@@ -96,10 +97,33 @@ __global__ void __launch_bounds__(kThreads)
   if (row < rows && first == 0) squares[row] = sum;
 }
 
+/// One warp a row: 128 columns at a time. The lower sixteen threads are the lanes of the sum; they add their own four
+/// columns and then those of the thread sixteen places on, which are the next.
+template <class T>
+__global__ void __launch_bounds__(kThreads) add_entry_squares(RowSumProblem<T> problem, double* squares, int64_t rows) {
+  const int64_t row = block_index() * kWarpsPerBlock + warp_index();
+  if (row >= rows) return;
+  double lane[1] = {0};
+  for (int64_t group = 0; group < problem.value_dim; group += 128) {
+    T sum[kColumnsPerLane];
+    sum_columns(problem, row, group + lane_index() % 16 + 64 * (lane_index() / 16), sum);
+#pragma unroll
+    for (int i = 0; i < kColumnsPerLane; ++i) lane[0] += double(sum[i]) * double(sum[i]);
+#pragma unroll
+    for (int i = 0; i < kColumnsPerLane; ++i) {
+      const double next = __shfl_down_sync(kFullMask, sum[i], 16);
+      lane[0] += next * next;
+    }
+  }
+  const double total = sum_lanes<1>(lane);
+  if (lane_index() == 0) squares[row] = total;
+}
+
 template <int pack, class T>
-void launch_add_entries(const RowSumProblem<T>& problem, int64_t rows, Stream stream) {
+void launch_add_entries(const RowSumProblem<T>& problem, T* values, int64_t rows, Stream stream) {
   const int64_t pieces = divide_up(problem.value_dim, kWarp * kPacksPerLane * pack);
-  launch(add_entries<pack, T>, divide_up(rows * pieces, kWarpsPerBlock), kThreads, stream, problem, pieces, rows);
+  launch(add_entries<pack, T>, divide_up(rows * pieces, kWarpsPerBlock), kThreads, stream, problem, values, pieces,
+         rows);
 }
 
 }  // namespace
@@ -112,11 +136,11 @@ void number_entries(const int64_t* slots, int64_t count, uint32_t first_entry, u
 }
 
 template <class T>
-void sum_rows(const RowSumProblem<T>& problem, bool wide, int64_t rows, Stream stream) {
-  if (wide && packs_fit(problem.values, problem.value_dim)) {
-    launch_add_entries<16 / int(sizeof(T))>(problem, rows, stream);
+void sum_rows(const RowSumProblem<T>& problem, T* values, bool wide, int64_t rows, Stream stream) {
+  if (wide && packs_fit(values, problem.value_dim)) {
+    launch_add_entries<16 / int(sizeof(T))>(problem, values, rows, stream);
   } else {
-    launch_add_entries<1>(problem, rows, stream);
+    launch_add_entries<1>(problem, values, rows, stream);
   }
 }
 
@@ -125,8 +149,15 @@ void row_squares(const T* values, int64_t value_dim, double* squares, int64_t ro
   launch(add_squares<T>, divide_up(rows, kThreads / kSumLanes), kThreads, stream, values, value_dim, squares, rows);
 }
 
-template void sum_rows(const RowSumProblem<float>&, bool, int64_t, Stream);
-template void sum_rows(const RowSumProblem<double>&, bool, int64_t, Stream);
+template <class T>
+void summed_row_squares(const RowSumProblem<T>& problem, double* squares, int64_t rows, Stream stream) {
+  launch(add_entry_squares<T>, divide_up(rows, kWarpsPerBlock), kThreads, stream, problem, squares, rows);
+}
+
+template void sum_rows(const RowSumProblem<float>&, float*, bool, int64_t, Stream);
+template void sum_rows(const RowSumProblem<double>&, double*, bool, int64_t, Stream);
+template void summed_row_squares(const RowSumProblem<float>&, double*, int64_t, Stream);
+template void summed_row_squares(const RowSumProblem<double>&, double*, int64_t, Stream);
 template void row_squares(const float*, int64_t, double*, int64_t, Stream);
 template void row_squares(const double*, int64_t, double*, int64_t, Stream);
 

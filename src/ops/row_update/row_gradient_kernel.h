@@ -10,7 +10,7 @@ template <class T>
 struct RecordView {
   const T* weights;      // [N, M]
   const T* grad_output;  // [N, D]
-  int64_t bag_size;      // M
+  uint32_t bag_size;     // M, at least 1
   uint32_t first_entry;
 };
 
@@ -21,13 +21,12 @@ struct RowSumProblem {
   int64_t num_records = 0;
   const uint64_t* sorted = nullptr;     // slot << 32 | entry, ascending
   const int64_t* row_begins = nullptr;  // [U + 1]: where each row's entries begin
-  T* values = nullptr;                  // [U, D]
 };
 
 struct RowGradientKernel {
-  /// Rows [first, last) of values.
-  void (*sum_float32)(const RowSumProblem<float>&, int64_t first, int64_t last);
-  void (*sum_float64)(const RowSumProblem<double>&, int64_t first, int64_t last);
+  /// The gradients of rows [first, last), [last - first, D].
+  void (*sum_float32)(const RowSumProblem<float>&, int64_t first, int64_t last, float* values);
+  void (*sum_float64)(const RowSumProblem<double>&, int64_t first, int64_t last, double* values);
   /// Sums of squares of rows [first, last) of values [U, D], one double a row.
   void (*squares_float32)(const float* values, int64_t value_dim, double* squares, int64_t first, int64_t last);
   void (*squares_float64)(const double* values, int64_t value_dim, double* squares, int64_t first, int64_t last);

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/row_update/row_sums.h"
 #include "ops/row_update/row_update_checks.h"
 #include "ops/row_update/row_update_kernel.h"
 
@@ -36,6 +37,7 @@ std::string_view kind_name(RowOptimizer kind) {
 // Checks.
 
 void check_rows_ascend(const at::Tensor& table, const at::Tensor& rows) {
+  check_rows_tensor(rows);
   const int64_t* row = rows.const_data_ptr<int64_t>();
   int64_t before = -1;
   for (int64_t u = 0; u < rows.size(0); ++u) {
@@ -55,9 +57,32 @@ void with_problem(const at::Tensor& table, const RowState& state, int64_t step, 
   }
 }
 
+/// Where the gradients of the rows come from: a [U, D] array, records that are summed on the way, or nowhere (zero).
+struct Gradients {
+  const float* values = nullptr;
+  const RowSums<float>* sums = nullptr;
+};
+
+/// Calls update(problem, first, last) over ranges of `count` rows, in parallel, with their gradients in the problem.
+template <class Problem, class Update>
+void for_row_ranges(const Problem& problem, int64_t count, const Gradients& gradients, const Update& update) {
+  if (gradients.sums) {
+    for_summed_rows(*gradients.sums, [&](int64_t first, int64_t last, const float* values) {
+      Problem part = problem;
+      part.gradients = values;
+      part.first_gradient = first;
+      update(part, first, last);
+    });
+    return;
+  }
+  Problem whole = problem;
+  whole.gradients = gradients.values;
+  at::parallel_for(0, count, kRowsPerTask, [&](int64_t first, int64_t last) { update(whole, first, last); });
+}
+
 /// AdamW on `count` rows (null `rows`: the first ones), after the skipped steps where `done` tells of them.
 void run_adam(const at::Tensor& table, const RowState& state, int64_t count, const int64_t* rows,
-              const float* gradients, const std::vector<int32_t>* done, int64_t step,
+              const Gradients& gradients, const std::vector<int32_t>* done, int64_t step,
               at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   if (count == 0) return;
   const int64_t first_step = done ? *std::min_element(done->begin(), done->end()) + 1 : step;
@@ -65,13 +90,13 @@ void run_adam(const at::Tensor& table, const RowState& state, int64_t count, con
   if (done) steps.replay.done_steps = done->data();
   with_problem(table, state, step, options, [&](const auto& functions, auto problem) {
     problem.rows = rows;
-    problem.gradients = gradients;
-    at::parallel_for(0, count, kRowsPerTask,
-                     [&](int64_t first, int64_t last) { functions.adam(problem, steps.replay, first, last); });
+    for_row_ranges(problem, count, gradients, [&](const auto& part, int64_t first, int64_t last) {
+      functions.adam(part, steps.replay, first, last);
+    });
   });
 }
 
-void update_exact(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const at::Tensor& values,
+void update_exact(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const Gradients& gradients,
                   int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   check_adam_state(table, state);
   check_state(state.last_step, "last_step", {table.size(0)}, at::kInt);
@@ -82,38 +107,36 @@ void update_exact(const at::Tensor& table, const RowState& state, const at::Tens
     if (last_step[row[u]] < 0 || last_step[row[u]] >= step) throw_step_seen(row[u], last_step[row[u]], step);
     done[static_cast<size_t>(u)] = last_step[row[u]];
   }
-  run_adam(table, state, rows.size(0), row, values.const_data_ptr<float>(), &done, step, learning_rates, options);
+  run_adam(table, state, rows.size(0), row, gradients, &done, step, learning_rates, options);
   for (int64_t u = 0; u < rows.size(0); ++u) last_step[row[u]] = static_cast<int32_t>(step);
 }
 
-void update_touched(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const at::Tensor& values,
+void update_touched(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const Gradients& gradients,
                     int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   if (options.kind == RowOptimizer::kRowwise) check_state(state.exp_avg_sq, "exp_avg_sq", {table.size(0)}, at::kFloat);
   const StepScalars scalars = step_scalars(options.kind, options, step, learning_rates[static_cast<size_t>(step - 1)]);
   with_problem(table, state, step, options, [&](const auto& functions, auto problem) {
     problem.rows = rows.const_data_ptr<int64_t>();
-    problem.gradients = values.const_data_ptr<float>();
     const auto update = options.kind == RowOptimizer::kRowwise ? functions.rowwise : functions.sgd;
-    at::parallel_for(0, rows.size(0), kRowsPerTask,
-                     [&](int64_t first, int64_t last) { update(problem, scalars, first, last); });
+    for_row_ranges(problem, rows.size(0), gradients,
+                   [&](const auto& part, int64_t first, int64_t last) { update(part, scalars, first, last); });
   });
 }
 
-void update(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const at::Tensor& values,
+void update(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const Gradients& gradients,
             int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   check_table(table, at::kCPU);
   check_options(options, step, learning_rates);
-  check_gradient(table, rows, values);
   check_rows_ascend(table, rows);
   switch (options.kind) {
     case RowOptimizer::kExact:
-      return update_exact(table, state, rows, values, step, learning_rates, options);
+      return update_exact(table, state, rows, gradients, step, learning_rates, options);
     case RowOptimizer::kLazy:
       check_adam_state(table, state);
-      return run_adam(table, state, rows.size(0), rows.const_data_ptr<int64_t>(), values.const_data_ptr<float>(),
-                      nullptr, step, learning_rates, options);
+      return run_adam(table, state, rows.size(0), rows.const_data_ptr<int64_t>(), gradients, nullptr, step,
+                      learning_rates, options);
     default:
-      return update_touched(table, state, rows, values, step, learning_rates, options);
+      return update_touched(table, state, rows, gradients, step, learning_rates, options);
   }
 }
 
@@ -147,7 +170,7 @@ void bring_up_to_date(const at::Tensor& table, const RowState& state, const at::
     last_step[r] = static_cast<int32_t>(step);  // so that a repeated row counts once
   }
   try {
-    run_adam(table, state, static_cast<int64_t>(behind.size()), behind.data(), nullptr, &done, step, learning_rates,
+    run_adam(table, state, static_cast<int64_t>(behind.size()), behind.data(), {}, &done, step, learning_rates,
              options);
   } catch (...) {  // a bad rate: no row has been written
     for (size_t i = 0; i < behind.size(); ++i) last_step[behind[i]] = done[i];
@@ -162,8 +185,8 @@ void update_dense(const at::Tensor& table, const RowState& state, const at::Tens
   check_adam_state(table, state);
   check_dense_gradient(table, gradient);
   const at::Tensor contiguous = gradient.contiguous();
-  run_adam(table, state, table.size(0), nullptr, contiguous.const_data_ptr<float>(), nullptr, step, learning_rates,
-           options);
+  run_adam(table, state, table.size(0), nullptr, {.values = contiguous.const_data_ptr<float>()}, nullptr, step,
+           learning_rates, options);
   if (state.last_step.defined()) state.last_step.fill_(step);
 }
 
@@ -178,7 +201,25 @@ std::array<double, 5> numbers_of(const RowUpdateOptions& options) {
 void update_cpu(const at::Tensor& table, const Optional& exp_avg, const Optional& exp_avg_sq, const Optional& last_step,
                 const at::Tensor& rows, const at::Tensor& values, int64_t step, Rates learning_rates,
                 std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
-  update(table, state_of(exp_avg, exp_avg_sq, last_step), rows, values, step, learning_rates,
+  check_table(table, at::kCPU);
+  check_values(table, rows, values);
+  update(table, state_of(exp_avg, exp_avg_sq, last_step), rows, {.values = values.const_data_ptr<float>()}, step,
+         learning_rates, options_of(kind, numbers, seed, table_index));
+}
+
+void update_touched_cpu(const at::Tensor& table, const Optional& exp_avg, const Optional& exp_avg_sq,
+                        const Optional& last_step, const at::Tensor& rows, const at::Tensor& row_begins,
+                        const at::Tensor& entries, at::TensorList weights, at::TensorList grad_outputs, int64_t step,
+                        Rates learning_rates, std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
+  check_table(table, at::kCPU);
+  std::vector<at::Tensor> weight, grad;
+  for (size_t r = 0; r < weights.size(); ++r) {
+    check_float_record(table, weights[r], grad_outputs[r]);
+    weight.push_back(weights[r].contiguous());
+    grad.push_back(grad_outputs[r].contiguous());
+  }
+  const RowSums<float> sums(row_begins, entries, weight, grad, table.size(1));
+  update(table, state_of(exp_avg, exp_avg_sq, last_step), rows, {.sums = &sums}, step, learning_rates,
          options_of(kind, numbers, seed, table_index));
 }
 
@@ -196,19 +237,8 @@ void update_dense_cpu(const at::Tensor& table, const Optional& exp_avg, const Op
                options_of(kind, numbers, seed, table_index));
 }
 
-void update_from_records_cpu(const at::Tensor& table, const Optional& exp_avg, const Optional& exp_avg_sq,
-                             const Optional& last_step, at::TensorList slots, at::TensorList weights,
-                             at::TensorList grad_outputs, int64_t step, Rates learning_rates, std::string_view kind,
-                             Rates numbers, int64_t seed, int64_t table_index) {
-  BagRecords records;
-  for (size_t r = 0; r < slots.size(); ++r) records.push_back({slots[r], weights[r], grad_outputs[r]});
-  const RowGradient gradient = gather_row_gradient(records, table.size(1));
-  update(table, state_of(exp_avg, exp_avg_sq, last_step), gradient.rows, gradient.values, step, learning_rates,
-         options_of(kind, numbers, seed, table_index));
-}
-
 using UpdateSignature = decltype(update_cpu);
-using FromRecordsSignature = decltype(update_from_records_cpu);
+using TouchedSignature = decltype(update_touched_cpu);
 using BringSignature = decltype(bring_up_to_date_cpu);
 using DenseSignature = decltype(update_dense_cpu);
 
@@ -248,19 +278,17 @@ void row_update(at::Tensor& table, RowState& state, const RowGradient& gradient,
           static_cast<int64_t>(options.seed), static_cast<int64_t>(options.table_index));
 }
 
-void row_update_from_records(at::Tensor& table, RowState& state, const BagRecords& records, int64_t step,
-                             const std::vector<double>& learning_rates, const RowUpdateOptions& options) {
-  if (records.empty()) return;
-  std::vector<at::Tensor> slots, weights, grad_outputs;
-  for (const BagRecord& record : records) {
-    slots.push_back(record.slots);
+void row_update(at::Tensor& table, RowState& state, const TouchedRows& touched, int64_t step,
+                const std::vector<double>& learning_rates, const RowUpdateOptions& options) {
+  static const auto op = find_operator<TouchedSignature>("memlayers::row_update_touched");
+  std::vector<at::Tensor> weights, grad_outputs;
+  for (const BagRecord& record : touched.records) {
     weights.push_back(record.weights);
     grad_outputs.push_back(record.grad_output);
   }
-  static const auto op = find_operator<FromRecordsSignature>("memlayers::row_update_from_records");
-  op.call(table, optional(state.exp_avg), optional(state.exp_avg_sq), optional(state.last_step), slots, weights,
-          grad_outputs, step, learning_rates, kind_name(options.kind), numbers_of(options),
-          static_cast<int64_t>(options.seed), static_cast<int64_t>(options.table_index));
+  op.call(table, optional(state.exp_avg), optional(state.exp_avg_sq), optional(state.last_step), touched.rows,
+          touched.row_begins, touched.entries, weights, grad_outputs, step, learning_rates, kind_name(options.kind),
+          numbers_of(options), static_cast<int64_t>(options.seed), static_cast<int64_t>(options.table_index));
 }
 
 void bring_rows_up_to_date(at::Tensor& table, RowState& state, const at::Tensor& rows, int64_t step,
@@ -287,9 +315,9 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
       "row_update(Tensor(a!) table, Tensor(b!)? exp_avg, Tensor(c!)? exp_avg_sq, Tensor(d!)? last_step, Tensor rows, "
       "Tensor values, int step, float[] learning_rates, str kind, float[] options, int seed, int table_index) -> ()");
   library.def(
-      "row_update_from_records(Tensor(a!) table, Tensor(b!)? exp_avg, Tensor(c!)? exp_avg_sq, Tensor(d!)? last_step, "
-      "Tensor[] slots, Tensor[] weights, Tensor[] grad_outputs, int step, float[] learning_rates, str kind, float[] "
-      "options, int seed, int table_index) -> ()");
+      "row_update_touched(Tensor(a!) table, Tensor(b!)? exp_avg, Tensor(c!)? exp_avg_sq, Tensor(d!)? last_step, Tensor "
+      "rows, Tensor row_begins, Tensor entries, Tensor[] weights, Tensor[] grad_outputs, int step, float[] "
+      "learning_rates, str kind, float[] options, int seed, int table_index) -> ()");
   library.def(
       "bring_rows_up_to_date(Tensor(a!) table, Tensor(b!)? exp_avg, Tensor(c!)? exp_avg_sq, Tensor(d!)? last_step, "
       "Tensor? rows, int step, float[] learning_rates, str kind, float[] options, int seed, int table_index) -> ()");
@@ -299,7 +327,7 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
 }
 TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("row_update", update_cpu);
-  library.impl("row_update_from_records", update_from_records_cpu);
+  library.impl("row_update_touched", update_touched_cpu);
   library.impl("bring_rows_up_to_date", bring_up_to_date_cpu);
   library.impl("dense_row_update", update_dense_cpu);
 }

@@ -14,18 +14,33 @@
 
 namespace memlayers::ops {
 
-/// The gradient of the touched rows only.
+/// Which rows a step touches, and by which bag entries: all records' entries, sorted by slot. The sort is stable, so a
+/// row's entries come in record order, then token order, then position in the bag; sums in that order do not depend on
+/// threads. Gradient rows are summed where they are needed, a few at a time; no [U, D] tensor is made.
+struct TouchedRows {
+  at::Tensor rows;        // [U] int64, ascending, distinct
+  at::Tensor row_begins;  // [U + 1] int64: where each row's entries begin in `entries`
+  at::Tensor entries;     // [E] int64: slot << 32 | number of the entry over all records
+  BagRecords records;
+  int64_t value_dim = 0;
+};
+
+/// Sorts records of one table with rows of `value_dim` numbers; none give U = 0.
+/// Throws base::UsageError: shapes or dtypes that do not fit, a slot outside of [0, 2^32), 2^32 entries or more.
+TouchedRows sort_records(const BagRecords& records, int64_t value_dim);
+
+/// The gradient of the touched rows only, as tensors.
 struct RowGradient {
   at::Tensor rows;    // [U] int64, ascending, distinct
   at::Tensor values;  // [U, D] float32 (float64 for float64 records)
 };
 
-/// Sums records into one gradient row per touched slot. A row's contributions are added in record order, then token
-/// order, then position in the bag, so the bits do not depend on threads. No records give U = 0 (D from `value_dim`).
+/// Sums records into one gradient row per touched slot, in the order of `TouchedRows`.
 RowGradient gather_row_gradient(const BagRecords& records, int64_t value_dim);
 
-/// Sum of squares of all entries, accumulated in float64 in row order (deterministic).
+/// Sum of squares of all entries, accumulated in float64 in row order (deterministic). Both forms give the same bits.
 double squared_norm(const RowGradient& gradient);
+double squared_norm(const TouchedRows& touched);
 
 enum class RowOptimizer { kExact, kLazy, kRowwise, kSgd };
 constexpr auto enum_names(RowOptimizer) {
@@ -63,10 +78,10 @@ RowState make_row_state(const at::Tensor& table, RowOptimizer kind);
 void row_update(at::Tensor& table, RowState& state, const RowGradient& gradient, int64_t step,
                 const std::vector<double>& learning_rates, const RowUpdateOptions& options);
 
-/// gather_row_gradient and row_update in one, for steps that need no norm of the gradient in between; the same bits. CUDA
-/// sums in registers and stores no gradient row.
-void row_update_from_records(at::Tensor& table, RowState& state, const BagRecords& records, int64_t step,
-                             const std::vector<double>& learning_rates, const RowUpdateOptions& options);
+/// The same from records (float32): each gradient row is summed just before its row is updated. Same bits as with
+/// gather_row_gradient.
+void row_update(at::Tensor& table, RowState& state, const TouchedRows& touched, int64_t step,
+                const std::vector<double>& learning_rates, const RowUpdateOptions& options);
 
 /// Brings `rows` ([U] int64, any order, may repeat) up to date: as if every skipped step up to and including `step`
 /// had run with gradient zero. A no-op for every kind but exact. Call before reading a row after step `step`.

@@ -60,13 +60,24 @@ inline void check_options(const RowUpdateOptions& options, int64_t step, at::Arr
               step, " steps, got ", learning_rates.size());
 }
 
-inline void check_gradient(const at::Tensor& table, const at::Tensor& rows, const at::Tensor& values) {
+inline void check_rows_tensor(const at::Tensor& rows) {
   base::check(rows.dim() == 1 && rows.scalar_type() == at::kLong && rows.is_contiguous(),
               "row_update: gradient.rows must be a contiguous [U] int64 tensor, got ", rows.sizes(), " ", rows.dtype());
+}
+
+inline void check_values(const at::Tensor& table, const at::Tensor& rows, const at::Tensor& values) {
   base::check(values.dim() == 2 && values.size(0) == rows.size(0) && values.size(1) == table.size(1) &&
                   values.scalar_type() == at::kFloat && values.is_contiguous(),
               "row_update: gradient.values must be a contiguous [", rows.size(0), ", ", table.size(1),
               "] float32 tensor, got ", values.sizes(), " ", values.dtype());
+}
+
+/// A record that is summed on the way.
+inline void check_float_record(const at::Tensor& table, const at::Tensor& weights, const at::Tensor& grad_output) {
+  base::check(weights.scalar_type() == at::kFloat && grad_output.scalar_type() == at::kFloat &&
+                  grad_output.size(1) == table.size(1),
+              "row_update: records must be float32 with grad_output [N, ", table.size(1), "], got ", weights.dtype(),
+              " and ", grad_output.sizes(), " ", grad_output.dtype());
 }
 
 inline void check_dense_gradient(const at::Tensor& table, const at::Tensor& gradient) {

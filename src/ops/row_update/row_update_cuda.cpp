@@ -9,8 +9,8 @@
 #include <algorithm>
 
 #include "ops/cuda/device_type.h"
+#include "ops/row_update/device_records.h"
 #include "ops/row_update/row_update_checks.h"
-#include "ops/row_update/sorted_records.h"
 
 namespace memlayers::ops::MEMLAYERS_DEVICE {
 namespace {
@@ -123,7 +123,7 @@ void run(const Step& s, const at::Tensor& rows, const float* values, const RowSu
     DeviceSteps steps(s, exact ? last_step + 1 : s.step);
     if (exact) steps.claim(s, row, count);
     with_problem(s, row, values, [&](const auto& problem) {
-      if (entries) return update_adam_from_entries(problem, steps.replay, *entries, count, s.stream);
+      if (entries) return update_adam_summed(problem, steps.replay, *entries, count, s.stream);
       update_adam(problem, steps.replay, count, s.stream);
     });
     return;
@@ -131,8 +131,10 @@ void run(const Step& s, const at::Tensor& rows, const float* values, const RowSu
   const StepScalars scalars =
       step_scalars(s.options.kind, s.options, s.step, s.learning_rates[static_cast<size_t>(s.step - 1)]);
   with_problem(s, row, values, [&](const auto& problem) {
-    if (s.options.kind == RowOptimizer::kRowwise) return update_rowwise(problem, scalars, count, s.stream);
-    if (entries) return update_sgd_from_entries(problem, scalars, *entries, count, s.stream);
+    const bool rowwise = s.options.kind == RowOptimizer::kRowwise;
+    if (rowwise && entries) return update_rowwise_summed(problem, scalars, *entries, count, s.stream);
+    if (rowwise) return update_rowwise(problem, scalars, count, s.stream);
+    if (entries) return update_sgd_summed(problem, scalars, *entries, count, s.stream);
     update_sgd(problem, scalars, count, s.stream);
   });
 }
@@ -143,32 +145,28 @@ void update(const at::Tensor& table, const Optional& exp_avg, const Optional& ex
   const c10::DeviceGuard guard(table.device());
   const Step s = begin(table, state_of(exp_avg, exp_avg_sq, last_step), options_of(kind, numbers, seed, table_index),
                        step, learning_rates);
-  check_gradient(table, rows, values);
+  check_rows_tensor(rows);
+  check_values(table, rows, values);
   check_state_of(s);
   const int64_t seen = check_rows_of_gradient(s, rows);
   if (rows.size(0) > 0) run(s, rows, values.const_data_ptr<float>(), nullptr, seen);
 }
 
-/// Sums and updates in one kernel; rowwise needs a row's norm first and takes the two steps.
-void update_from_records(const at::Tensor& table, const Optional& exp_avg, const Optional& exp_avg_sq,
-                         const Optional& last_step, at::TensorList slots, at::TensorList weights,
-                         at::TensorList grad_outputs, int64_t step, Rates learning_rates, std::string_view kind,
-                         Rates numbers, int64_t seed, int64_t table_index) {
+/// Sums and updates in one kernel.
+void update_touched(const at::Tensor& table, const Optional& exp_avg, const Optional& exp_avg_sq,
+                    const Optional& last_step, const at::Tensor& rows, const at::Tensor& row_begins,
+                    const at::Tensor& entries, at::TensorList weights, at::TensorList grad_outputs, int64_t step,
+                    Rates learning_rates, std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
   const c10::DeviceGuard guard(table.device());
   const Step s = begin(table, state_of(exp_avg, exp_avg_sq, last_step), options_of(kind, numbers, seed, table_index),
                        step, learning_rates);
-  check_records(slots, weights, grad_outputs, table.size(1));
+  for (size_t r = 0; r < weights.size(); ++r) check_float_record(table, weights[r], grad_outputs[r]);
+  check_rows_tensor(rows);
   check_state_of(s);
-  const SortedRecords<float> sorted(slots, weights, grad_outputs, table.size(1), s.stream);
-  const int64_t seen = check_rows_of_gradient(s, sorted.rows);
-  if (sorted.num_rows() == 0) return;
-  at::Tensor values;
-  if (s.options.kind == RowOptimizer::kRowwise) {
-    values = at::empty({sorted.num_rows(), table.size(1)}, weights[0].options());
-    sum_rows(sorted.problem(values.mutable_data_ptr<float>()), sorted.wide(), sorted.num_rows(), s.stream);
-  }
-  const RowSumProblem<float> entries = sorted.problem(nullptr);
-  run(s, sorted.rows, values.defined() ? values.const_data_ptr<float>() : nullptr, &entries, seen);
+  const int64_t seen = check_rows_of_gradient(s, rows);
+  if (rows.size(0) == 0) return;
+  const DeviceRecords<float> records(row_begins, entries, weights, grad_outputs, table.size(1), s.stream);
+  run(s, rows, nullptr, &records.problem(), seen);
 }
 
 /// No `rows`: all of them.
@@ -221,7 +219,7 @@ void update_dense(const at::Tensor& table, const Optional& exp_avg, const Option
 
 TORCH_LIBRARY_IMPL(memlayers, MEMLAYERS_DEVICE_KEY, library) {
   library.impl("row_update", update);
-  library.impl("row_update_from_records", update_from_records);
+  library.impl("row_update_touched", update_touched);
   library.impl("bring_rows_up_to_date", bring_up_to_date);
   library.impl("dense_row_update", update_dense);
 }

@@ -15,7 +15,7 @@ namespace {
 constexpr int kThreads = 128;
 constexpr int kWarpsPerBlock = kThreads / kWarp;
 constexpr int64_t kColumns = 128;  // of a group
-constexpr int kPerLane = 4;
+constexpr int kPerLane = kColumnsPerLane;
 constexpr int64_t kMostBlocks = 2048;
 
 /// Philox 4x32-10, as base::philox.
@@ -103,16 +103,7 @@ struct SummedEntries {
 
   template <class Row>
   __device__ __forceinline__ void load(const LaneColumns<Row>& lane, int64_t u, float (&g)[kPerLane]) const {
-#pragma unroll
-    for (int i = 0; i < kPerLane; ++i) g[i] = 0;
-#pragma unroll 2
-    for (int64_t e = entries.row_begins[u]; e < entries.row_begins[u + 1]; ++e) {
-      const EntryOnDevice<float> entry = read_entry(entries, uint32_t(entries.sorted[e]));
-      float value[kPerLane];
-      lane.load(entry.gradient, value);
-#pragma unroll
-      for (int i = 0; i < kPerLane; ++i) g[i] += entry.weight * value[i];
-    }
+    sum_columns(entries, u, lane.first, g);
   }
 };
 
@@ -243,29 +234,36 @@ __global__ void __launch_bounds__(kThreads)
   descend(LaneColumns<Row>(problem, problem.rows ? problem.rows[u] : u, item % groups), gradients, step, u, 1.0f);
 }
 
-/// One warp a row: first the mean of its squares, by sixteen lanes.
-template <class Row>
-__global__ void __launch_bounds__(kThreads) rowwise(UpdateProblem<Row> problem, StepScalars step, int64_t count) {
-  const int64_t u = block_index() * kWarpsPerBlock + warp_index(), dim = problem.value_dim;
+/// One warp a row: first the mean of its squares. The lower sixteen threads are the lanes of that sum; of each group they
+/// add their own four columns and then those of the thread sixteen places on, which are the next.
+template <class Row, class Gradients>
+__global__ void __launch_bounds__(kThreads)
+    rowwise(UpdateProblem<Row> problem, StepScalars step, Gradients gradients, int64_t count) {
+  const int64_t u = block_index() * kWarpsPerBlock + warp_index(), groups = divide_up(problem.value_dim, kColumns);
   if (u >= count) return;
   const int64_t row = problem.rows ? problem.rows[u] : u;
-  float lane[1] = {0};
-  if (lane_index() < kSumLanes) {
-#pragma unroll 4
-    for (int64_t c = lane_index(); c < dim; c += kSumLanes) {
-      const float g = problem.gradients[u * dim + c] * problem.grad_scale;
-      lane[0] += g * g;
+  float sum[1] = {0};
+  for (int64_t group = 0; group < groups; ++group) {
+    float g[kPerLane];
+    gradients.load(LaneColumns<Row>(problem, row, group), u, g);
+#pragma unroll
+    for (int i = 0; i < kPerLane; ++i) g[i] = g[i] * problem.grad_scale;
+#pragma unroll
+    for (int i = 0; i < kPerLane; ++i) sum[0] += g[i] * g[i];
+#pragma unroll
+    for (int i = 0; i < kPerLane; ++i) {
+      const float next = __shfl_down_sync(kFullMask, g[i], 16);
+      sum[0] += next * next;
     }
   }
-  const float sum = sum_lanes<1>(lane);
+  const float squares = sum_lanes<1>(sum);
   float v = 0;
   if (lane_index() == 0) {
-    v = problem.beta2 * problem.exp_avg_sq[row] + problem.one_minus_beta2 * (sum / float(dim));
+    v = problem.beta2 * problem.exp_avg_sq[row] + problem.one_minus_beta2 * (squares / float(problem.value_dim));
     problem.exp_avg_sq[row] = v;
   }
   const float divisor = sqrtf(__shfl_sync(kFullMask, v, 0)) * step.inverse_bias + problem.eps;
-  const StoredGradients gradients{problem.gradients, dim};
-  for (int64_t group = 0; group < divide_up(dim, kColumns); ++group) {
+  for (int64_t group = 0; group < groups; ++group) {
     descend(LaneColumns<Row>(problem, row, group), gradients, step, u, divisor);
   }
 }
@@ -308,6 +306,12 @@ void launch_adam(const UpdateProblem<Row>& problem, const Replay& replay, const 
 }
 
 template <class Row, class Gradients>
+void launch_rowwise(const UpdateProblem<Row>& problem, const StepScalars& step, const Gradients& gradients,
+                    int64_t count, Stream stream) {
+  launch(rowwise<Row, Gradients>, divide_up(count, kWarpsPerBlock), kThreads, stream, problem, step, gradients, count);
+}
+
+template <class Row, class Gradients>
 void launch_sgd(const UpdateProblem<Row>& problem, const StepScalars& step, const Gradients& gradients, int64_t count,
                 Stream stream) {
   const int64_t warps = count * divide_up(problem.value_dim, kColumns);
@@ -334,7 +338,7 @@ void update_adam(const UpdateProblem<Row>& problem, const Replay& replay, int64_
 
 template <class Row>
 void update_rowwise(const UpdateProblem<Row>& problem, const StepScalars& step, int64_t count, Stream stream) {
-  launch(rowwise<Row>, divide_up(count, kWarpsPerBlock), kThreads, stream, problem, step, count);
+  launch_rowwise(problem, step, StoredGradients{problem.gradients, problem.value_dim}, count, stream);
 }
 
 template <class Row>
@@ -343,25 +347,33 @@ void update_sgd(const UpdateProblem<Row>& problem, const StepScalars& step, int6
 }
 
 template <class Row>
-void update_adam_from_entries(const UpdateProblem<Row>& problem, const Replay& replay,
-                              const RowSumProblem<float>& entries, int64_t count, Stream stream) {
+void update_adam_summed(const UpdateProblem<Row>& problem, const Replay& replay, const RowSumProblem<float>& entries,
+                        int64_t count, Stream stream) {
   launch_adam(problem, replay, SummedEntries{entries}, true, count, stream);
 }
 
 template <class Row>
-void update_sgd_from_entries(const UpdateProblem<Row>& problem, const StepScalars& step,
-                             const RowSumProblem<float>& entries, int64_t count, Stream stream) {
+void update_rowwise_summed(const UpdateProblem<Row>& problem, const StepScalars& step,
+                           const RowSumProblem<float>& entries, int64_t count, Stream stream) {
+  launch_rowwise(problem, step, SummedEntries{entries}, count, stream);
+}
+
+template <class Row>
+void update_sgd_summed(const UpdateProblem<Row>& problem, const StepScalars& step, const RowSumProblem<float>& entries,
+                       int64_t count, Stream stream) {
   launch_sgd(problem, step, SummedEntries{entries}, count, stream);
 }
 
-#define MEMLAYERS_UPDATE(Row)                                                                                       \
-  template void update_adam(const UpdateProblem<Row>&, const Replay&, int64_t, Stream);                             \
-  template void update_rowwise(const UpdateProblem<Row>&, const StepScalars&, int64_t, Stream);                     \
-  template void update_sgd(const UpdateProblem<Row>&, const StepScalars&, int64_t, Stream);                         \
-  template void update_adam_from_entries(const UpdateProblem<Row>&, const Replay&, const RowSumProblem<float>&,     \
-                                         int64_t, Stream);                                                          \
-  template void update_sgd_from_entries(const UpdateProblem<Row>&, const StepScalars&, const RowSumProblem<float>&, \
-                                        int64_t, Stream)
+#define MEMLAYERS_UPDATE(Row)                                                                                          \
+  template void update_adam(const UpdateProblem<Row>&, const Replay&, int64_t, Stream);                                \
+  template void update_rowwise(const UpdateProblem<Row>&, const StepScalars&, int64_t, Stream);                        \
+  template void update_sgd(const UpdateProblem<Row>&, const StepScalars&, int64_t, Stream);                            \
+  template void update_adam_summed(const UpdateProblem<Row>&, const Replay&, const RowSumProblem<float>&, int64_t,     \
+                                   Stream);                                                                            \
+  template void update_rowwise_summed(const UpdateProblem<Row>&, const StepScalars&, const RowSumProblem<float>&,      \
+                                      int64_t, Stream);                                                                \
+  template void update_sgd_summed(const UpdateProblem<Row>&, const StepScalars&, const RowSumProblem<float>&, int64_t, \
+                                  Stream)
 MEMLAYERS_UPDATE(float);
 MEMLAYERS_UPDATE(uint16_t);
 

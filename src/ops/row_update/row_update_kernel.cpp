@@ -16,6 +16,7 @@ namespace memlayers::ops {
 namespace {
 
 constexpr int64_t kColumns = 128;
+constexpr int64_t kRowsAhead = 2, kPrefetchBytes = 1024;
 
 struct alignas(64) Columns {
   float w[kColumns], m[kColumns], v[kColumns];
@@ -77,7 +78,7 @@ struct Group {
   }
 
   MEMLAYERS_INLINE void load_gradient(int64_t u, float* g) const {
-    const float* source = problem.gradients + u * problem.value_dim + first;
+    const float* source = problem.gradients + (u - problem.first_gradient) * problem.value_dim + first;
     for (int64_t c = 0; c < count; ++c) g[c] = source[c] * problem.grad_scale;
     for (int64_t c = count; c < width; ++c) g[c] = 0;
   }
@@ -199,12 +200,26 @@ MEMLAYERS_INLINE void replay_steps(const Group<Row>& group, const Replay& replay
   }
 }
 
+/// Asks for the beginning of a row and its moments; the processor's own prefetcher follows.
+template <class Row>
+MEMLAYERS_INLINE void prefetch_row(const UpdateProblem<Row>& problem, int64_t row) {
+  const int64_t offset = row * problem.value_dim;
+  const auto ask = [](const void* begin, int64_t bytes) {
+    for (int64_t b = 0; b < bytes && b < kPrefetchBytes; b += 64)
+      __builtin_prefetch(static_cast<const char*>(begin) + b, 1);
+  };
+  ask(problem.table + offset, problem.value_dim * int64_t(sizeof(Row)));
+  ask(problem.exp_avg + offset, problem.value_dim * int64_t(sizeof(float)));
+  ask(problem.exp_avg_sq + offset, problem.value_dim * int64_t(sizeof(float)));
+}
+
 template <class Row>
 void adam(const UpdateProblem<Row>& problem, const Replay& replay, int64_t first, int64_t last) {
   Columns state;
   alignas(64) float gradient[kColumns];
   for (int64_t u = first; u < last; ++u) {
     const int64_t row = problem.rows ? problem.rows[u] : u;
+    if (problem.rows && u + kRowsAhead < last) prefetch_row(problem, problem.rows[u + kRowsAhead]);
     const int64_t done = replay.done_steps ? replay.done_steps[u] : problem.step - 1;
     const int64_t last_zero_step = problem.gradients ? problem.step - 1 : problem.step;
     for (int64_t column = 0; column < problem.value_dim; column += kColumns) {
@@ -245,7 +260,7 @@ template <class Row>
 void rowwise(const UpdateProblem<Row>& problem, StepScalars step, int64_t first, int64_t last) {
   const int64_t dim = problem.value_dim;
   for (int64_t u = first; u < last; ++u) {
-    const float* gradient = problem.gradients + u * dim;
+    const float* gradient = problem.gradients + (u - problem.first_gradient) * dim;
     float lane[kLanes] = {};
     for (int64_t column = 0; column < dim; column += kLanes) {
       const int64_t count = dim - column < kLanes ? dim - column : kLanes;

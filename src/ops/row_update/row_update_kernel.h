@@ -20,7 +20,8 @@ struct UpdateProblem {
   float* exp_avg = nullptr;          // [S, D]; AdamW
   float* exp_avg_sq = nullptr;       // [S, D]; rowwise: [S]
   const int64_t* rows = nullptr;     // [U], distinct; null: row u is u
-  const float* gradients = nullptr;  // [U, D]; null: no gradient at `step`
+  const float* gradients = nullptr;  // [.., D] of rows from first_gradient on; null: no gradient at `step`
+  int64_t first_gradient = 0;
   float grad_scale = 1;
   float beta1 = 0, one_minus_beta1 = 0, beta2 = 0, one_minus_beta2 = 0, eps = 0;
   int64_t step = 0;

@@ -153,6 +153,24 @@ MEMLAYERS_INLINE T sum(const Lanes<T>& value) {
   }
   return lane[0];
 }
+#if defined(__x86_64__)
+/// The same order on floats: sixteen to eight, to four, to two, to one.
+template <>
+MEMLAYERS_INLINE float sum(const Lanes<float>& value) {
+#if defined(__AVX512F__)
+  const __m512 all = value.part[0];
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+#elif defined(__AVX__)
+  const __m256 eight = _mm256_add_ps(value.part[0], value.part[1]);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+#else
+  const __m128 four = _mm_add_ps(_mm_add_ps(value.part[0], value.part[2]), _mm_add_ps(value.part[1], value.part[3]));
+#endif
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+#endif
 
 /// NaN becomes `replacement`.
 template <class T>
@@ -244,6 +262,13 @@ MEMLAYERS_INLINE uint16_t narrow(float value) {
   std::memcpy(&bits, &value, sizeof(bits));
   if (value != value) return uint16_t((bits >> 16) | 0x40);
   return uint16_t((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+
+/// Sixteen floats to bfloat16 bits.
+MEMLAYERS_INLINE void store_narrow(uint16_t* target, const Lanes<float>& value) {
+  float lane[kLanes];
+  store(lane, value);
+  for (int i = 0; i < kLanes; ++i) target[i] = narrow(lane[i]);
 }
 
 }  // namespace
