@@ -75,12 +75,11 @@ __global__ void __launch_bounds__(kThreads)
   const int digit = thread_index();                    // this thread's, where threads stand for digits
   for (int w = 0; w < kWarps; ++w) next[w * kDigits + digit] = 0;
   uint32_t all = 0;
-  const uint32_t smaller = sum_before(totals[digit], scratch, all);
+  const uint32_t smaller = sum_before(totals[digit], scratch, all);  // its barriers also follow the zeros
   const SharedPointer<uint32_t> warp_next = next + warp_index() * kDigits;
   const int64_t begin = block_index() * kSortTile + warp_index() * kPerWarp + lane_index();
   uint64_t key[kPerThread];
   uint32_t rank[kPerThread];
-  __syncthreads();
 #pragma unroll
   for (int i = 0; i < kPerThread; ++i) {
     const bool exists = begin + i * kWarp < count;
