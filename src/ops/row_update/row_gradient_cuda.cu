@@ -100,7 +100,8 @@ __global__ void __launch_bounds__(kThreads)
 /// One warp a row: 128 columns at a time. The lower sixteen threads are the lanes of the sum; they add their own four
 /// columns and then those of the thread sixteen places on, which are the next.
 template <class T>
-__global__ void __launch_bounds__(kThreads, 8) add_entry_squares(RowSumProblem<T> problem, double* squares, int64_t rows) {
+__global__ void __launch_bounds__(kThreads, 8)
+    add_entry_squares(RowSumProblem<T> problem, double* squares, int64_t rows) {
   const int64_t row = block_index() * kWarpsPerBlock + warp_index();
   if (row >= rows) return;
   double lane[1] = {0};
