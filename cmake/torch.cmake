@@ -16,6 +16,7 @@ if(NOT _torch_home)
   endif()
 endif()
 set(_torch_lib "${_torch_home}/torch/lib")
+set(MEMLAYERS_TORCH_LIB "${_torch_lib}")
 if(NOT EXISTS "${_torch_lib}/libtorch_cpu.so")
   message(FATAL_ERROR "libtorch not found in ${_torch_home}: run tools/setup once, or set MEMLAYERS_TORCH_DIR to the "
                       "folder that holds torch/lib/libtorch_cpu.so (PyPI wheel torch 2.11.0)")
@@ -38,7 +39,12 @@ target_include_directories(memlayers_torch SYSTEM INTERFACE
 target_link_libraries(memlayers_torch INTERFACE memlayers::torch_cpu memlayers::c10 Threads::Threads)
 # at::parallel_for is a template over OpenMP. Its runtime is the one that torch brings, so that there is only one.
 target_compile_options(memlayers_torch INTERFACE -fopenmp)
-target_link_libraries(memlayers_torch INTERFACE "${_torch_lib}/libgomp.so.1")
+file(GLOB _torch_gomp "${_torch_lib}/libgomp*.so*" "${_torch_home}/torch.libs/libgomp*.so*")
+if(NOT _torch_gomp)
+  message(FATAL_ERROR "${_torch_home} holds torch, but not the OpenMP runtime (libgomp) that its wheel brings")
+endif()
+list(GET _torch_gomp 0 _torch_gomp)
+target_link_libraries(memlayers_torch INTERFACE "${_torch_gomp}")
 # libtorch_cpu finds libcudart and libcupti by its own run path, $ORIGIN/../../nvidia/cu13/lib; the linker must be told.
 target_link_options(memlayers_torch INTERFACE "LINKER:-rpath-link,${_torch_home}/nvidia/cu13/lib"
                     "LINKER:-rpath,${_torch_lib}")

@@ -127,7 +127,7 @@ def check_torch(tree: Tree) -> Iterator[Violation]:
             elif in_torch_free_floor and TORCH_HEADER.match(header):
                 yield Violation(path, number, f"src/{path.parts[1]} is free of torch, and <{header}> is torch's")
     for path in tree.under("src", CPP_SUFFIXES):
-        if "_kernel" in path.name:
+        if "_kernel" in path.name or path.suffix in {".cu", ".cuh"}:
             yield from torch_reached_from(tree, path)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ["quickstart", "test", ".ci/run", "tools/setup", "tools/build", "tools/format"]
+SCRIPTS = ["quickstart", "test", ".ci/run", "tools/setup", "tools/build", "tools/format", "tools/gpu_check"]
 WITH_HELP = [script for script in SCRIPTS if script != ".ci/run"]
 
 
@@ -204,3 +204,10 @@ def test_quickstart_claims_no_report_when_the_program_was_interrupted(tmp_path):
     result, _ = quickstart_in(tmp_path, compare="exit 0")
     assert result.returncode == 130
     assert result.stderr.strip() == "quickstart: interrupted; the same call again continues"
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there may be a GPU")
+def test_gpu_check_says_that_there_is_no_gpu():
+    result = call(ROOT / "tools/gpu_check")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "gpu_check: there is no GPU here (nvidia-smi finds none), and this checks nothing else\n"

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/huge_pages.h"
 #include "ops/kernel_choice.h"
+#include "ops/memory_bag/memory_bag_checks.h"
 #include "ops/memory_bag/memory_bag_kernel.h"
 
 namespace memlayers::ops {
@@ -24,13 +25,6 @@ const BagKernel& kernel() {
   return chosen;
 }
 
-bool known_dtype(at::ScalarType dtype) { return dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble; }
-
-/// The dtype of weights, gradients and sums that goes with a table.
-at::ScalarType weight_dtype(const at::Tensor& table) {
-  return table.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
-
 void check_slots_inside(const at::Tensor& slots, int64_t num_slots) {
   const int64_t* slot = slots.const_data_ptr<int64_t>();
   std::atomic<bool> outside{false};
@@ -42,40 +36,13 @@ void check_slots_inside(const at::Tensor& slots, int64_t num_slots) {
   });
   if (!outside) return;
   const int64_t* found = std::find_if(slot, slot + slots.numel(), [&](int64_t s) { return s < 0 || s >= num_slots; });
-  base::check(false, "memory_bag: slot ", *found, " is outside the table, expected 0 <= slot < ", num_slots);
-}
-
-void check_table_and_slots(const at::Tensor& table, const at::Tensor& slots) {
-  base::check(table.dim() == 2 && known_dtype(table.scalar_type()),
-              "memory_bag: table must be [S, D] float32, bfloat16 or float64, got ", table.sizes(), " ", table.dtype());
-  base::check(table.is_contiguous(),
-              "memory_bag: table must be contiguous (a copy would be as large as the table), got strides ",
-              table.strides());
-  base::check(slots.dim() == 2 && slots.scalar_type() == at::kLong, "memory_bag: slots must be [N, M] int64, got ",
-              slots.sizes(), " ", slots.dtype());
-  base::check(table.device().is_cpu() && slots.device().is_cpu(),
-              "memory_bag: table and slots must be on the CPU, got ", table.device(), " and ", slots.device());
-}
-
-void check_weights(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
-  base::check(weights.sizes() == slots.sizes(), "memory_bag: weights must have the shape of slots ", slots.sizes(),
-              ", got ", weights.sizes());
-  base::check(weights.scalar_type() == weight_dtype(table), "memory_bag: weights must be ", weight_dtype(table),
-              " with a table of ", table.dtype(), ", got ", weights.dtype());
-}
-
-template <class Row, class T>
-BagProblem<Row, T> problem(const at::Tensor& table, const at::Tensor& slots) {
-  return {.bag_size = slots.size(1),
-          .value_dim = table.size(1),
-          .table = static_cast<const Row*>(table.const_data_ptr()),
-          .slots = slots.const_data_ptr<int64_t>()};
+  throw_slot_outside(*found, num_slots);
 }
 
 template <class Row, class T>
 void run_forward(const BagFunctions<Row, T>& functions, const at::Tensor& table, const at::Tensor& slots,
                  const at::Tensor& weights, at::Tensor& output) {
-  const auto bag = problem<Row, T>(table, slots);
+  const auto bag = bag_problem<Row, T>(table, slots);
   const T* weight = weights.const_data_ptr<T>();
   Row* out = static_cast<Row*>(output.mutable_data_ptr());
   at::parallel_for(0, slots.size(0), kTokensPerTask, [&](int64_t first, int64_t last) {
@@ -87,7 +54,7 @@ void run_forward(const BagFunctions<Row, T>& functions, const at::Tensor& table,
 template <class Row, class T>
 void run_weight_gradient(const BagFunctions<Row, T>& functions, const at::Tensor& table, const at::Tensor& slots,
                          const at::Tensor& grad_output, at::Tensor& gradient) {
-  const auto bag = problem<Row, T>(table, slots);
+  const auto bag = bag_problem<Row, T>(table, slots);
   const T* grad = grad_output.const_data_ptr<T>();
   T* out = gradient.mutable_data_ptr<T>();
   at::parallel_for(0, slots.size(0), kTokensPerTask,
@@ -95,7 +62,7 @@ void run_weight_gradient(const BagFunctions<Row, T>& functions, const at::Tensor
 }
 
 at::Tensor forward_cpu(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
-  check_table_and_slots(table, slots);
+  check_table_and_slots(table, slots, at::kCPU);
   check_weights(table, slots, weights);
   const at::Tensor slot = slots.contiguous(), weight = weights.contiguous();
   check_slots_inside(slot, table.size(0));
@@ -114,10 +81,8 @@ at::Tensor forward_cpu(const at::Tensor& table, const at::Tensor& slots, const a
 }
 
 at::Tensor weight_gradient_cpu(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& grad_output) {
-  check_table_and_slots(table, slots);
-  base::check(grad_output.dim() == 2 && grad_output.size(0) == slots.size(0) && grad_output.size(1) == table.size(1),
-              "memory_bag_weight_gradient: grad_output must be [", slots.size(0), ", ", table.size(1), "], got ",
-              grad_output.sizes());
+  check_table_and_slots(table, slots, at::kCPU);
+  check_grad_output(table, slots, grad_output);
   const at::Tensor slot = slots.contiguous();
   const at::Tensor grad = grad_output.to(weight_dtype(table)).contiguous();
   check_slots_inside(slot, table.size(0));

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/product_key_topk/product_key_topk_checks.h"
 #include "ops/product_key_topk/product_key_topk_kernel.h"
 
 namespace memlayers::ops {
@@ -31,36 +32,6 @@ const TopKFunctions<T>& functions() {
   } else {
     return kernel().float32;
   }
-}
-
-at::ScalarType score_dtype(const at::Tensor& query) {
-  return query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
-
-void check_inputs(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) {
-  const char* op = "product_key_topk: ";
-  const auto dtype = query.scalar_type();
-  base::check(query.dim() == 3, op, "query must be [N, H, K], got ", query.sizes());
-  base::check(sub_keys.dim() == 4 && sub_keys.size(1) == 2, op, "sub_keys must be [H, 2, n, K/2], got ",
-              sub_keys.sizes());
-  base::check(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble, op,
-              "query must be float32, bfloat16 or float64, got ", query.dtype());
-  base::check(sub_keys.scalar_type() == dtype, op, "query and sub_keys must have one dtype, got ", query.dtype(),
-              " and ", sub_keys.dtype());
-  base::check(query.device().is_cpu() && sub_keys.device().is_cpu(), op, "inputs must be on the CPU, got ",
-              query.device(), " and ", sub_keys.device());
-  base::check(query.size(2) % 2 == 0, op, "K must be even, since each half of a query has its sub-keys, got ",
-              query.size(2));
-  base::check(sub_keys.size(0) == query.size(1) && sub_keys.size(3) * 2 == query.size(2), op, "sub_keys must be [",
-              query.size(1), ", 2, n, ", query.size(2) / 2, "] for a query ", query.sizes(), ", got ",
-              sub_keys.sizes());
-  const int64_t n = sub_keys.size(2);
-  base::check(n >= 1 && n <= (int64_t{1} << 31), op, "n must be in [1, 2^31], got ", n);
-  base::check(k >= 1 && k <= n * n, op, "k must be in [1, n * n = ", n * n, "], got ", k);
-}
-
-TopKShape shape_of(const at::Tensor& sub_keys, int64_t k) {
-  return {.heads = sub_keys.size(0), .num_sub_keys = sub_keys.size(2), .half_dim = sub_keys.size(3), .k = k};
 }
 
 template <class T>
@@ -108,7 +79,7 @@ std::tuple<at::Tensor, at::Tensor> select(const TopKShape& shape, const at::Tens
 }
 
 std::tuple<at::Tensor, at::Tensor> forward_cpu(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) {
-  check_inputs(query, sub_keys, k);
+  check_inputs(query, sub_keys, k, at::kCPU);
   const TopKShape shape = shape_of(sub_keys, k);
   return select(shape, query, pack(shape, sub_keys, score_dtype(query)));
 }
@@ -168,8 +139,7 @@ void check_slots(const at::Tensor& slots, int64_t num_sub_keys) {
   const int64_t* slot = slots.const_data_ptr<int64_t>();
   const int64_t count = num_sub_keys * num_sub_keys;
   for (int64_t i = 0; i < slots.numel(); ++i) {
-    base::check(slot[i] >= 0 && slot[i] < count, "product_key_topk_backward: slots must be in [0, n * n = ", count,
-                "), got ", slot[i]);
+    if (slot[i] < 0 || slot[i] >= count) throw_slot_outside_pairs(slot[i], count);
   }
 }
 
@@ -177,12 +147,7 @@ void check_slots(const at::Tensor& slots, int64_t num_sub_keys) {
 std::tuple<at::Tensor, at::Tensor> backward_cpu(const at::Tensor& grad_scores, const at::Tensor& slots,
                                                 const at::Tensor& query, const at::Tensor& sub_keys, bool wants_query,
                                                 bool wants_sub_keys) {
-  base::check(slots.dim() == 3, "product_key_topk_backward: slots must be [N, H, k], got ", slots.sizes());
-  check_inputs(query, sub_keys, slots.size(2));
-  base::check(grad_scores.sizes() == slots.sizes() && slots.size(0) == query.size(0) &&
-                  slots.size(1) == query.size(1) && slots.scalar_type() == at::kLong,
-              "product_key_topk_backward: grad_scores and slots (int64) must be [N, H, k], got ", grad_scores.sizes(),
-              " and ", slots.sizes());
+  check_backward_inputs(grad_scores, slots, query, sub_keys, at::kCPU);
   const auto dtype = score_dtype(query);
   const at::Tensor queries = query.to(dtype).contiguous(), keys = sub_keys.to(dtype).contiguous();
   const at::Tensor grads = grad_scores.to(dtype).contiguous(), slot = slots.contiguous();
@@ -274,6 +239,8 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
       "product_key_topk_packed(Tensor query, Tensor panels, int heads, int num_sub_keys, int k) -> (Tensor scores, "
       "Tensor slots)");
   library.def("product_key_topk(Tensor query, Tensor sub_keys, int k) -> (Tensor scores, Tensor slots)");
+  // The same from half scores that a matrix library made; on devices only.
+  library.def("product_key_topk_of_half_scores(Tensor half_scores, int k) -> (Tensor scores, Tensor slots)");
   library.def(
       "product_key_topk_backward(Tensor grad_scores, Tensor slots, Tensor query, Tensor sub_keys, bool wants_query, "
       "bool wants_sub_keys) -> (Tensor grad_query, Tensor grad_sub_keys)");

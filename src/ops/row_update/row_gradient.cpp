@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/row_update/row_gradient_checks.h"
 #include "ops/row_update/row_sums.h"
 #include "ops/row_update/row_update.h"
 
@@ -19,25 +20,6 @@ namespace memlayers::ops {
 namespace {
 
 constexpr int kDigitBits = 11;
-
-void check_records(at::TensorList slots, at::TensorList weights, at::TensorList grad_outputs, int64_t value_dim) {
-  const char* op = "gather_row_gradient: ";
-  base::check(!slots.empty() && slots.size() == weights.size() && slots.size() == grad_outputs.size(), op,
-              "needs as many weights and grad_outputs as slots, and at least one, got ", slots.size(), ", ",
-              weights.size(), ", ", grad_outputs.size());
-  const auto dtype = weights[0].scalar_type();
-  for (size_t r = 0; r < slots.size(); ++r) {
-    const at::Tensor &slot = slots[r], &weight = weights[r], &grad = grad_outputs[r];
-    base::check(slot.dim() == 2 && slot.scalar_type() == at::kLong && weight.sizes() == slot.sizes(), op,
-                "a record's slots (int64) and weights must be [N, M], got ", slot.sizes(), " ", slot.dtype(), " and ",
-                weight.sizes());
-    base::check(grad.dim() == 2 && grad.size(0) == slot.size(0) && grad.size(1) == value_dim, op,
-                "a record's grad_output must be [", slot.size(0), ", ", value_dim, "], got ", grad.sizes());
-    base::check(
-        (dtype == at::kFloat || dtype == at::kDouble) && weight.scalar_type() == dtype && grad.scalar_type() == dtype,
-        op, "all records must be float32, or all float64, got ", weight.dtype(), " and ", grad.dtype());
-  }
-}
 
 /// Stable sort of slot << 32 | entry by slot, least significant digit first, over the bits that occur.
 void sort_by_slot(std::vector<uint64_t>& keys, uint64_t largest_slot) {
@@ -56,8 +38,7 @@ void sort_by_slot(std::vector<uint64_t>& keys, uint64_t largest_slot) {
 std::vector<uint64_t> sorted_entries(at::TensorList slots) {
   int64_t entries = 0;
   for (const at::Tensor& record : slots) entries += record.numel();
-  base::check(entries <= int64_t{std::numeric_limits<uint32_t>::max()}, "gather_row_gradient: ", entries,
-              " bag entries in one step, at most 2^32 - 1 are supported");
+  check_entry_count(entries);
   std::vector<uint64_t> keys(static_cast<size_t>(entries));
   uint64_t entry = 0, largest = 0;
   for (const at::Tensor& record : slots) {
@@ -68,7 +49,7 @@ std::vector<uint64_t> sorted_entries(at::TensorList slots) {
       keys[entry] = uint64_t(slot[i]) << 32 | entry;
     }
   }
-  base::check(largest < uint64_t{1} << 32, "gather_row_gradient: slot ", int64_t(largest), " must be in [0, 2^32)");
+  check_largest_slot(largest);
   sort_by_slot(keys, largest);
   return keys;
 }
@@ -156,8 +137,7 @@ double touched_norm_cpu(const at::Tensor& row_begins, const at::Tensor& entries,
 }
 
 double squared_norm_cpu(const at::Tensor& values) {
-  base::check(values.dim() == 2 && (values.scalar_type() == at::kFloat || values.scalar_type() == at::kDouble),
-              "squared_norm: values must be [U, D] float32 or float64, got ", values.sizes(), " ", values.dtype());
+  check_gradient_rows(values);
   const at::Tensor rows = values.contiguous();
   const int64_t dim = values.size(1);
   std::vector<double> squares(static_cast<size_t>(values.size(0)));

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "ops/kernel_choice.h"
 #include "ops/row_update/row_sums.h"
+#include "ops/row_update/row_update_checks.h"
 #include "ops/row_update/row_update_kernel.h"
 
 namespace memlayers::ops {
@@ -33,125 +34,16 @@ std::string_view kind_name(RowOptimizer kind) {
   return "unknown";
 }
 
-RowOptimizer kind_of(std::string_view wanted) {
-  for (const auto& [value, name] : enum_names(RowOptimizer{})) {
-    if (name == wanted) return value;
-  }
-  throw base::UsageError(base::concat("row_update: kind must be exact, lazy, rowwise or sgd, got ", wanted));
-}
-
 // Checks.
 
-void check_table(const at::Tensor& table) {
-  base::check(table.defined() && table.dim() == 2 && table.is_contiguous() && table.device().is_cpu() &&
-                  (table.scalar_type() == at::kFloat || table.scalar_type() == at::kBFloat16),
-              "row_update: table must be a contiguous [S, D] float32 or bfloat16 tensor on the CPU, got ",
-              table.defined() ? base::concat(table.sizes(), " ", table.dtype()) : "an undefined tensor");
-  base::check(table.size(0) < int64_t{1} << 40, "row_update: a table of ", table.size(0), " rows is too large");
-}
-
-void check_state(const at::Tensor& state, const char* name, at::IntArrayRef sizes, at::ScalarType dtype) {
-  base::check(state.defined() && state.sizes() == sizes && state.scalar_type() == dtype && state.is_contiguous(),
-              "row_update: state.", name, " must be a contiguous ", sizes, " ", dtype, " tensor (make_row_state), got ",
-              state.defined() ? base::concat(state.sizes(), " ", state.dtype()) : "an undefined tensor");
-}
-
-void check_adam_state(const at::Tensor& table, const RowState& state) {
-  check_state(state.exp_avg, "exp_avg", table.sizes(), at::kFloat);
-  check_state(state.exp_avg_sq, "exp_avg_sq", table.sizes(), at::kFloat);
-}
-
-void check_options(const RowUpdateOptions& options, int64_t step, at::ArrayRef<double> learning_rates) {
-  const auto fraction = [](double beta) { return beta >= 0 && beta < 1; };
-  base::check(fraction(options.beta1) && fraction(options.beta2), "row_update: betas must be in [0, 1), got ",
-              options.beta1, " and ", options.beta2);
-  base::check(static_cast<float>(options.eps) > 0, "row_update: eps must be positive in float32, got ", options.eps);
-  base::check(step >= 1 && step <= std::numeric_limits<int32_t>::max(), "row_update: step must be in [1, 2^31), got ",
-              step);
-  base::check(static_cast<int64_t>(learning_rates.size()) >= step,
-              "row_update: learning_rates must hold a rate for "
-              "each of the ",
-              step, " steps, got ", learning_rates.size());
-}
-
-void check_values(const at::Tensor& table, const at::Tensor& rows, const at::Tensor& values) {
-  base::check(values.dim() == 2 && values.size(0) == rows.size(0) && values.size(1) == table.size(1) &&
-                  values.scalar_type() == at::kFloat && values.is_contiguous(),
-              "row_update: gradient.values must be a contiguous [", rows.size(0), ", ", table.size(1),
-              "] float32 tensor, got ", values.sizes(), " ", values.dtype());
-}
-
-void check_rows(const at::Tensor& table, const at::Tensor& rows) {
-  base::check(rows.dim() == 1 && rows.scalar_type() == at::kLong && rows.is_contiguous(),
-              "row_update: gradient.rows must be a contiguous [U] int64 tensor, got ", rows.sizes(), " ", rows.dtype());
+void check_rows_ascend(const at::Tensor& table, const at::Tensor& rows) {
+  check_rows_tensor(rows);
   const int64_t* row = rows.const_data_ptr<int64_t>();
   int64_t before = -1;
   for (int64_t u = 0; u < rows.size(0); ++u) {
-    base::check(row[u] > before && row[u] < table.size(0), "row_update: gradient.rows must ascend in [0, ",
-                table.size(0), "), got ", row[u], " after ", before);
+    if (row[u] <= before || row[u] >= table.size(0)) throw_rows_not_ascending(table.size(0), row[u], before);
     before = row[u];
   }
-}
-
-// What the kernels need.
-
-StepScalars step_scalars(RowOptimizer kind, const RowUpdateOptions& options, int64_t step, double rate) {
-  base::check(rate >= 0 && std::isfinite(rate), "row_update: the learning rate of step ", step,
-              " must be finite and not negative, got ", rate);
-  // 1 - beta^step; a power below half of the last place of 1 is not computed.
-  const auto bias = [step](double beta) {
-    return double(step) * std::log(beta) < -40 ? 1.0 : 1.0 - std::pow(beta, double(step));
-  };
-  const bool adam = kind == RowOptimizer::kExact || kind == RowOptimizer::kLazy;
-  const bool second_moment = kind != RowOptimizer::kSgd;
-  return {.decay = float(1.0 - rate * options.weight_decay),
-          .step_size = float(adam ? rate / bias(options.beta1) : rate),
-          .inverse_bias = float(second_moment ? 1.0 / std::sqrt(bias(options.beta2)) : 1.0)};
-}
-
-/// Scalars of steps first..step, and what is known about all of them.
-struct StepTable {
-  std::vector<StepScalars> scalars;
-  Replay replay;
-
-  StepTable(const RowUpdateOptions& options, int64_t first, int64_t step, at::ArrayRef<double> learning_rates) {
-    float largest_step = 0, least_decay = 1, most_decay = 1;
-    for (int64_t s = first; s <= step; ++s) {
-      scalars.push_back(step_scalars(RowOptimizer::kExact, options, s, learning_rates[static_cast<size_t>(s - 1)]));
-      largest_step = std::max(largest_step, scalars.back().step_size);
-      least_decay = std::min(least_decay, scalars.back().decay);
-      most_decay = std::max(most_decay, scalars.back().decay);
-    }
-    replay.steps = scalars.data();
-    replay.first_step = first;
-    replay.decays = least_decay != 1 || most_decay != 1;
-    // |update| <= step_size * |exp_avg| / eps changes w only from |w| * 2^-25 on. Three more powers of two cover what w
-    // itself loses to decay and rounding within a chunk, and the rounding of this bound.
-    const bool gentle = least_decay > 0.98f && most_decay <= 1;
-    replay.still_factor = gentle ? float(std::ldexp(double(largest_step) / double(float(options.eps)), 28))
-                                 : std::numeric_limits<float>::infinity();
-  }
-};
-
-template <class Row>
-UpdateProblem<Row> problem_of(const at::Tensor& table, const RowState& state, int64_t step,
-                              const RowUpdateOptions& options) {
-  const auto data = [](const at::Tensor& tensor) {
-    return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
-  };
-  return {.value_dim = table.size(1),
-          .table = static_cast<Row*>(table.mutable_data_ptr()),
-          .exp_avg = data(state.exp_avg),
-          .exp_avg_sq = data(state.exp_avg_sq),
-          .grad_scale = float(options.grad_scale),
-          .beta1 = float(options.beta1),
-          .one_minus_beta1 = float(1 - options.beta1),
-          .beta2 = float(options.beta2),
-          .one_minus_beta2 = float(1 - options.beta2),
-          .eps = float(options.eps),
-          .step = step,
-          .seed = options.seed,
-          .table_index = options.table_index};
 }
 
 /// Calls body(functions, problem) with the kernel of the table's dtype.
@@ -212,8 +104,7 @@ void update_exact(const at::Tensor& table, const RowState& state, const at::Tens
   int32_t* last_step = state.last_step.mutable_data_ptr<int32_t>();
   std::vector<int32_t> done(static_cast<size_t>(rows.size(0)));
   for (int64_t u = 0; u < rows.size(0); ++u) {
-    base::check(last_step[row[u]] >= 0 && last_step[row[u]] < step, "row_update: row ", row[u],
-                " has already seen step ", last_step[row[u]], ", cannot apply step ", step);
+    if (last_step[row[u]] < 0 || last_step[row[u]] >= step) throw_step_seen(row[u], last_step[row[u]], step);
     done[static_cast<size_t>(u)] = last_step[row[u]];
   }
   run_adam(table, state, rows.size(0), row, gradients, &done, step, learning_rates, options);
@@ -234,9 +125,9 @@ void update_touched(const at::Tensor& table, const RowState& state, const at::Te
 
 void update(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const Gradients& gradients,
             int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
-  check_table(table);
+  check_table(table, at::kCPU);
   check_options(options, step, learning_rates);
-  check_rows(table, rows);
+  check_rows_ascend(table, rows);
   switch (options.kind) {
     case RowOptimizer::kExact:
       return update_exact(table, state, rows, gradients, step, learning_rates, options);
@@ -253,7 +144,7 @@ void update(const at::Tensor& table, const RowState& state, const at::Tensor& ro
 void bring_up_to_date(const at::Tensor& table, const RowState& state, const at::Tensor* rows, int64_t step,
                       at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   if (options.kind != RowOptimizer::kExact || step == 0) return;
-  check_table(table);
+  check_table(table, at::kCPU);
   check_options(options, step, learning_rates);
   check_adam_state(table, state);
   check_state(state.last_step, "last_step", {table.size(0)}, at::kInt);
@@ -262,14 +153,12 @@ void bring_up_to_date(const at::Tensor& table, const RowState& state, const at::
   const int64_t* row = rows ? rows->const_data_ptr<int64_t>() : nullptr;
   const int64_t count = rows ? rows->numel() : table.size(0);
   for (int64_t i = 0; row && i < count; ++i) {
-    base::check(row[i] >= 0 && row[i] < table.size(0), "bring_rows_up_to_date: row ", row[i],
-                " is outside the table, expected 0 <= row < ", table.size(0));
+    if (row[i] < 0 || row[i] >= table.size(0)) throw_row_outside(row[i], table.size(0));
   }
   int32_t* last_step = state.last_step.mutable_data_ptr<int32_t>();
   for (int64_t i = 0; i < count; ++i) {
     const int64_t r = row ? row[i] : i;
-    base::check(last_step[r] >= 0, "bring_rows_up_to_date: state.last_step of row ", r, " must not be negative, got ",
-                last_step[r]);
+    if (last_step[r] < 0) throw_step_negative(r, last_step[r]);
   }
   std::vector<int64_t> behind;
   std::vector<int32_t> done;
@@ -291,12 +180,10 @@ void bring_up_to_date(const at::Tensor& table, const RowState& state, const at::
 
 void update_dense(const at::Tensor& table, const RowState& state, const at::Tensor& gradient, int64_t step,
                   at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
-  check_table(table);
+  check_table(table, at::kCPU);
   check_options(options, step, learning_rates);
   check_adam_state(table, state);
-  base::check(gradient.sizes() == table.sizes() && gradient.scalar_type() == at::kFloat,
-              "dense_row_update: gradient must be ", table.sizes(), " float32, got ", gradient.sizes(), " ",
-              gradient.dtype());
+  check_dense_gradient(table, gradient);
   const at::Tensor contiguous = gradient.contiguous();
   run_adam(table, state, table.size(0), nullptr, {.values = contiguous.const_data_ptr<float>()}, nullptr, step,
            learning_rates, options);
@@ -305,27 +192,7 @@ void update_dense(const at::Tensor& table, const RowState& state, const at::Tens
 
 // The dispatcher's side: its schemas know tensors and plain values, not structs.
 
-using Optional = std::optional<at::Tensor>;
-using Rates = at::ArrayRef<double>;
-
 Optional optional(const at::Tensor& tensor) { return tensor.defined() ? Optional(tensor) : std::nullopt; }
-
-RowState state_of(const Optional& exp_avg, const Optional& exp_avg_sq, const Optional& last_step) {
-  return {exp_avg.value_or(at::Tensor()), exp_avg_sq.value_or(at::Tensor()), last_step.value_or(at::Tensor())};
-}
-
-RowUpdateOptions options_of(std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
-  base::check(numbers.size() == 5, "row_update: options must be [beta1, beta2, eps, weight_decay, grad_scale], got ",
-              numbers.size(), " numbers");
-  return {.kind = kind_of(kind),
-          .beta1 = numbers[0],
-          .beta2 = numbers[1],
-          .eps = numbers[2],
-          .weight_decay = numbers[3],
-          .grad_scale = numbers[4],
-          .seed = static_cast<uint64_t>(seed),
-          .table_index = static_cast<uint64_t>(table_index)};
-}
 
 std::array<double, 5> numbers_of(const RowUpdateOptions& options) {
   return {options.beta1, options.beta2, options.eps, options.weight_decay, options.grad_scale};
@@ -334,7 +201,7 @@ std::array<double, 5> numbers_of(const RowUpdateOptions& options) {
 void update_cpu(const at::Tensor& table, const Optional& exp_avg, const Optional& exp_avg_sq, const Optional& last_step,
                 const at::Tensor& rows, const at::Tensor& values, int64_t step, Rates learning_rates,
                 std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
-  check_table(table);
+  check_table(table, at::kCPU);
   check_values(table, rows, values);
   update(table, state_of(exp_avg, exp_avg_sq, last_step), rows, {.values = values.const_data_ptr<float>()}, step,
          learning_rates, options_of(kind, numbers, seed, table_index));
@@ -344,13 +211,10 @@ void update_touched_cpu(const at::Tensor& table, const Optional& exp_avg, const 
                         const Optional& last_step, const at::Tensor& rows, const at::Tensor& row_begins,
                         const at::Tensor& entries, at::TensorList weights, at::TensorList grad_outputs, int64_t step,
                         Rates learning_rates, std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
-  check_table(table);
+  check_table(table, at::kCPU);
   std::vector<at::Tensor> weight, grad;
   for (size_t r = 0; r < weights.size(); ++r) {
-    base::check(weights[r].scalar_type() == at::kFloat && grad_outputs[r].scalar_type() == at::kFloat &&
-                    grad_outputs[r].size(1) == table.size(1),
-                "row_update: records must be float32 with grad_output [N, ", table.size(1), "], got ",
-                weights[r].dtype(), " and ", grad_outputs[r].sizes(), " ", grad_outputs[r].dtype());
+    check_float_record(table, weights[r], grad_outputs[r]);
     weight.push_back(weights[r].contiguous());
     grad.push_back(grad_outputs[r].contiguous());
   }
@@ -394,7 +258,7 @@ void call_bring_up_to_date(const at::Tensor& table, const RowState& state, const
 }  // namespace
 
 RowState make_row_state(const at::Tensor& table, RowOptimizer kind) {
-  check_table(table);
+  check_table(table, table.defined() ? table.device().type() : at::kCPU);
   RowState state;
   const auto options = table.options().dtype(at::kFloat).requires_grad(false);
   if (kind == RowOptimizer::kExact || kind == RowOptimizer::kLazy) {

@@ -1,0 +1,59 @@
+// The checks and small helpers that the CPU's and CUDA's side of memory_bag share.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "base/error.h"
+#include "ops/memory_bag/memory_bag_kernel.h"
+
+namespace memlayers::ops {
+
+inline bool known_dtype(at::ScalarType dtype) {
+  return dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble;
+}
+
+/// The dtype of weights, gradients and sums that goes with a table.
+inline at::ScalarType weight_dtype(const at::Tensor& table) {
+  return table.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+inline void check_table_and_slots(const at::Tensor& table, const at::Tensor& slots, at::DeviceType device) {
+  base::check(table.dim() == 2 && known_dtype(table.scalar_type()),
+              "memory_bag: table must be [S, D] float32, bfloat16 or float64, got ", table.sizes(), " ", table.dtype());
+  base::check(table.is_contiguous(),
+              "memory_bag: table must be contiguous (a copy would be as large as the table), got strides ",
+              table.strides());
+  base::check(slots.dim() == 2 && slots.scalar_type() == at::kLong, "memory_bag: slots must be [N, M] int64, got ",
+              slots.sizes(), " ", slots.dtype());
+  base::check(table.device().type() == device && slots.device() == table.device(),
+              "memory_bag: table and slots must be on one ", device, " device, got ", table.device(), " and ",
+              slots.device());
+}
+
+inline void check_weights(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
+  base::check(weights.sizes() == slots.sizes(), "memory_bag: weights must have the shape of slots ", slots.sizes(),
+              ", got ", weights.sizes());
+  base::check(weights.scalar_type() == weight_dtype(table), "memory_bag: weights must be ", weight_dtype(table),
+              " with a table of ", table.dtype(), ", got ", weights.dtype());
+}
+
+inline void check_grad_output(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& grad_output) {
+  base::check(grad_output.dim() == 2 && grad_output.size(0) == slots.size(0) && grad_output.size(1) == table.size(1),
+              "memory_bag_weight_gradient: grad_output must be [", slots.size(0), ", ", table.size(1), "], got ",
+              grad_output.sizes());
+}
+
+[[noreturn]] inline void throw_slot_outside(int64_t slot, int64_t num_slots) {
+  throw base::UsageError(
+      base::concat("memory_bag: slot ", slot, " is outside the table, expected 0 <= slot < ", num_slots));
+}
+
+template <class Row, class T>
+BagProblem<Row, T> bag_problem(const at::Tensor& table, const at::Tensor& slots) {
+  return {.bag_size = slots.size(1),
+          .value_dim = table.size(1),
+          .table = static_cast<const Row*>(table.const_data_ptr()),
+          .slots = slots.const_data_ptr<int64_t>()};
+}
+
+}  // namespace memlayers::ops

@@ -1,0 +1,139 @@
+// Both kernels wait for rows that lie anywhere in the table, so each warp keeps several rows on their way.
+//
+// Forward: a warp owns a piece of columns of one token's sum (two 16-byte loads a lane: 1 KiB of a row) and walks
+// through the bag four rows at a time; the sum stays in registers and is taken in the order of the bag.
+// Weight gradient: sums along D go through sixteen lanes in the order of docs/numerics.md. With 16-byte loads two (four,
+// eight) threads hold those lanes, so a warp has sixteen (eight, four) rows in flight at once.
+// Rows whose length is no multiple of 16 bytes are read number by number, in the same orders.
+#include "ops/cuda/device.h"
+#include "ops/cuda/lane_sum.h"
+#include "ops/memory_bag/memory_bag_cuda.h"
+
+namespace memlayers::ops::MEMLAYERS_DEVICE {
+namespace {
+
+constexpr int kThreads = 128;
+constexpr int kWarpsPerBlock = kThreads / kWarp;
+constexpr int kPacksPerLane = 2;
+constexpr int kRowsInFlight = 4;
+
+/// One warp a piece of `kWarp * kPacksPerLane * pack` columns of one token.
+template <int pack, class Row, class T>
+__global__ void __launch_bounds__(kThreads) forward(BagProblem<Row, T> bag, const T* __restrict__ weights,
+                                                    Row* __restrict__ output, int64_t pieces, int64_t tokens) {
+  const int64_t item = block_index() * kWarpsPerBlock + warp_index();
+  if (item >= tokens * pieces) return;
+  const int64_t token = item / pieces;
+  const int64_t first = item % pieces * (kWarp * kPacksPerLane * pack) + lane_index() * pack;
+  const int64_t dim = bag.value_dim, size = bag.bag_size;
+  T total[kPacksPerLane][pack] = {};
+  for (int64_t chunk = 0; chunk < size; chunk += kWarp) {
+    // Each lane reads one slot and weight; the warp hears of them one after another.
+    const int64_t entry = chunk + lane_index();
+    const int64_t my_slot = entry < size ? bag.slots[token * size + entry] : 0;
+    const T my_weight = entry < size ? weights[token * size + entry] : T(0);
+    const int count = size - chunk < kWarp ? int(size - chunk) : kWarp;
+    for (int j = 0; j < count; j += kRowsInFlight) {
+      Pack<Row, pack> row[kRowsInFlight][kPacksPerLane] = {};
+      T weight[kRowsInFlight];
+#pragma unroll
+      for (int r = 0; r < kRowsInFlight; ++r) {
+        const int64_t slot = __shfl_sync(kFullMask, my_slot, (j + r) % kWarp);
+        weight[r] = __shfl_sync(kFullMask, my_weight, (j + r) % kWarp);
+#pragma unroll
+        for (int p = 0; p < kPacksPerLane; ++p) {
+          const int64_t column = first + p * (kWarp * pack);
+          if (j + r < count && column < dim) row[r][p] = load_pack<pack>(bag.table + slot * dim + column);
+        }
+      }
+#pragma unroll
+      for (int r = 0; r < kRowsInFlight; ++r) {
+        if (j + r >= count) break;
+#pragma unroll
+        for (int p = 0; p < kPacksPerLane; ++p) {
+#pragma unroll
+          for (int c = 0; c < pack; ++c) total[p][c] += weight[r] * T(widen(row[r][p].at[c]));
+        }
+      }
+    }
+  }
+#pragma unroll
+  for (int p = 0; p < kPacksPerLane; ++p) {
+    const int64_t column = first + p * (kWarp * pack);
+    if (column >= dim) continue;
+    Pack<Row, pack> sum;
+    for (int c = 0; c < pack; ++c) narrow_to(sum.at[c], total[p][c]);
+    store_pack(output + token * dim + column, sum);
+  }
+}
+
+/// kSumLanes / pack threads an entry of a bag.
+template <int pack, class Row, class T>
+__global__ void __launch_bounds__(kThreads) weight_gradient(BagProblem<Row, T> bag, const T* __restrict__ grad_output,
+                                                            T* __restrict__ gradient, int64_t entries) {
+  constexpr int kThreadsPerSum = kSumLanes / pack, kSumsPerBlock = kThreads / kThreadsPerSum;
+  const int64_t entry = block_index() * kSumsPerBlock + thread_index() / kThreadsPerSum;
+  const bool exists = entry < entries;  // the others stay, since whole warps meet in sum_lanes()
+  const int64_t dim = bag.value_dim;
+  const int first = thread_index() % kThreadsPerSum * pack;
+  const Row* row = bag.table + (exists ? bag.slots[entry] : 0) * dim;
+  const T* grad = grad_output + (exists ? entry / bag.bag_size : 0) * dim;
+  T lane[pack] = {};
+  if (exists) {
+#pragma unroll 4
+    for (int64_t column = first; column < dim; column += kSumLanes) {
+      const Pack<Row, pack> values = load_pack<pack>(row + column);
+#pragma unroll
+      for (int c = 0; c < pack; ++c) lane[c] += grad[column + c] * T(widen(values.at[c]));
+    }
+  }
+  const T sum = sum_lanes<pack>(lane);
+  if (exists && first == 0) gradient[entry] = sum;
+}
+
+template <int pack, class Row, class T>
+void launch_forward(const BagProblem<Row, T>& bag, const T* weights, Row* output, int64_t tokens, Stream stream) {
+  const int64_t pieces = divide_up(bag.value_dim, kWarp * kPacksPerLane * pack);
+  launch(forward<pack, Row, T>, divide_up(tokens * pieces, kWarpsPerBlock), kThreads, stream, bag, weights, output,
+         pieces, tokens);
+}
+
+template <int pack, class Row, class T>
+void launch_weight_gradient(const BagProblem<Row, T>& bag, const T* grad_output, T* gradient, int64_t tokens,
+                            Stream stream) {
+  const int64_t entries = tokens * bag.bag_size;
+  launch(weight_gradient<pack, Row, T>, divide_up(entries, kThreads / (kSumLanes / pack)), kThreads, stream, bag,
+         grad_output, gradient, entries);
+}
+
+}  // namespace
+
+template <class Row, class T>
+void bag_forward(const BagProblem<Row, T>& bag, const T* weights, Row* output, int64_t tokens, Stream stream) {
+  constexpr int kPack = 16 / int(sizeof(Row));
+  if (packs_fit(bag.table, bag.value_dim) && packs_fit(output, bag.value_dim)) {
+    launch_forward<kPack>(bag, weights, output, tokens, stream);
+  } else {
+    launch_forward<1>(bag, weights, output, tokens, stream);
+  }
+}
+
+template <class Row, class T>
+void bag_weight_gradient(const BagProblem<Row, T>& bag, const T* grad_output, T* gradient, int64_t tokens,
+                         Stream stream) {
+  constexpr int kPack = 16 / int(sizeof(Row));
+  if (packs_fit(bag.table, bag.value_dim)) {
+    launch_weight_gradient<kPack>(bag, grad_output, gradient, tokens, stream);
+  } else {
+    launch_weight_gradient<1>(bag, grad_output, gradient, tokens, stream);
+  }
+}
+
+#define MEMLAYERS_BAG(Row, T)                                                            \
+  template void bag_forward(const BagProblem<Row, T>&, const T*, Row*, int64_t, Stream); \
+  template void bag_weight_gradient(const BagProblem<Row, T>&, const T*, T*, int64_t, Stream)
+MEMLAYERS_BAG(float, float);
+MEMLAYERS_BAG(uint16_t, float);
+MEMLAYERS_BAG(double, double);
+
+}  // namespace memlayers::ops::MEMLAYERS_DEVICE

@@ -1,0 +1,136 @@
+// Sorting records, gradient rows and their norms on a device. Compiled for CUDA, and once more for the emulation.
+#include "ops/row_update/row_gradient_cuda.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
+#include <torch/library.h>
+
+#include <bit>
+#include <tuple>
+#include <vector>
+
+#include "ops/cuda/device_type.h"
+#include "ops/cuda/radix_sort.h"
+#include "ops/row_update/device_records.h"
+#include "ops/row_update/row_gradient_checks.h"
+
+namespace memlayers::ops::MEMLAYERS_DEVICE {
+namespace {
+
+using Sorted = std::tuple<at::Tensor, at::Tensor, at::Tensor>;  // rows, row_begins, entries
+
+uint32_t* words(const at::Tensor& tensor) { return static_cast<uint32_t*>(tensor.mutable_data_ptr()); }
+uint64_t* long_words(const at::Tensor& tensor) { return static_cast<uint64_t*>(tensor.mutable_data_ptr()); }
+
+/// slot << 32 | number of all records' entries, sorted by slot.
+at::Tensor sorted_entries(at::TensorList slots, int64_t count, Stream stream) {
+  const auto options = slots[0].options();
+  const at::Tensor keys = at::empty({count}, options), largest_slot = at::zeros({1}, options);
+  int64_t first = 0;
+  for (const at::Tensor& record : slots) {
+    const at::Tensor slot = record.contiguous();
+    number_entries(slot.const_data_ptr<int64_t>(), slot.numel(), uint32_t(first), long_words(keys) + first,
+                   long_words(largest_slot), stream);
+    first += slot.numel();
+  }
+  uint64_t largest = 0;
+  copy_to_host(&largest, largest_slot.const_data_ptr(), sizeof(largest), stream);
+  check_largest_slot(largest);
+  const at::Tensor other = at::empty({count}, options);
+  const at::Tensor counts = at::empty({kDigits * sort_tiles(count)}, options.dtype(at::kInt));
+  const at::Tensor totals = at::empty({kDigits}, options.dtype(at::kInt));
+  const uint64_t* sorted = sort_by_slot(long_words(keys), long_words(other), count, std::bit_width(largest),
+                                        words(counts), words(totals), stream);
+  return sorted == long_words(keys) ? keys : other;
+}
+
+Sorted sort(at::TensorList slots) {
+  const c10::DeviceGuard guard(slots[0].device());
+  const Stream stream = current_stream();
+  const auto options = slots[0].options();
+  int64_t count = 0;
+  for (const at::Tensor& record : slots) {
+    base::check(record.device() == slots[0].device(), "sort_records: all records must be on one device, got ",
+                slots[0].device(), " and ", record.device());
+    count += record.numel();
+  }
+  check_entry_count(count);
+  if (count == 0) return {at::empty({0}, options), at::zeros({1}, options), at::empty({0}, options)};
+  const at::Tensor entries = sorted_entries(slots, count, stream);
+  const at::Tensor counts = at::empty({sort_tiles(count)}, options.dtype(at::kInt));
+  const at::Tensor total = at::empty({1}, options.dtype(at::kInt));
+  count_runs(long_words(entries), count, words(counts), words(total), stream);
+  uint32_t num_rows = 0;
+  copy_to_host(&num_rows, total.const_data_ptr(), sizeof(num_rows), stream);
+  const at::Tensor rows = at::empty({int64_t(num_rows)}, options), begins = at::empty({int64_t(num_rows) + 1}, options);
+  write_runs(long_words(entries), count, words(counts), num_rows, rows.mutable_data_ptr<int64_t>(),
+             begins.mutable_data_ptr<int64_t>(), stream);
+  return {rows, begins, entries};
+}
+
+std::tuple<at::Tensor, at::Tensor> gather(at::TensorList slots, at::TensorList weights, at::TensorList grad_outputs,
+                                          int64_t value_dim) {
+  check_records(slots, weights, grad_outputs, value_dim);
+  const c10::DeviceGuard guard(slots[0].device());
+  const Stream stream = current_stream();
+  const auto [rows, begins, entries] = sort(slots);
+  at::Tensor values = at::empty({rows.size(0), value_dim}, weights[0].options());
+  const auto run = [&, &row_begins = begins, &sorted = entries]<class T>(T) {
+    const DeviceRecords<T> records(row_begins, sorted, weights, grad_outputs, value_dim, stream);
+    sum_rows(records.problem(), values.mutable_data_ptr<T>(), records.wide(), values.size(0), stream);
+  };
+  if (values.numel() > 0) weights[0].scalar_type() == at::kDouble ? run(double{}) : run(float{});
+  return {rows, values};
+}
+
+/// The rows' squares are added on the host, in row order as the contract says: one number a row crosses over.
+template <class Squares>
+double add_squares_of(int64_t rows, const at::TensorOptions& options, Stream stream, Squares squares_of) {
+  const at::Tensor on_device = at::empty({rows}, options.dtype(at::kDouble));
+  squares_of(on_device.mutable_data_ptr<double>());
+  std::vector<double> squares(static_cast<size_t>(rows));
+  copy_to_host(squares.data(), on_device.const_data_ptr(), squares.size() * sizeof(double), stream);
+  double total = 0;
+  for (double square : squares) total += square;
+  return total;
+}
+
+double squared_norm_of(const at::Tensor& values) {
+  check_gradient_rows(values);
+  const c10::DeviceGuard guard(values.device());
+  const Stream stream = current_stream();
+  const at::Tensor contiguous = values.contiguous();
+  return add_squares_of(values.size(0), values.options(), stream, [&](double* squares) {
+    if (contiguous.scalar_type() == at::kDouble) {
+      row_squares(contiguous.const_data_ptr<double>(), values.size(1), squares, values.size(0), stream);
+    } else {
+      row_squares(contiguous.const_data_ptr<float>(), values.size(1), squares, values.size(0), stream);
+    }
+  });
+}
+
+double touched_norm(const at::Tensor& row_begins, const at::Tensor& entries, at::TensorList weights,
+                    at::TensorList grad_outputs, int64_t value_dim) {
+  const int64_t rows = row_begins.size(0) - 1;
+  if (rows == 0) return 0;
+  const c10::DeviceGuard guard(entries.device());
+  const Stream stream = current_stream();
+  return add_squares_of(rows, entries.options(), stream, [&](double* squares) {
+    const auto run = [&]<class T>(T) {
+      const DeviceRecords<T> records(row_begins, entries, weights, grad_outputs, value_dim, stream);
+      summed_row_squares(records.problem(), squares, rows, stream);
+    };
+    weights[0].scalar_type() == at::kDouble ? run(double{}) : run(float{});
+  });
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(memlayers, MEMLAYERS_DEVICE_KEY, library) {
+  library.impl("gather_row_gradient", gather);
+  library.impl("row_squared_norm", squared_norm_of);
+  library.impl("sort_records", sort);
+  library.impl("touched_squared_norm", touched_norm);
+}
+
+}  // namespace memlayers::ops::MEMLAYERS_DEVICE
