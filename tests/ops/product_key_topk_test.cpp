@@ -27,6 +27,11 @@ using tests::bit_equal;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
+/// The op among its overloads, to be passed on.
+constexpr auto kTopK = [](const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) {
+  return product_key_topk(query, sub_keys, k);
+};
+
 /// Product and sum rounded once where the kernel's instruction set has that, else twice.
 float multiply_add(float a, float b, float sum) {
   return base::isa() == base::Isa::kBaseline ? a * b + sum : std::fma(a, b, sum);
@@ -314,7 +319,7 @@ TEST(ProductKeyTopK, GradientsAreWithinTheBoundOfTheReferenceInDouble) {
     op(q, s, 8).scores.backward(factors.to(dtype));
     return std::pair{q.grad(), s.grad()};
   };
-  const auto [query_grad, key_grad] = gradients(product_key_topk, at::kFloat);
+  const auto [query_grad, key_grad] = gradients(kTopK, at::kFloat);
   const auto [query_expected, key_expected] = gradients(product_key_topk_reference, at::kDouble);
   const double largest =
       factors.abs().max().item<double>() * std::max(query.abs().max().item<double>(), keys.abs().max().item<double>());
@@ -330,7 +335,7 @@ TEST(ProductKeyTopK, IntegerGradientsAreExact) {
     op(q, s, 6).scores.backward(factors);
     return std::pair{q.grad(), s.grad()};
   };
-  const auto [query_grad, key_grad] = gradients(product_key_topk);
+  const auto [query_grad, key_grad] = gradients(kTopK);
   const auto [query_expected, key_expected] = gradients(product_key_topk_reference);
   EXPECT_TRUE(query_grad.equal(query_expected));
   EXPECT_TRUE(key_grad.equal(key_expected));

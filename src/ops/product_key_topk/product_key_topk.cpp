@@ -85,25 +85,13 @@ std::tuple<at::Tensor, at::Tensor> forward_cpu(const at::Tensor& query, const at
 }
 
 at::Tensor pack_cpu(const at::Tensor& sub_keys) {
-  base::check(sub_keys.dim() == 4 && sub_keys.size(1) == 2, "pack_sub_keys: sub_keys must be [H, 2, n, K/2], got ",
-              sub_keys.sizes());
+  check_sub_keys_to_pack(sub_keys);
   return pack(shape_of(sub_keys, 1), sub_keys, score_dtype(sub_keys));
 }
 
 std::tuple<at::Tensor, at::Tensor> packed_forward_cpu(const at::Tensor& query, const at::Tensor& panels, int64_t heads,
                                                       int64_t num_sub_keys, int64_t k) {
-  const char* op = "product_key_topk: ";
-  const TopKShape shape{.heads = heads, .num_sub_keys = num_sub_keys, .half_dim = panels.size(1), .k = k};
-  base::check(panels.dim() == 3 && panels.size(0) == heads * 2 * shape.num_panels() &&
-                  panels.size(2) == kKeysPerPanel && panels.is_contiguous(),
-              op, "packed sub-keys must come from pack_sub_keys, got ", panels.sizes(), " for ", heads, " heads of ",
-              num_sub_keys);
-  base::check(query.dim() == 3 && query.size(1) == heads && query.size(2) == 2 * shape.half_dim, op,
-              "query must be [N, ", heads, ", ", 2 * shape.half_dim, "], got ", query.sizes());
-  base::check(score_dtype(query) == panels.scalar_type(), op, "query of ", query.dtype(),
-              " does not go with packed sub-keys of ", panels.dtype());
-  base::check(k >= 1 && k <= num_sub_keys * num_sub_keys, op, "k must be in [1, n * n = ", num_sub_keys * num_sub_keys,
-              "], got ", k);
+  const TopKShape shape = check_packed(query, panels, heads, num_sub_keys, k);
   return select(shape, query, panels);
 }
 

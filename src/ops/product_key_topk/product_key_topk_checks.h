@@ -48,6 +48,29 @@ inline void check_backward_inputs(const at::Tensor& grad_scores, const at::Tenso
               " and ", slots.sizes());
 }
 
+inline void check_sub_keys_to_pack(const at::Tensor& sub_keys) {
+  base::check(sub_keys.dim() == 4 && sub_keys.size(1) == 2, "pack_sub_keys: sub_keys must be [H, 2, n, K/2], got ",
+              sub_keys.sizes());
+}
+
+/// Returns the shape that the packed sub-keys have.
+inline TopKShape check_packed(const at::Tensor& query, const at::Tensor& panels, int64_t heads, int64_t num_sub_keys,
+                              int64_t k) {
+  const char* op = "product_key_topk: ";
+  const TopKShape shape{.heads = heads, .num_sub_keys = num_sub_keys, .half_dim = panels.size(1), .k = k};
+  base::check(panels.dim() == 3 && panels.size(0) == heads * 2 * shape.num_panels() &&
+                  panels.size(2) == kKeysPerPanel && panels.is_contiguous(),
+              op, "packed sub-keys must come from pack_sub_keys, got ", panels.sizes(), " for ", heads, " heads of ",
+              num_sub_keys);
+  base::check(query.dim() == 3 && query.size(1) == heads && query.size(2) == 2 * shape.half_dim, op,
+              "query must be [N, ", heads, ", ", 2 * shape.half_dim, "], got ", query.sizes());
+  base::check(score_dtype(query) == panels.scalar_type(), op, "query of ", query.dtype(),
+              " does not go with packed sub-keys of ", panels.dtype());
+  base::check(k >= 1 && k <= num_sub_keys * num_sub_keys, op, "k must be in [1, n * n = ", num_sub_keys * num_sub_keys,
+              "], got ", k);
+  return shape;
+}
+
 [[noreturn]] inline void throw_slot_outside_pairs(int64_t slot, int64_t count) {
   throw base::UsageError(
       base::concat("product_key_topk_backward: slots must be in [0, n * n = ", count, "), got ", slot));

@@ -111,6 +111,25 @@ Outputs forward(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) 
   return {scores, slots};
 }
 
+// Packing serves the CPU's kernel. Here it is only undone again, so that a model that keeps packed sub-keys runs as well.
+
+at::Tensor pack(const at::Tensor& sub_keys) {
+  check_sub_keys_to_pack(sub_keys);
+  const TopKShape shape = shape_of(sub_keys, 1);
+  const at::Tensor keys = sub_keys.to(score_dtype(sub_keys));
+  const at::Tensor padded = at::constant_pad_nd(keys, {0, 0, 0, shape.padded_keys() - shape.num_sub_keys});
+  return padded.reshape({shape.heads * 2 * shape.num_panels(), kKeysPerPanel, shape.half_dim})
+      .transpose(1, 2)
+      .contiguous();
+}
+
+Outputs packed_forward(const at::Tensor& query, const at::Tensor& panels, int64_t heads, int64_t num_sub_keys,
+                       int64_t k) {
+  const TopKShape shape = check_packed(query, panels, heads, num_sub_keys, k);
+  const at::Tensor padded = panels.transpose(1, 2).reshape({heads, 2, shape.padded_keys(), shape.half_dim});
+  return forward(query.to(panels.scalar_type()), padded.narrow(2, 0, num_sub_keys), k);
+}
+
 /// half_scores [N, H, 2, n] float32 or float64, as a matrix library gives them.
 Outputs of_half_scores(const at::Tensor& half_scores, int64_t k) {
   const char* op = "product_key_topk_of_half_scores: ";
@@ -186,6 +205,8 @@ Outputs backward(const at::Tensor& grad_scores, const at::Tensor& slots, const a
 
 TORCH_LIBRARY_IMPL(memlayers, MEMLAYERS_DEVICE_KEY, library) {
   library.impl("product_key_topk", forward);
+  library.impl("pack_sub_keys", pack);
+  library.impl("product_key_topk_packed", packed_forward);
   library.impl("product_key_topk_of_half_scores", of_half_scores);
   library.impl("product_key_topk_backward", backward);
 }
