@@ -65,13 +65,14 @@ const Command* find_command(const std::string& name) {
                                       " (memlayers --help lists all)"));
 }
 
-/// Threads that wait for each other's parts of a product spin for milliseconds by default. Where another process wants the
-/// cores too, they spin in the way of the very thread they wait for: training then runs at a fifth of its speed. Asleep
-/// they cost nothing measurable. libgomp reads this once, when it is loaded, so the program starts over with it.
-void let_threads_sleep_while_waiting(char** argv) {
+/// Threads that wait for each other's parts of a product should spin for a moment only. By default they spin for milliseconds:
+/// where another process wants the cores too, they do so in the way of the very thread they wait for, and training runs at a
+/// fifth of its speed. Sleeping at once costs as much where nobody else does: waking a thread takes longer than most
+/// operations of a small model. libgomp reads this once, when it is loaded, so the program starts over with it.
+void let_waiting_threads_spin_briefly(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  setenv("OMP_WAIT_POLICY", "passive", 1);
-  execv("/proc/self/exe", argv);  // returns only where there is no /proc: then it goes on as it is
+  setenv("GOMP_SPINCOUNT", "10000", 1);  // some 0.4 ms
+  execv("/proc/self/exe", argv);         // returns only where there is no /proc: then it goes on as it is
 }
 
 int run_command(int argc, char** argv) {
@@ -90,7 +91,7 @@ int run_command(int argc, char** argv) {
   }
   const Command* command = find_command(name);
   if (command == nullptr) fail_unknown(name);
-  if (command->computes) let_threads_sleep_while_waiting(argv);
+  if (command->computes) let_waiting_threads_spin_briefly(argv);
   return command->run(argc - 1, argv + 1);
 }
 

@@ -4,10 +4,10 @@
 #include <torch/library.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
+#include <bit>
 #include <limits>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -19,58 +19,89 @@
 namespace memlayers::ops {
 namespace {
 
-constexpr int kDigitBits = 11;
+constexpr int kMostDigitBits = 11;
 
-/// Stable sort of slot << 32 | entry by slot, least significant digit first, over the bits that occur.
-void sort_by_slot(std::vector<uint64_t>& keys, uint64_t largest_slot) {
-  std::vector<uint64_t> other(keys.size());
-  for (int shift = 0; shift < 32 && largest_slot >> shift != 0; shift += kDigitBits) {
-    constexpr uint64_t mask = (1u << kDigitBits) - 1;
-    std::array<int64_t, mask + 1> next{};
-    for (uint64_t key : keys) ++next[key >> (32 + shift) & mask];
-    int64_t begin = 0;
-    for (int64_t& position : next) begin += std::exchange(position, begin);
-    for (uint64_t key : keys) other[static_cast<size_t>(next[key >> (32 + shift) & mask]++)] = key;
-    keys.swap(other);
+/// How the sort cuts slots into digits: as few of them as hold the largest slot, all of the same width, so that a pass writes
+/// to few places at a time.
+struct Digits {
+  int count, bits;
+
+  explicit Digits(uint64_t largest) {
+    const int whole = std::bit_width(largest);
+    count = (whole + kMostDigitBits - 1) / kMostDigitBits;
+    bits = count == 0 ? 0 : (whole + count - 1) / count;
   }
+  uint64_t values() const { return uint64_t{1} << bits; }
+  uint64_t of(uint64_t key, int digit) const { return key >> (32 + digit * bits) & (values() - 1); }
+};
+
+uint64_t largest_slot(at::TensorList slots) {
+  uint64_t largest = 0;  // compared as unsigned, a negative slot is too large as well
+  for (const at::Tensor& record : slots) {
+    const int64_t* slot = record.const_data_ptr<int64_t>();
+    for (int64_t i = 0; i < record.numel(); ++i) largest = std::max(largest, uint64_t(slot[i]));
+  }
+  return largest;
 }
 
-std::vector<uint64_t> sorted_entries(at::TensorList slots) {
-  int64_t entries = 0;
-  for (const at::Tensor& record : slots) entries += record.numel();
-  check_entry_count(entries);
-  std::vector<uint64_t> keys(static_cast<size_t>(entries));
-  uint64_t entry = 0, largest = 0;
+/// Writes slot << 32 | entry in the order of the records. Returns how often each value of each digit occurs.
+std::vector<int64_t> number_entries(at::TensorList slots, const Digits& digits, uint64_t* keys) {
+  std::vector<int64_t> counts(size_t(digits.count) * digits.values());
+  uint64_t entry = 0;
   for (const at::Tensor& record : slots) {
-    const at::Tensor contiguous = record.contiguous();
-    const int64_t* slot = contiguous.const_data_ptr<int64_t>();
+    const int64_t* slot = record.const_data_ptr<int64_t>();
     for (int64_t i = 0; i < record.numel(); ++i, ++entry) {
-      largest = std::max(largest, uint64_t(slot[i]));
       keys[entry] = uint64_t(slot[i]) << 32 | entry;
+      for (int d = 0; d < digits.count; ++d) ++counts[size_t(d) * digits.values() + digits.of(keys[entry], d)];
     }
   }
+  return counts;
+}
+
+/// All entries' keys in a stable sort by slot, least significant digit first.
+at::Tensor sorted_entries(at::TensorList slots) {
+  int64_t count = 0;
+  for (const at::Tensor& record : slots) count += record.numel();
+  check_entry_count(count);
+  const uint64_t largest = largest_slot(slots);
   check_largest_slot(largest);
-  sort_by_slot(keys, largest);
-  return keys;
+  const Digits digits(largest);
+  at::Tensor entries = at::empty({count}, at::kLong), other = at::empty({count}, at::kLong);
+  const auto keys_of = [](at::Tensor& tensor) {
+    return reinterpret_cast<uint64_t*>(tensor.mutable_data_ptr<int64_t>());
+  };
+  std::vector<int64_t> counts = number_entries(slots, digits, keys_of(entries));
+  for (int d = 0; d < digits.count; ++d) {
+    int64_t* next = counts.data() + size_t(d) * digits.values();
+    int64_t begin = 0;
+    for (uint64_t value = 0; value < digits.values(); ++value) begin += std::exchange(next[value], begin);
+    const uint64_t* from = keys_of(entries);
+    uint64_t* to = keys_of(other);
+    for (int64_t e = 0; e < count; ++e) to[next[digits.of(from[e], d)]++] = from[e];
+    std::swap(entries, other);
+  }
+  return entries;
 }
 
 using Sorted = std::tuple<at::Tensor, at::Tensor, at::Tensor>;  // rows, row_begins, entries
 
 Sorted sort_cpu(at::TensorList slots) {
-  const std::vector<uint64_t> keys = sorted_entries(slots);
-  const auto count = static_cast<int64_t>(keys.size());
-  int64_t num_rows = 0;
-  for (int64_t e = 0; e < count; ++e) num_rows += e == 0 || keys[e] >> 32 != keys[e - 1] >> 32;
-  at::Tensor rows = at::empty({num_rows}, at::kLong), begins = at::empty({num_rows + 1}, at::kLong);
-  at::Tensor entries = at::empty({count}, at::kLong);
-  std::memcpy(entries.mutable_data_ptr<int64_t>(), keys.data(), keys.size() * sizeof(uint64_t));
+  std::vector<at::Tensor> contiguous_slots;
+  for (const at::Tensor& record : slots) contiguous_slots.push_back(record.contiguous());
+  const at::Tensor entries = sorted_entries(contiguous_slots);
+  const int64_t count = entries.numel();
+  const auto* key = reinterpret_cast<const uint64_t*>(entries.const_data_ptr<int64_t>());
+  int64_t num_rows = count > 0;
+  for (int64_t e = 1; e < count; ++e) num_rows += key[e] >> 32 != key[e - 1] >> 32;
+  at::Tensor rows = at::empty({num_rows}, at::kLong), begins = at::zeros({num_rows + 1}, at::kLong);
   int64_t *row = rows.mutable_data_ptr<int64_t>(), *begin = begins.mutable_data_ptr<int64_t>();
+  // Every entry writes its row and where it would end: no branch that a processor cannot foresee.
+  int64_t u = 0;
   for (int64_t e = 0; e < count; ++e) {
-    if (e > 0 && keys[e] >> 32 == keys[e - 1] >> 32) continue;
-    *row++ = static_cast<int64_t>(keys[e] >> 32);
-    *begin++ = e;
+    u += e > 0 && key[e] >> 32 != key[e - 1] >> 32;
+    row[u] = static_cast<int64_t>(key[e] >> 32);
+    begin[u + 1] = e + 1;
   }
-  *begin = count;
   return {rows, begins, entries};
 }
 

@@ -90,6 +90,7 @@ void run_adam(const at::Tensor& table, const RowState& state, int64_t count, con
   if (done) steps.replay.done_steps = done->data();
   with_problem(table, state, step, options, [&](const auto& functions, auto problem) {
     problem.rows = rows;
+    problem.num_rows = count;
     for_row_ranges(problem, count, gradients, [&](const auto& part, int64_t first, int64_t last) {
       functions.adam(part, steps.replay, first, last);
     });
@@ -117,6 +118,7 @@ void update_touched(const at::Tensor& table, const RowState& state, const at::Te
   const StepScalars scalars = step_scalars(options.kind, options, step, learning_rates[static_cast<size_t>(step - 1)]);
   with_problem(table, state, step, options, [&](const auto& functions, auto problem) {
     problem.rows = rows.const_data_ptr<int64_t>();
+    problem.num_rows = rows.size(0);
     const auto update = options.kind == RowOptimizer::kRowwise ? functions.rowwise : functions.sgd;
     for_row_ranges(problem, rows.size(0), gradients,
                    [&](const auto& part, int64_t first, int64_t last) { update(part, scalars, first, last); });
@@ -152,27 +154,22 @@ void bring_up_to_date(const at::Tensor& table, const RowState& state, const at::
               "bring_rows_up_to_date: rows must be a contiguous int64 tensor");
   const int64_t* row = rows ? rows->const_data_ptr<int64_t>() : nullptr;
   const int64_t count = rows ? rows->numel() : table.size(0);
-  for (int64_t i = 0; row && i < count; ++i) {
-    if (row[i] < 0 || row[i] >= table.size(0)) throw_row_outside(row[i], table.size(0));
-  }
   int32_t* last_step = state.last_step.mutable_data_ptr<int32_t>();
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t r = row ? row[i] : i;
-    if (last_step[r] < 0) throw_step_negative(r, last_step[r]);
-  }
   std::vector<int64_t> behind;
   std::vector<int32_t> done;
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t r = row ? row[i] : i;
-    if (last_step[r] >= step) continue;
-    behind.push_back(r);
-    done.push_back(last_step[r]);
-    last_step[r] = static_cast<int32_t>(step);  // so that a repeated row counts once
-  }
   try {
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t r = row ? row[i] : i;
+      if (r < 0 || r >= table.size(0)) throw_row_outside(r, table.size(0));
+      if (last_step[r] < 0) throw_step_negative(r, last_step[r]);
+      if (last_step[r] >= step) continue;
+      behind.push_back(r);
+      done.push_back(last_step[r]);
+      last_step[r] = static_cast<int32_t>(step);  // so that a repeated row counts once
+    }
     run_adam(table, state, static_cast<int64_t>(behind.size()), behind.data(), {}, &done, step, learning_rates,
              options);
-  } catch (...) {  // a bad rate: no row has been written
+  } catch (...) {  // a bad row, step or rate: no row has been written
     for (size_t i = 0; i < behind.size(); ++i) last_step[behind[i]] = done[i];
     throw;
   }

@@ -16,7 +16,7 @@ namespace memlayers::ops {
 namespace {
 
 constexpr int64_t kColumns = 128;
-constexpr int64_t kRowsAhead = 2, kPrefetchBytes = 1024;
+constexpr int64_t kAheadBytes = 8 * 1024, kMostRowsAhead = 8;
 
 struct alignas(64) Columns {
   float w[kColumns], m[kColumns], v[kColumns];
@@ -200,30 +200,39 @@ MEMLAYERS_INLINE void replay_steps(const Group<Row>& group, const Replay& replay
   }
 }
 
-/// Asks for the beginning of a row and its moments; the processor's own prefetcher follows.
+/// Rows between asking for one and using it.
 template <class Row>
-MEMLAYERS_INLINE void prefetch_row(const UpdateProblem<Row>& problem, int64_t row) {
-  const int64_t offset = row * problem.value_dim;
-  const auto ask = [](const void* begin, int64_t bytes) {
-    for (int64_t b = 0; b < bytes && b < kPrefetchBytes; b += 64)
-      __builtin_prefetch(static_cast<const char*>(begin) + b, 1);
+int64_t rows_ahead(const UpdateProblem<Row>& problem) {
+  const int64_t row_bytes = problem.value_dim * int64_t(sizeof(Row) + 2 * sizeof(float));
+  const int64_t rows = kAheadBytes / row_bytes;
+  return rows < 1 ? 1 : rows > kMostRowsAhead ? kMostRowsAhead : rows;
+}
+
+/// Asks for the group's columns of another row and its moments.
+template <class Row>
+MEMLAYERS_INLINE void prefetch_columns(const Group<Row>& group, int64_t row) {
+  const int64_t offset = row * group.problem.value_dim + group.first;
+  const auto ask = [&](const auto* columns) {
+    for (int64_t c = 0; c < group.count; c += 64 / int64_t(sizeof(*columns))) __builtin_prefetch(columns + c, 1);
   };
-  ask(problem.table + offset, problem.value_dim * int64_t(sizeof(Row)));
-  ask(problem.exp_avg + offset, problem.value_dim * int64_t(sizeof(float)));
-  ask(problem.exp_avg_sq + offset, problem.value_dim * int64_t(sizeof(float)));
+  ask(group.problem.table + offset);
+  ask(group.problem.exp_avg + offset);
+  ask(group.problem.exp_avg_sq + offset);
 }
 
 template <class Row>
 void adam(const UpdateProblem<Row>& problem, const Replay& replay, int64_t first, int64_t last) {
   Columns state;
   alignas(64) float gradient[kColumns];
+  const int64_t ahead = rows_ahead(problem);
   for (int64_t u = first; u < last; ++u) {
     const int64_t row = problem.rows ? problem.rows[u] : u;
-    if (problem.rows && u + kRowsAhead < last) prefetch_row(problem, problem.rows[u + kRowsAhead]);
+    const int64_t later = problem.rows && u + ahead < problem.num_rows ? problem.rows[u + ahead] : row;
     const int64_t done = replay.done_steps ? replay.done_steps[u] : problem.step - 1;
     const int64_t last_zero_step = problem.gradients ? problem.step - 1 : problem.step;
     for (int64_t column = 0; column < problem.value_dim; column += kColumns) {
       const Group<Row> group(problem, row, column);
+      prefetch_columns(group, later);
       float *m = problem.exp_avg + group.offset(), *v = problem.exp_avg_sq + group.offset();
       group.load_weights(state.w);
       for (int64_t c = 0; c < group.width; ++c) state.m[c] = c < group.count ? m[c] : 0;

@@ -20,6 +20,7 @@ struct UpdateProblem {
   float* exp_avg = nullptr;          // [S, D]; AdamW
   float* exp_avg_sq = nullptr;       // [S, D]; rowwise: [S]
   const int64_t* rows = nullptr;     // [U], distinct; null: row u is u
+  int64_t num_rows = 0;              // U
   const float* gradients = nullptr;  // [.., D] of rows from first_gradient on; null: no gradient at `step`
   int64_t first_gradient = 0;
   float grad_scale = 1;
