@@ -96,11 +96,6 @@ TwinTraining::TwinTraining(const training::TrainConfig& config, Rotation<at::Ten
   model_.set_training(true);
   for (const auto& [name, table] : model_.tables()) usage_.emplace_back(table->weight.size(0));
   if (!run.empty()) continue_run(run);
-  for (size_t t = 0; t < usage_.size(); ++t) {
-    model_.tables()[t].table->after_read = [usage = &usage_[t]](int64_t, const at::Tensor& slots, const at::Tensor&) {
-      usage->count(slots);
-    };
-  }
 }
 
 // The tensors that training::TrainingRun saves, in its names.
@@ -121,7 +116,6 @@ void TwinTraining::continue_run(const std::filesystem::path& run) {
 void TwinTraining::step() {
   Lap lap;
   model_.set_dropout_stream(config_.seed, uint64_t(optimizer_.steps_done()));
-  for (training::TableUsage& usage : usage_) usage.start_window();
   for (const at::Tensor& part : batches_.next().chunk(config_.micro_batches)) {
     const at::Tensor loss = model_.loss(part);
     lap.add_to(parts.forward);
@@ -129,17 +123,14 @@ void TwinTraining::step() {
     lap.add_to(parts.backward);
   }
   const training::GradientNorms norms = optimizer_.measure();
+  touched_rows_ = 0;
+  for (size_t t = 0; t < usage_.size(); ++t) {
+    usage_[t].count(optimizer_.touched_rows(t));
+    touched_rows_ += optimizer_.touched_rows(t).rows.size(0);
+  }
   lap.add_to(parts.measure);
   optimizer_.apply(norms);
   lap.add_to(parts.apply);
-}
-
-int64_t TwinTraining::touched_rows() const {
-  double rows = 0;
-  for (size_t t = 0; t < usage_.size(); ++t) {
-    rows += usage_[t].window().read_share * double(model_.tables()[t].table->weight.size(0));
-  }
-  return int64_t(std::llround(rows));
 }
 
 nlohmann::ordered_json profile_steps(TwinTraining& training, int steps) {

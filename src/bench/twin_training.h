@@ -43,7 +43,7 @@ class TwinTraining {
   model::Transformer& model() { return model_; }
   int64_t tokens_of_step() const { return config_.data.batch_size * config_.data.seq_len; }
   /// Rows that the last step updated, over all tables.
-  int64_t touched_rows() const;
+  int64_t touched_rows() const { return touched_rows_; }
 
   StepParts parts;
 
@@ -55,6 +55,7 @@ class TwinTraining {
   training::Optimizer optimizer_;
   std::vector<training::TableUsage> usage_;
   Rotation<at::Tensor> batches_;
+  int64_t touched_rows_ = 0;
 };
 
 /// Steps on and says where their time went: the parts, and under "ops" the operations that took longest by themselves (without

@@ -26,6 +26,8 @@ class Optimizer {
 
   /// Sums the tables' records into row gradients (and clears the records), and measures both groups.
   GradientNorms measure();
+  /// Which rows of the t-th table measure() found in its records; until apply().
+  const ops::TouchedRows& touched_rows(size_t table) const { return tables_[table].touched; }
   /// Clips, updates every parameter at the current step's rates, clears the gradients, counts the step. `norms` is what
   /// measure() gave.
   void apply(const GradientNorms& norms);

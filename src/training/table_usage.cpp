@@ -30,14 +30,13 @@ UsageSummary summarize_usage(std::span<const int64_t> reads_per_slot) {
 TableUsage::TableUsage(int64_t slots)
     : window_(at::zeros({slots}, at::kLong)), ever_read_(at::zeros({slots}, at::kBool)) {}
 
-void TableUsage::count(const at::Tensor& slots) {
-  const at::Tensor flat = slots.contiguous();
-  const int64_t* slot = flat.const_data_ptr<int64_t>();
+void TableUsage::count(const ops::TouchedRows& touched) {
+  const int64_t *row = touched.rows.const_data_ptr<int64_t>(), *begin = touched.row_begins.const_data_ptr<int64_t>();
   int64_t* window = window_.mutable_data_ptr<int64_t>();
   bool* ever_read = ever_read_.mutable_data_ptr<bool>();
-  for (int64_t i = 0; i < flat.numel(); ++i) {
-    ++window[slot[i]];
-    ever_read[slot[i]] = true;
+  for (int64_t u = 0; u < touched.rows.size(0); ++u) {
+    window[row[u]] += begin[u + 1] - begin[u];
+    ever_read[row[u]] = true;
   }
 }
 

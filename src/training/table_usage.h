@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "ops/row_update/row_update.h"
+
 namespace memlayers::training {
 
 struct UsageSummary {
@@ -25,8 +27,8 @@ class TableUsage {
  public:
   explicit TableUsage(int64_t slots);
 
-  /// slots: any shape, int64 in [0, S).
-  void count(const at::Tensor& slots);
+  /// Every entry of the records that were sorted into `touched` is a read.
+  void count(const ops::TouchedRows& touched);
   UsageSummary window() const;
   /// Slots never read since the run began.
   int64_t dead_slots() const;

@@ -79,10 +79,6 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
   base::write_text_atomically(fs::path(config_.output) / "config.yaml", base::config_to_yaml(config_));
 }
 
-TrainingRun::~TrainingRun() {
-  if (model_) count_reads(false);
-}
-
 void TrainingRun::prepare_folder(const TrainOptions& options) {
   const fs::path run = config_.output;
   const bool holds_run = fs::exists(run / "metrics.jsonl") || !list_checkpoints(run).empty();
@@ -157,17 +153,6 @@ void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {
   base::log_info(base::concat("resuming from ", where));
 }
 
-void TrainingRun::count_reads(bool counting) {
-  for (size_t t = 0; t < usage_.size(); ++t) {
-    auto& after_read = model_->tables()[t].table->after_read;
-    if (!counting) {
-      after_read = nullptr;
-      continue;
-    }
-    after_read = [usage = &usage_[t]](int64_t, const at::Tensor& slots, const at::Tensor&) { usage->count(slots); };
-  }
-}
-
 double TrainingRun::forward_and_backward(const at::Tensor& batch) {
   double loss_sum = 0;
   for (const at::Tensor& part : batch.chunk(config_.micro_batches)) {
@@ -183,14 +168,13 @@ void TrainingRun::step() {
   const Stopwatch stopwatch;
   model_->set_training(true);
   model_->set_dropout_stream(config_.seed, uint64_t(report_.step));
-  count_reads(true);
   const at::Tensor batch = batch_tensor(loader_->next(), config_.data.batch_size);
   report_.loss = forward_and_backward(batch);
-  count_reads(false);
   require_finite(report_.loss, "the loss");
   const GradientNorms norms = optimizer_->measure();
   require_finite(norms.dense, "the gradient's norm");
   require_finite(norms.tables, "the norm of the tables' gradient");
+  for (size_t t = 0; t < usage_.size(); ++t) usage_[t].count(optimizer_->touched_rows(t));
   report_.grad_norm = norms.dense;
   report_.table_grad_norm = norms.tables;
   report_.learning_rate = optimizer_->learning_rate();

@@ -21,7 +21,6 @@ class TrainingRun {
   /// Prepares the run's folder (refusing one that holds a run, unless `options` allow it), builds data, model and optimizer,
   /// and continues from `options.resume`'s checkpoint if there is one.
   TrainingRun(const TrainConfig& config, const TrainOptions& options);
-  ~TrainingRun();
 
   bool finished() const { return report_.step == config_.steps; }
   const TrainConfig& config() const { return config_; }
@@ -53,7 +52,6 @@ class TrainingRun {
   void start_folder(const TrainOptions& options);
   void take_vocabulary_of_data();
   void resume_from(const RunCheckpoint& checkpoint);
-  void count_reads(bool counting);
   double forward_and_backward(const at::Tensor& batch);
   void require_finite(double value, const char* what) const;
   StateTensors state_tensors() const;

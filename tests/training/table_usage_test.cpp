@@ -7,6 +7,11 @@
 namespace memlayers::training {
 namespace {
 
+/// What is left of a bag's reads at the optimizer step. slots [N, M] int64.
+ops::TouchedRows reads_of(const at::Tensor& slots) {
+  return ops::sort_records({{slots, at::ones(slots.sizes()), at::ones({slots.size(0), 2})}}, 2);
+}
+
 TEST(TableUsage, OfNoReadsIsZero) {
   const UsageSummary summary = summarize_usage(std::vector<int64_t>(10, 0));
   EXPECT_EQ(summary.reads, 0);
@@ -47,14 +52,14 @@ TEST(TableUsage, OfHandMadeCounts) {
 
 TEST(TableUsage, CountsAWindowAndRemembersSlotsNeverRead) {
   TableUsage usage(5);
-  usage.count(at::tensor({0, 0, 3, 3, 3, 1}, at::kLong).view({2, 3}));
+  usage.count(reads_of(at::tensor({0, 0, 3, 3, 3, 1}, at::kLong).view({2, 3})));
   EXPECT_EQ(usage.window().reads, 6);
   EXPECT_DOUBLE_EQ(usage.window().read_share, 0.6);
   EXPECT_DOUBLE_EQ(usage.window().top_percent_share, 0.5);
   EXPECT_EQ(usage.dead_slots(), 2);
   usage.start_window();
   EXPECT_EQ(usage.window().reads, 0);
-  usage.count(at::tensor({4}, at::kLong));
+  usage.count(reads_of(at::tensor({4}, at::kLong).view({1, 1})));
   EXPECT_DOUBLE_EQ(usage.window().read_share, 0.2);
   EXPECT_EQ(usage.dead_slots(), 1);
 }
