@@ -27,20 +27,19 @@ struct ScoreList {
   int32_t* numbers;
 };
 
-/// Calls place(rank, i) for each of `count` scores: higher first, among equal ones the earlier. Reads up to fifteen more.
+/// Calls place(ranks, block, n) for each sixteen (the last may be fewer) of `count` scores: their ranks, higher first,
+/// among equal ones the earlier.
 template <class T, class Place>
 MEMLAYERS_INLINE void rank_by_counting(const T* scores, int64_t count, const Place& place) {
   for (int64_t block = 0; block < count; block += kLanes) {
     const Lanes<T> here = load(scores + block);
     const int64_t end = std::min(block + kLanes, count);
-    Counts<T> counts;
+    Counts<T> ranks;
     int64_t i = 0;
-    for (; i < block; ++i) count_at_least(counts, broadcast(scores[i]), here);
-    for (; i < end; ++i) count_before(counts, broadcast(scores[i]), here, int(i - block));
-    for (; i < count; ++i) count_above(counts, broadcast(scores[i]), here);
-    int32_t rank[kLanes];
-    store(rank, counts);
-    for (i = block; i < end; ++i) place(rank[i - block], i);
+    for (; i < block; ++i) count_at_least(ranks, broadcast(scores[i]), here);
+    for (; i < end; ++i) count_before(ranks, broadcast(scores[i]), here, int(i - block));
+    for (; i < count; ++i) count_above(ranks, broadcast(scores[i]), here);
+    place(ranks, block, end - block);
   }
 }
 
@@ -48,9 +47,9 @@ MEMLAYERS_INLINE void rank_by_counting(const T* scores, int64_t count, const Pla
 template <class T>
 void sort_list(const ScoreList<T>& from, int64_t count, const ScoreList<T>& to) {
   if (count <= kMostRanked) {
-    rank_by_counting(from.scores, count, [&](int32_t rank, int64_t i) {
-      to.scores[rank] = from.scores[i];
-      to.numbers[rank] = from.numbers[i];
+    rank_by_counting(from.scores, count, [&](const Counts<T>& ranks, int64_t block, int64_t size) {
+      scatter(to.scores, ranks, from.scores + block, size);
+      scatter(to.numbers, ranks, from.numbers + block, size);
     });
     return;
   }
@@ -76,7 +75,9 @@ MEMLAYERS_INLINE void sorted_group_maxima(const T* scores, int64_t padded, T* so
   T maxima[kGroups];
   store(maxima, low);
   store(maxima + kLanes, high);
-  rank_by_counting(maxima, kGroups, [&](int32_t rank, int64_t i) { sorted[rank] = maxima[i]; });
+  rank_by_counting(maxima, kGroups, [&](const Counts<T>& ranks, int64_t block, int64_t size) {
+    scatter(sorted, ranks, maxima + block, size);
+  });
 }
 
 /// The definition of a pair's score. A NaN (also of infinities that cancel) counts as minus infinity.

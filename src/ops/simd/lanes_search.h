@@ -12,15 +12,32 @@ MEMLAYERS_INLINE Lanes<T> smaller(Lanes<T> a, const Lanes<T>& b) {
   return a;
 }
 
+// By shuffles, as fold() in lanes.h.
+template <class T, class Vector>
+MEMLAYERS_INLINE T largest_of(Vector v) {
+  constexpr size_t count = sizeof(v) / sizeof(T);
+  const auto upper = [](auto a, auto b) { return a > b ? a : b; };
+  if constexpr (count == 16) {
+    return largest_of<T>(upper(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7),
+                               __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)));
+  } else if constexpr (count == 8) {
+    return largest_of<T>(upper(__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7)));
+  } else if constexpr (count == 4) {
+    return largest_of<T>(upper(__builtin_shufflevector(v, v, 0, 1), __builtin_shufflevector(v, v, 2, 3)));
+  } else {
+    return v[0] > v[1] ? v[0] : v[1];
+  }
+}
+
 /// The largest of sixteen.
 template <class T>
-MEMLAYERS_INLINE T largest(const Lanes<T>& value) {
-  T lane[kLanes];
-  store(lane, value);
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+MEMLAYERS_INLINE T largest(Lanes<T> value) {
+  for (int parts = Lanes<T>::kParts / 2; parts > 0; parts /= 2) {
+    for (int p = 0; p < parts; ++p) {
+      value.part[p] = value.part[p] > value.part[p + parts] ? value.part[p] : value.part[p + parts];
+    }
   }
-  return lane[0];
+  return largest_of<T>(value.part[0]);
 }
 
 /// Bits of one register: where a >= b.
@@ -90,14 +107,43 @@ MEMLAYERS_INLINE void count_before(Counts<T>& counts, const Lanes<T>& a, const L
   }
 }
 
-template <class T>
-MEMLAYERS_INLINE void store(int32_t* target, const Counts<T>& counts) {
-  for (int p = 0; p < Lanes<T>::kParts; ++p) {
-    typedef int32_t Narrow __attribute__((vector_size(4 * Lanes<T>::kPerPart)));
-    const Narrow narrow = __builtin_convertvector(counts.part[p], Narrow);
-    std::memcpy(target + p * Lanes<T>::kPerPart, &narrow, sizeof(narrow));
-  }
+/// target[places[i]] = source[i] for the first `count` (<= 16) of sixteen.
+template <class T, class Number>
+MEMLAYERS_INLINE void scatter(Number* target, const Counts<T>& places, const Number* source, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) target[places.part[i / Lanes<T>::kPerPart][i % Lanes<T>::kPerPart]] = source[i];
 }
+
+#if defined(__AVX512F__)
+MEMLAYERS_INLINE void count_where(Counts<float>& counts, __mmask16 mask) {
+  const __m512i count = reinterpret_cast<__m512i>(counts.part[0]);
+  counts.part[0] =
+      reinterpret_cast<Counts<float>::Word>(_mm512_mask_add_epi32(count, mask, count, _mm512_set1_epi32(1)));
+}
+template <>
+MEMLAYERS_INLINE void count_at_least(Counts<float>& counts, const Lanes<float>& a, const Lanes<float>& b) {
+  count_where(counts, _mm512_cmp_ps_mask(a.part[0], b.part[0], _CMP_GE_OQ));
+}
+template <>
+MEMLAYERS_INLINE void count_above(Counts<float>& counts, const Lanes<float>& a, const Lanes<float>& b) {
+  count_where(counts, _mm512_cmp_ps_mask(a.part[0], b.part[0], _CMP_GT_OQ));
+}
+template <>
+MEMLAYERS_INLINE void count_before(Counts<float>& counts, const Lanes<float>& a, const Lanes<float>& b, int lane) {
+  const uint32_t above = _mm512_cmp_ps_mask(a.part[0], b.part[0], _CMP_GT_OQ);
+  const uint32_t at_least = _mm512_cmp_ps_mask(a.part[0], b.part[0], _CMP_GE_OQ);
+  count_where(counts, __mmask16(above | (at_least & (~1u << lane))));
+}
+template <>
+MEMLAYERS_INLINE void scatter(float* target, const Counts<float>& places, const float* source, int64_t count) {
+  _mm512_mask_i32scatter_ps(target, __mmask16((1u << count) - 1), reinterpret_cast<__m512i>(places.part[0]),
+                            _mm512_loadu_ps(source), sizeof(float));
+}
+template <>
+MEMLAYERS_INLINE void scatter(int32_t* target, const Counts<float>& places, const int32_t* source, int64_t count) {
+  _mm512_mask_i32scatter_epi32(target, __mmask16((1u << count) - 1), reinterpret_cast<__m512i>(places.part[0]),
+                               _mm512_loadu_si512(source), sizeof(int32_t));
+}
+#endif
 
 /// Sixteen of the 32 numbers at `table`.
 template <class T>
