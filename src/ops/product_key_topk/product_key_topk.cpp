@@ -34,6 +34,13 @@ const TopKFunctions<T>& functions() {
   }
 }
 
+/// Kept from call to call, since k seldom changes and a token's shapes cost as much as its selection.
+const PairShapes& pair_shapes(int64_t k) {
+  thread_local PairShapes shapes = make_pair_shapes(k);
+  if (shapes.k != k) shapes = make_pair_shapes(k);
+  return shapes;
+}
+
 template <class T>
 at::Tensor pack_panels(const TopKShape& shape, const at::Tensor& sub_keys) {
   const int64_t count = shape.heads * 2 * shape.num_panels();
@@ -53,11 +60,12 @@ void run_forward(const TopKShape& shape, const at::Tensor& query, const at::Tens
   T* score_data = scores.mutable_data_ptr<T>();
   int64_t* slot_data = slots.mutable_data_ptr<int64_t>();
   const TopKScratchLayout layout(shape, std::min(shape.tokens_per_block(), query.size(0)));
+  const PairShapes& shapes = pair_shapes(shape.k);
   at::parallel_for(0, query.size(0), layout.tokens, [&](int64_t first, int64_t last) {
     std::vector<T> numbers(static_cast<size_t>(layout.numbers));
     std::vector<int32_t> indices(static_cast<size_t>(layout.indices));
-    functions<T>().forward(shape, query_data, panel_data, score_data, slot_data, layout, numbers.data(), indices.data(),
-                           first, last);
+    functions<T>().forward(shape, query_data, panel_data, score_data, slot_data, layout, shapes, numbers.data(),
+                           indices.data(), first, last);
   });
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "ops/product_key_topk/pair_shapes.h"
+
 namespace memlayers::ops {
 
 inline constexpr int64_t kKeysPerPanel = 32;
@@ -37,15 +39,14 @@ struct TopKShape {
 /// Sizes of a thread's working memory, and the places in it.
 struct TopKScratchLayout {
   int64_t tokens;            // of a block
-  int64_t list;              // room of a half's best: half_candidates, padded
+  int64_t list;              // room of a half's candidates, padded
   int64_t pairs;             // room of the staircase, padded
   int64_t numbers, indices;  // totals to allocate, in elements
 
   TopKScratchLayout(const TopKShape& shape, int64_t block_tokens)
-      : tokens(block_tokens), list(shape.half_candidates() + kPad), pairs(shape.staircase_pairs() + 2 * kPad) {
-    const int64_t candidates = (shape.padded_keys() > pairs ? shape.padded_keys() : pairs) + kPad;
-    numbers = tokens * (shape.half_dim + shape.padded_keys() + 2 * list) + pairs + candidates + 2 * shape.padded_keys();
-    indices = tokens * 2 * list + candidates + 2 * pairs + shape.k;
+      : tokens(block_tokens), list(shape.padded_keys() + 2 * kPad), pairs(shape.staircase_pairs() + 2 * kPad) {
+    numbers = tokens * (shape.half_dim + 2 * shape.padded_keys()) + 4 * list + 2 * pairs;
+    indices = 4 * list + 4 * pairs;
   }
 };
 
@@ -53,9 +54,11 @@ template <class T>
 struct TopKFunctions {
   /// Panels [first, last) of H * 2 * num_panels: sub_keys [H, 2, n, K/2] transposed in groups, padded with zeros.
   void (*pack_panels)(const TopKShape&, const T* sub_keys, T* panels, int64_t first, int64_t last);
-  /// Tokens [first, last): query [N, H, 2, K/2]; panels as packed; scores and slots [N, H, k]. Working memory as `layout` says.
+  /// Tokens [first, last): query [N, H, 2, K/2]; panels as packed; scores and slots [N, H, k]. Working memory as `layout` says;
+  /// `shapes` are k's.
   void (*forward)(const TopKShape&, const T* query, const T* panels, T* scores, int64_t* slots,
-                  const TopKScratchLayout& layout, T* numbers, int32_t* indices, int64_t first, int64_t last);
+                  const TopKScratchLayout& layout, const PairShapes& shapes, T* numbers, int32_t* indices,
+                  int64_t first, int64_t last);
   /// Tokens [first, last) of grad_query [N, H, 2, K/2]; sub_keys [H, 2, n, K/2]; grad_scores and slots [N, H, k].
   void (*query_gradient)(const TopKShape&, const T* grad_scores, const int64_t* slots, const T* sub_keys, T* grad_query,
                          int64_t first, int64_t last);
