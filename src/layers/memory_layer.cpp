@@ -79,16 +79,27 @@ void MemoryLayer::collect(const std::string& name, ParameterList& parameters, Pa
   if (scalar_gate_) scalar_gate_->collect(name + ".scalar_gate", projection, parameters);
 }
 
-at::Tensor MemoryLayer::batch_normalize(const at::Tensor& query, bool training) const {
+// With the batch's statistics, which move the running ones.
+at::Tensor MemoryLayer::batch_normalize(const at::Tensor& query) const {
   const at::ScalarType dtype = query.scalar_type();
-  return at::batch_norm(query, batch_weight_.to(dtype), batch_bias_.to(dtype), running_mean_, running_var_, training,
+  return at::batch_norm(query, batch_weight_.to(dtype), batch_bias_.to(dtype), running_mean_, running_var_, true,
                         kBatchMomentum, kBatchEps, false);
 }
 
-// [N, H, K] in the scores' dtype.
-at::Tensor MemoryLayer::query(const at::Tensor& x, const ForwardContext& context) const {
+MemoryLayer::QueryAffine MemoryLayer::query_affine(at::ScalarType dtype) const {
+  const at::Tensor scale = batch_weight_.to(dtype) * at::rsqrt(running_var_.to(dtype) + kBatchEps);
+  return {scale, batch_bias_.to(dtype) - running_mean_.to(dtype) * scale};
+}
+
+// [N, H, K] in the scores' dtype. Null `ready`: nothing was prepared.
+at::Tensor MemoryLayer::query(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const {
   at::Tensor query = query_proj_.forward(x).to(score_dtype(x));
-  if (config_.query_batch_norm) query = batch_normalize(query, context.training);
+  if (config_.query_batch_norm && context.training) {
+    query = batch_normalize(query);
+  } else if (config_.query_batch_norm) {
+    const QueryAffine affine = ready ? ready->affine : query_affine(query.scalar_type());
+    query = at::addcmul(affine.shift, query, affine.scale);
+  }
   if (context.training && config_.query_dropout > 0) {
     query = dropout(query, config_.query_dropout, context.dropout->next_key());
   }
@@ -103,22 +114,30 @@ at::Tensor MemoryLayer::keys(at::ScalarType dtype) const {
   return config_.qk_norm ? rms_normalize(keys, key_norm_.unsqueeze(1), eps_) : keys;
 }
 
-const ops::PackedSubKeys& MemoryLayer::packed_keys(at::ScalarType dtype) const {
-  const auto version = [](const at::Tensor& tensor) { return tensor.defined() ? tensor._version() : 0; };
-  const PackedFrom from{sub_keys_.const_data_ptr(), version(sub_keys_), version(key_norm_), dtype};
-  if (!packed_.panels.defined() || from != packed_from_) {
-    packed_ = ops::pack_sub_keys(keys(dtype));
-    packed_from_ = from;
+const MemoryLayer::Prepared& MemoryLayer::prepared(at::ScalarType dtype) const {
+  std::vector<int64_t> from = {static_cast<int64_t>(dtype)};
+  for (const at::Tensor* tensor :
+       std::initializer_list<const at::Tensor*>{&sub_keys_, &key_norm_, &batch_weight_, &batch_bias_, &running_mean_,
+                                                &running_var_}) {
+    if (!tensor->defined()) continue;
+    from.push_back(tensor->_version());
+    from.push_back(reinterpret_cast<int64_t>(tensor->const_data_ptr()));  // another tensor may have the same version
   }
-  return packed_;
+  if (prepared_.made_from != from) {
+    prepared_.keys = ops::pack_sub_keys(keys(dtype));
+    if (config_.query_batch_norm) prepared_.affine = query_affine(dtype);
+    prepared_.made_from = std::move(from);
+  }
+  return prepared_;
 }
 
 MemoryLayer::Bag MemoryLayer::choose(const at::Tensor& x, const ForwardContext& context) const {
-  const at::Tensor queries = query(x, context);
-  if (context.training) packed_ = {};  // the sub-keys are about to change
-  const bool packed = context.cache != nullptr && !at::GradMode::is_enabled();
-  const ops::TopK best = packed ? ops::product_key_topk(queries, packed_keys(score_dtype(x)), config_.top_k)
-                                : ops::product_key_topk(queries, keys(score_dtype(x)), config_.top_k);
+  if (context.training) prepared_ = {};  // what it was made of is about to change
+  const bool decoding = context.cache != nullptr && !at::GradMode::is_enabled();
+  const Prepared* ready = decoding ? &prepared(score_dtype(x)) : nullptr;
+  const at::Tensor queries = query(x, context, ready);
+  const ops::TopK best = ready ? ops::product_key_topk(queries, ready->keys, config_.top_k)
+                               : ops::product_key_topk(queries, keys(score_dtype(x)), config_.top_k);
   const int64_t reads = config_.heads * config_.top_k;
   return {best.slots.view({-1, reads}), at::softmax(best.scores, -1).view({-1, reads})};
 }

@@ -38,19 +38,23 @@ class MemoryLayer {
   void collect(const std::string& name, ParameterList& parameters, ParameterList& buffers);
 
  private:
-  /// What packed sub-keys were made of; other contents are another version.
-  struct PackedFrom {
-    const void* sub_keys = nullptr;
-    int64_t sub_keys_version = 0, norm_version = 0;
-    at::ScalarType dtype = at::kFloat;
-    bool operator==(const PackedFrom&) const = default;
+  /// Query batch-norm outside of training, as one multiplication and addition per number. [H*K]
+  struct QueryAffine {
+    at::Tensor scale, shift;
+  };
+  /// What decoding keeps from token to token.
+  struct Prepared {
+    ops::PackedSubKeys keys;
+    QueryAffine affine;
+    std::vector<int64_t> made_from;  // the dtype, the tensors' versions and addresses
   };
 
   at::Tensor keys(at::ScalarType dtype) const;
-  const ops::PackedSubKeys& packed_keys(at::ScalarType dtype) const;
-  at::Tensor query(const at::Tensor& x, const ForwardContext& context) const;
+  const Prepared& prepared(at::ScalarType dtype) const;
+  at::Tensor query(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const;
+  QueryAffine query_affine(at::ScalarType dtype) const;
   at::Tensor read(const at::Tensor& x, const Bag& bag, const ForwardContext& context) const;
-  at::Tensor batch_normalize(const at::Tensor& query, bool training) const;
+  at::Tensor batch_normalize(const at::Tensor& query) const;
   bool has_out_projection() const;
 
   MemoryConfig config_;
@@ -63,8 +67,7 @@ class MemoryLayer {
   at::Tensor batch_weight_, batch_bias_;           // [H*K]
   mutable at::Tensor running_mean_, running_var_;  // [H*K]; updated by training passes
   std::optional<Linear> gate_proj_, out_proj_, scalar_gate_;
-  mutable ops::PackedSubKeys packed_;  // for decoding: kept from token to token
-  mutable PackedFrom packed_from_;
+  mutable Prepared prepared_;
 };
 
 }  // namespace memlayers::layers
