@@ -335,6 +335,7 @@ class Comparer {
   /// out: what was trained and asked is there already.
   bool profile() {
     if (plan_.config.profile_steps == 0) return true;
+    base::watch_for_interrupt();  // where every run was finished already, no training has done so
     for (size_t v = 0; v < plan_.runs.size(); ++v) {
       const std::string& variant = plan_.config.variants[v].name;
       const std::vector<RunResult>& runs = outcome_.comparison.runs;

@@ -16,6 +16,7 @@ namespace memlayers::profiling {
 namespace {
 
 constexpr int64_t kWarmUp = 2;
+constexpr int64_t kMostBatches = 64;  // read; then from the first again
 
 TimedStep timed_step(TrainingSteps& training) {
   training.parts = {};
@@ -81,7 +82,7 @@ StepProfile profile_run(const std::filesystem::path& run, int64_t steps, const s
   config.steps += kWarmUp + steps;
   training::use_threads(config.threads);
   base::Progress progress(title, uint64_t(kWarmUp + steps), "steps");
-  std::vector<at::Tensor> batches = read_batches(config, kWarmUp + steps);
+  std::vector<at::Tensor> batches = read_batches(config, std::min(kMostBatches, kWarmUp + steps));
   size_t taken = 0;
   TrainingSteps training(
       config, [&] { return batches[taken++ % batches.size()]; }, run);

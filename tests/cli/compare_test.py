@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import pytest
 
@@ -197,6 +198,18 @@ class TestStepTimes:
         again("profile_steps=0")
         assert results_of(output)["step_times"] == []
         assert "time goes" not in (output / "report.html").read_text()
+
+    def test_an_interruption_saves_none_and_the_next_call_takes_them(self, brought, compared):
+        output, again = brought
+        path = output / "dense" / "seed-1" / "step_times.json"
+        path.unlink()
+        begin = time.monotonic()
+        stopped = interrupt_when(lambda: time.monotonic() > begin + 3, "compare", "--config", compared[2],
+                                 f"output={output}", "profile_steps=1000000")
+        assert stopped.code == 0 and "interrupted; continue with: memlayers compare" in stopped.out, stopped
+        assert not path.exists()
+        again()
+        assert path.exists() and len(results_of(output)["step_times"]) == 2
 
     def test_damaged_times_are_measured_again(self, brought):
         output, again = brought
