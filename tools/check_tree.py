@@ -24,11 +24,12 @@ ALLOWED = {
     "distributed": {"base", "ops", "layers"},
     "training": {"base", "ops", "layers", "model", "data", "distributed"},
     "generation": {"base", "ops", "layers", "model"},
-    "evaluation": {"base", "ops", "layers", "model", "data", "distributed", "training", "generation"},
-    "bench": {"base", "ops", "layers", "model", "data", "distributed", "training", "generation"},
+    "profiling": {"base", "ops", "layers", "model", "data", "distributed", "training"},
+    "evaluation": {"base", "ops", "layers", "model", "data", "distributed", "training", "generation", "profiling"},
+    "bench": {"base", "ops", "layers", "model", "data", "distributed", "training", "generation", "profiling"},
     "serving": {"base", "ops", "layers", "model", "data", "generation"},
-    "cli": {"base", "ops", "layers", "model", "data", "distributed", "training", "generation", "evaluation", "bench",
-            "serving"},
+    "cli": {"base", "ops", "layers", "model", "data", "distributed", "training", "generation", "profiling",
+            "evaluation", "bench", "serving"},
 }
 TORCH_FREE_FLOORS = {"base", "data"}
 TORCH_HEADER = re.compile(r"^(ATen|c10|torch|caffe2)/")

@@ -70,6 +70,8 @@ std::string cpu_model_name() {
 
 int core_count() { return std::max(1, int(std::thread::hardware_concurrency())); }
 
+std::string machine_text() { return cpu_model_name() + ", " + std::to_string(core_count()) + " cores"; }
+
 long long resident_bytes() {
   std::ifstream statm("/proc/self/statm");
   long long size = 0, resident = 0;

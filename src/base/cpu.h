@@ -15,6 +15,8 @@ std::string isa_name(Isa isa);
 bool has_native_bfloat16();
 std::string cpu_model_name();
 int core_count();
+/// Both in words, as results name the machine they come from.
+std::string machine_text();
 /// Resident and peak resident bytes of this process.
 long long resident_bytes();
 long long peak_resident_bytes();

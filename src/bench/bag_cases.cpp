@@ -6,11 +6,11 @@
 #include <algorithm>
 
 #include "bench/catalog.h"
-#include "bench/limits.h"
 #include "bench/rotation.h"
 #include "bench/table_memory.h"
 #include "bench/torch_compositions.h"
 #include "ops/memory_bag/memory_bag.h"
+#include "profiling/limits.h"
 
 namespace memlayers::bench {
 namespace {
@@ -44,8 +44,8 @@ Rotation<Turn> turns_of(const Shape& shape, const TrainedReads& trained) {
 }
 
 Rival gather_limit(const at::Tensor& table, Rotation<Turn> turns) {
-  const int64_t ahead = best_ahead_bytes(table, turns.first().slots);
-  return {"gather_limit", [=]() mutable { gather_rows(table, turns.next().slots, ahead); }};
+  const int64_t ahead = profiling::best_ahead_bytes(table, turns.first().slots);
+  return {"gather_limit", [=]() mutable { profiling::gather_rows(table, turns.next().slots, ahead); }};
 }
 
 /// Copies half as many bytes as the bags read, so that as many pass through memory.
@@ -57,7 +57,7 @@ Rival copy_limit(const at::Tensor& table, const Shape& shape) {
   Rotation<at::Tensor> source(std::move(sources));
   const int64_t repeats = std::max<int64_t>(1, shape.tokens * shape.bag() / 2 / rows);
   return {"copy_limit", [=]() mutable {
-            for (int64_t i = 0; i < repeats; ++i) stream_copy(target, source.next());
+            for (int64_t i = 0; i < repeats; ++i) profiling::stream_copy(target, source.next());
           }};
 }
 

@@ -76,10 +76,10 @@ nlohmann::ordered_json verdict(const training::TrainConfig& config, int64_t peak
 
 Workload train_memory(const training::TrainConfig& config) {
   const auto bytes = std::make_shared<AllocatedBytes>();
-  std::shared_ptr<TwinTraining> training;
+  std::shared_ptr<profiling::TrainingSteps> training;
   {
     const Watch watch(kWatched, bytes);
-    training = std::make_shared<TwinTraining>(config, drawn_batches(config));
+    training = training_on(config, drawn_batches(config));
     training->step();
     bytes->forget_peak();  // of making the model, which is not what is asked
   }

@@ -22,8 +22,8 @@ const char* distribution_of(const Twins& twins) { return twins.run.empty() ? kZi
 
 Workload train_step(const Twins& twins, int profiled_steps) {
   const auto batches = twins.run.empty() ? drawn_batches(twins.memory) : read_batches(twins.memory);
-  const auto ours = std::make_shared<TwinTraining>(twins.memory, batches, twins.run);
-  const auto theirs = std::make_shared<TwinTraining>(twins.dense, batches);
+  const auto ours = training_on(twins.memory, batches, twins.run);
+  const auto theirs = training_on(twins.dense, batches);
   Workload work;
   work.tokens = ours->tokens_of_step();
   work.ours = [=] { ours->step(); };
@@ -38,7 +38,7 @@ Workload train_step(const Twins& twins, int profiled_steps) {
 
 std::function<void()> decoder(const training::TrainConfig& config, const std::filesystem::path& run,
                               const Prompts& prompts, int64_t new_tokens) {
-  const auto model = std::make_shared<model::Transformer>(model_of(config));
+  const auto model = std::make_shared<model::Transformer>(profiling::model_of(config));
   if (!run.empty()) model::load_weights(*model, training::newest_checkpoint(run));
   generation::SamplingOptions options;
   options.max_new_tokens = new_tokens;

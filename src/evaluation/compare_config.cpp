@@ -46,6 +46,7 @@ void CompareConfig::validate() {
   base::check(names.count(baseline) != 0, "baseline: there is no variant '", baseline, "'");
   base::check(ask_every >= 0, "ask_every: expected 0 or more, got ", ask_every);
   base::check(ask_limit >= 0, "ask_limit: expected 0 (all) or more, got ", ask_limit);
+  base::check(profile_steps >= 0, "profile_steps: expected 0 (none) or more, got ", profile_steps);
   base::check(max_new_tokens > 0, "max_new_tokens: expected 1 or more, got ", max_new_tokens);
 }
 

@@ -27,6 +27,7 @@ struct CompareConfig {
   int64_t ask_limit = 500;
   int64_t max_new_tokens = 24;
   std::string baseline;
+  int64_t profile_steps = 20;
 
   static constexpr auto fields() {
     using base::field;
@@ -43,6 +44,8 @@ struct CompareConfig {
         field("ask_limit", &C::ask_limit, "questions asked on the way, spread evenly over all; 0: all"),
         field("max_new_tokens", &C::max_new_tokens, "tokens an answer may take"),
         field("baseline", &C::baseline, "variant the others are compared with; empty: the first"),
+        field("profile_steps", &C::profile_steps,
+              "training steps of each variant that are timed operation by operation in the end; 0: none"),
     };
   }
   /// Throws UsageError: no variants or seeds, names missing, doubled or not fit for a folder, an unknown baseline.

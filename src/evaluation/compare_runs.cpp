@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -18,6 +19,7 @@
 #include "evaluation/asking.h"
 #include "evaluation/learning_curve.h"
 #include "evaluation/slot_counter.h"
+#include "evaluation/step_times.h"
 #include "model/checkpoint.h"
 #include "model/count.h"
 #include "training/run_lock.h"
@@ -30,10 +32,10 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kExamples = 12;
 
-/// What must be equal for an output folder to be continued: all but its place and its prose.
+/// What must be equal for an output folder to be continued: all but its place, its prose and what is only looked at.
 Json identity(const ComparePlan& plan) {
   Json config = base::config_to_json(plan.config);
-  for (const char* key : {"title", "description", "output"}) config.erase(key);
+  for (const char* key : {"title", "description", "output", "profile_steps"}) config.erase(key);
   config["run"].erase("output");
   Json runs = Json::array();
   for (const training::TrainConfig& run : plan.runs) {
@@ -246,7 +248,7 @@ class Comparer {
     comparison.title = plan.config.title;
     comparison.description = plan.config.description;
     comparison.baseline = plan.config.baseline;
-    comparison.machine = base::concat(base::cpu_model_name(), ", ", base::core_count(), " cores");
+    comparison.machine = base::machine_text();
     comparison.commit = options.commit;
     comparison.command = options.command;
     for (const VariantConfig& variant : plan.config.variants) comparison.variants.push_back(variant.name);
@@ -267,6 +269,7 @@ class Comparer {
       }
     }
     if (!outcome_.failures.empty()) outcome_.end = CompareEnd::kSomeFailed;
+    if (!profile()) outcome_.end = CompareEnd::kInterrupted;
     return std::move(outcome_);
   }
 
@@ -325,6 +328,30 @@ class Comparer {
     }
     outcome_.comparison.runs.push_back(std::move(*result));
     write_results();
+    return true;
+  }
+
+  /// Times a few training steps of every variant. False when interrupted. A variant whose steps cannot be timed is only left
+  /// out: what was trained and asked is there already.
+  bool profile() {
+    if (plan_.config.profile_steps == 0) return true;
+    base::watch_for_interrupt();  // where every run was finished already, no training has done so
+    for (size_t v = 0; v < plan_.runs.size(); ++v) {
+      const std::string& variant = plan_.config.variants[v].name;
+      const std::vector<RunResult>& runs = outcome_.comparison.runs;
+      const auto run = std::find_if(runs.begin(), runs.end(), [&](const RunResult& r) { return r.variant == variant; });
+      if (run == runs.end()) continue;
+      try {
+        const auto step = step_times(plan_.run_config(v, run->seed).output, plan_.config.profile_steps,
+                                     base::concat("profile ", variant, " seed ", run->seed));
+        if (!step) return false;
+        outcome_.comparison.step_times.push_back({variant, run->seed, *step});
+      } catch (const std::exception& error) {
+        base::log_warning(base::concat(variant, " seed ", run->seed,
+                                       ": the time of its steps could not be measured: ", error.what()));
+      }
+    }
+    if (!outcome_.comparison.step_times.empty()) write_results();
     return true;
   }
 

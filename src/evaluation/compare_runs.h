@@ -5,6 +5,7 @@
 //   OUTPUT/VARIANT/seed-N/            a training run's folder, and in it
 //     recall.jsonl                    exact match on the sample, at each asking on the way
 //     answers.jsonl, result.json      final answers to all questions; the RunResult, written last
+//     step_times.json                 where the time of a step goes; of each variant's first run
 #pragma once
 
 #include "evaluation/compare_config.h"
@@ -27,7 +28,7 @@ struct CompareOutcome {
 
 /// Runs what is not finished yet, and writes results.json after each run. All variants of one seed read the same batches;
 /// their order turns with every seed, so that a machine growing slower or faster favours none. A run that throws is
-/// reported in `failures` and the others go on. SIGINT and SIGTERM save and return kInterrupted; calling again continues.
+/// reported in `failures` and the others go on. Then times a few steps of every variant (step_times.h). SIGINT and SIGTERM save and return kInterrupted; calling again continues.
 /// Throws UsageError: `output` holds a comparison of another configuration; IoError: data or questions unreadable.
 CompareOutcome compare_runs(const ComparePlan& plan, const CompareOptions& options);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/config.h"
+#include "profiling/step_profile.h"
 
 namespace memlayers::evaluation {
 
@@ -113,6 +114,18 @@ struct Example {
   }
 };
 
+/// Where the time of a variant's training steps goes, from its first seed that finished.
+struct VariantStep {
+  std::string variant;
+  uint64_t seed = 0;
+  profiling::StepProfile step;
+  static constexpr auto fields() {
+    using base::field;
+    using C = VariantStep;
+    return std::tuple{field("variant", &C::variant, ""), field("seed", &C::seed, ""), field("step", &C::step, "")};
+  }
+};
+
 struct Comparison {
   std::string title, description;
   std::string baseline;  // the variant others are compared with
@@ -121,7 +134,8 @@ struct Comparison {
   double exposures = 0;               // times each fact was read in training
   std::vector<std::string> variants;  // in the order of charts and tables
   std::vector<RunResult> runs;
-  std::vector<Example> examples;  // may be empty
+  std::vector<Example> examples;        // may be empty
+  std::vector<VariantStep> step_times;  // may be empty
   static constexpr auto fields() {
     using base::field;
     using C = Comparison;
@@ -131,7 +145,7 @@ struct Comparison {
                       field("date", &C::date, ""),           field("facts", &C::facts, ""),
                       field("questions", &C::questions, ""), field("exposures", &C::exposures, ""),
                       field("variants", &C::variants, ""),   field("runs", &C::runs, ""),
-                      field("examples", &C::examples, "")};
+                      field("examples", &C::examples, ""),   field("step_times", &C::step_times, "")};
   }
 };
 

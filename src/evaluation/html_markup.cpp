@@ -39,7 +39,7 @@ std::string details(std::string_view summary_text, std::string_view markup) {
   return element("details", "", base::concat("<summary>", escape_markup(summary_text), "</summary>", markup));
 }
 
-std::string table(const Table& table) {
+std::string table(const Table& table, std::string_view style) {
   std::string head, body;
   for (const std::string& cell : table.head) head += base::concat("<th scope=\"col\">", escape_markup(cell), "</th>");
   for (const auto& row : table.rows) {
@@ -51,8 +51,10 @@ std::string table(const Table& table) {
     body += element("tr", "", cells);
   }
   const std::string caption = escape_markup(table.caption);
-  return scrolling(caption, base::concat("<table><caption>", caption, "</caption><thead><tr>", head,
-                                         "</tr></thead>\n<tbody>", body, "</tbody></table>"));
+  return scrolling(caption,
+                   base::concat("<table><caption>", caption, "</caption><thead><tr>", head, "</tr></thead>\n<tbody>",
+                                body, "</tbody></table>"),
+                   style);
 }
 
 }  // namespace memlayers::evaluation::html

@@ -26,8 +26,8 @@ std::string section(std::string_view heading_text, std::string_view markup);
 /// A box that scrolls inside itself where the screen is too narrow, also by keyboard; `label` is markup.
 std::string scrolling(std::string_view label, std::string_view markup, std::string_view style = "scroll");
 std::string details(std::string_view summary_text, std::string_view markup);
-/// Inside of a scrolling box.
-std::string table(const Table& table);
+/// Inside of a scrolling box of that style.
+std::string table(const Table& table, std::string_view style = "scroll");
 
 }  // namespace html
 }  // namespace memlayers::evaluation

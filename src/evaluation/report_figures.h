@@ -22,5 +22,7 @@ std::vector<Figure> learning_figures(const Comparison& comparison, const std::ve
 std::vector<Figure> recall_figures(const Comparison& comparison, const std::vector<VariantSummary>& variants);
 /// One for each variant with a memory.
 std::vector<Figure> usage_figures(const Comparison& comparison, const std::vector<VariantSummary>& variants);
+/// Where the time of a training step goes: one, with a bar for each variant that was timed; none where none was.
+std::vector<Figure> step_figures(const Comparison& comparison, const std::vector<VariantSummary>& variants);
 
 }  // namespace memlayers::evaluation

@@ -22,14 +22,15 @@ std::string figure_markup(const Figure& figure, bool whole_row) {
                         "</figcaption>\n", figure.svg, html::details("The numbers behind this chart", tables)));
 }
 
-std::string figures_section(std::string_view heading, const std::vector<Figure>& figures) {
+std::string figures_section(std::string_view heading, const std::vector<Figure>& figures,
+                            const std::string& below = {}) {
   if (figures.empty()) return {};
   std::string drawn;
   for (size_t i = 0; i < figures.size(); ++i) {
     // Two columns on a wide screen: the first of an odd number has a row of its own.
     drawn += figure_markup(figures[i], i == 0 && figures.size() % 2 == 1);
   }
-  return html::section(heading, element("div", "class=\"figures\"", drawn));
+  return html::section(heading, element("div", "class=\"figures\"", drawn) + below);
 }
 
 }  // namespace
@@ -50,6 +51,8 @@ std::string report_html(const Comparison& given) {
     body += figures_section("What they knew in the end", recall_figures(comparison, variants));
     body += examples_section(comparison);
     body += figures_section("How the memory was used", usage_figures(comparison, variants));
+    body += figures_section("Where a step's time goes", step_figures(comparison, variants),
+                            step_tables(comparison, variants));
     body += models_section(comparison, variants);
   }
   body += method_section(comparison);

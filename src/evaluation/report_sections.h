@@ -14,6 +14,8 @@ std::string answer_section(const Comparison& comparison);
 /// Cards: who leads at equal tokens, FLOPs and seconds.
 std::string verdicts_section(const Comparison& comparison, const std::vector<VariantSummary>& variants);
 std::string examples_section(const Comparison& comparison);
+/// Under the chart of a step's time: for each variant its groups of operations against their limits, and how those were obtained.
+std::string step_tables(const Comparison& comparison, const std::vector<VariantSummary>& variants);
 /// The table of variants and the table of runs.
 std::string models_section(const Comparison& comparison, const std::vector<VariantSummary>& variants);
 /// Machine, commit, command and what the words mean.

@@ -64,6 +64,7 @@ svg .dash-1 { stroke-dasharray: 9 5; }
 svg .dash-2 { stroke-dasharray: 2 5; }
 svg .dash-3 { stroke-dasharray: 11 4 2 4; }
 svg .band { fill-opacity: .2; stroke: none; }
+svg .part { stroke: var(--card); stroke-width: 1; }
 svg .marker { stroke: var(--card); stroke-width: 1; }
 details { margin: .75rem 0 0; }
 summary { cursor: pointer; color: var(--accent); font-size: .95rem; }

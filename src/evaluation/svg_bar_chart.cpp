@@ -12,7 +12,6 @@ namespace {
 using svg::coordinate;
 
 constexpr double kBarHeight = 15, kGroupGap = 12, kBottom = 46;
-constexpr double kWidestLabel = 165, kLabelLine = 15;
 
 bool drawable(const std::optional<Bar>& bar) { return bar && std::isfinite(bar->value) && bar->value >= 0; }
 
@@ -27,31 +26,7 @@ svg::Scale value_scale(const BarChart& chart) {
     }
   }
   const double high = svg::widened_to_ticks(chart.value, 0, chart.value.high.value_or(most > 0 ? most : 1)).second;
-  return {0, high, std::min(label, kWidestLabel) + 8, kChartWidth - text - 10, false};
-}
-
-/// One line, or two where the name is too long for one and has a space to break at.
-std::string label_markup(const std::string& name, double right, double middle) {
-  const auto text = [&](double y, const std::string& part) {
-    return svg::text_element(right, y + 4.5, "end", "name", svg::fitted(part, kWidestLabel));
-  };
-  size_t space = std::string::npos;
-  for (size_t at = name.find(' '); at != std::string::npos; at = name.find(' ', at + 1)) {
-    if (svg::text_width(name.substr(0, at)) <= kWidestLabel) space = at;
-  }
-  if (svg::text_width(name) <= kWidestLabel || space == std::string::npos) return text(middle, name);
-  return text(middle - kLabelLine / 2, name.substr(0, space)) + text(middle + kLabelLine / 2, name.substr(space + 1));
-}
-
-std::string axis(const BarChart& chart, const svg::Scale& scale, double top, double bottom) {
-  std::string out;
-  for (const double tick : svg::axis_ticks(chart.value, 0, scale.high)) {
-    const double x = scale(tick);
-    out += svg::line_element(x, top, x, bottom, tick == 0 ? "axis" : "grid");
-    out += svg::text_element(x, bottom + 16, "middle", "tick", svg::tick_text(chart.value, tick));
-  }
-  out += svg::text_element((scale.start + scale.end) / 2, bottom + 36, "middle", "muted", chart.value.label);
-  return out;
+  return {0, high, std::min(label, svg::kWidestLabel) + 8, kChartWidth - text - 10, false};
 }
 
 std::string bar_markup(const BarSeries& series, const std::string& group, const Bar& bar, const svg::Scale& scale,
@@ -85,13 +60,13 @@ std::string bar_chart_svg(const BarChart& chart) {
   const svg::Legend legend = svg::legend(entries, 0);
   const svg::Scale scale = value_scale(chart);
   const double group_height =
-      std::max(kBarHeight * static_cast<double>(chart.series.size()), 2 * kLabelLine) + kGroupGap;
+      std::max(kBarHeight * static_cast<double>(chart.series.size()), 2 * svg::kLabelLine) + kGroupGap;
   const double top = legend.height + 4, bottom = top + group_height * static_cast<double>(chart.groups.size());
-  std::string body = legend.markup + axis(chart, scale, top, bottom);
+  std::string body = legend.markup + svg::value_axis(chart.value, scale, top, bottom);
   for (size_t g = 0; g < chart.groups.size(); ++g) {
     const double middle = top + group_height * (static_cast<double>(g) + 0.5);
     const double first_bar = middle - kBarHeight * static_cast<double>(chart.series.size()) / 2;
-    body += label_markup(chart.groups[g], scale.start - 8, middle);
+    body += svg::row_label(chart.groups[g], scale.start - 8, middle);
     for (size_t s = 0; s < chart.series.size(); ++s) {
       const BarSeries& series = chart.series[s];
       if (g >= series.bars.size() || !drawable(series.bars[g])) continue;

@@ -1,4 +1,4 @@
-// Line and bar charts as inline SVG: axes with round ticks, a legend, bands and whiskers for the spread over seeds.
+// Line, bar and stacked charts as inline SVG: axes with round ticks, a legend, bands and whiskers for the spread over seeds.
 //
 // A chart is drawn 480 units wide, so that its text stays readable when a telephone scales it to its own width.
 // Colors are CSS variables (--series-0 ..., --ink, --muted, --grid, --card) that the page defines for light and dark;
@@ -64,9 +64,30 @@ struct BarChart {
   std::vector<BarSeries> series;
 };
 
+/// One bar of a stacked chart, in parts from left to right.
+struct StackedBar {
+  std::string name;
+  std::vector<double> parts;       // beside the chart's parts; what is not above zero is left out
+  std::vector<std::string> notes;  // shown when a part is pointed at
+  std::string text;                // beside the bar
+};
+
+/// Horizontal bars on one scale, each the sum of its parts. Parts are numbered, in the legend and where they are wide enough.
+struct StackedChart {
+  struct Part {
+    std::string name;
+    int color = 0;
+  };
+  std::string id, title, description;
+  ChartAxis value;
+  std::vector<Part> parts;
+  std::vector<StackedBar> bars;
+};
+
 /// A whole <svg> element, well-formed XML. A chart without a point says "no data".
 std::string line_chart_svg(const LineChart& chart);
 std::string bar_chart_svg(const BarChart& chart);
+std::string stacked_chart_svg(const StackedChart& chart);
 
 /// Multiples of 1, 2 or 5 times a power of ten inside [low, high], about `count` of them.
 std::vector<double> nice_ticks(double low, double high, int count);

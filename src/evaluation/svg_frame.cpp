@@ -192,6 +192,29 @@ Legend legend(const std::vector<LegendEntry>& entries, double left) {
   return result;
 }
 
+std::string row_label(const std::string& name, double right, double middle) {
+  const auto text = [&](double y, const std::string& part) {
+    return text_element(right, y + 4.5, "end", "name", fitted(part, kWidestLabel));
+  };
+  size_t space = std::string::npos;
+  for (size_t at = name.find(' '); at != std::string::npos; at = name.find(' ', at + 1)) {
+    if (text_width(name.substr(0, at)) <= kWidestLabel) space = at;
+  }
+  if (text_width(name) <= kWidestLabel || space == std::string::npos) return text(middle, name);
+  return text(middle - kLabelLine / 2, name.substr(0, space)) + text(middle + kLabelLine / 2, name.substr(space + 1));
+}
+
+std::string value_axis(const ChartAxis& axis, const Scale& scale, double top, double bottom) {
+  std::string out;
+  for (const double tick : axis_ticks(axis, 0, scale.high)) {
+    const double x = scale(tick);
+    out += line_element(x, top, x, bottom, tick == 0 ? "axis" : "grid");
+    out += text_element(x, bottom + 16, "middle", "tick", tick_text(axis, tick));
+  }
+  out += text_element((scale.start + scale.end) / 2, bottom + 36, "middle", "muted", axis.label);
+  return out;
+}
+
 std::string frame(const std::string& id, const std::string& title, const std::string& description, double height,
                   const std::string& body) {
   const std::string name = escape_markup(id);

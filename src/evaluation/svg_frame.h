@@ -1,4 +1,4 @@
-// What both kinds of chart share: scales, text, legend, the <svg> element.
+// What all kinds of chart share: scales, text, legend, the <svg> element.
 #pragma once
 
 #include <string>
@@ -14,6 +14,8 @@ namespace memlayers::evaluation::svg {
 /// telephone.
 inline constexpr double kTextSize = 14.5;
 inline constexpr double kLegendRow = 20;
+/// Names beside horizontal bars.
+inline constexpr double kWidestLabel = 165, kLabelLine = 15;
 
 /// At most one decimal, as charts need: "12.5", "7".
 std::string coordinate(double value);
@@ -58,6 +60,11 @@ struct Legend {
 };
 /// Entries from left to right, wrapped into rows.
 Legend legend(const std::vector<LegendEntry>& entries, double left);
+
+/// The name of a row of bars, ending at `right`: one line, or two where it is too long for one and has a space to break at.
+std::string row_label(const std::string& name, double right, double middle);
+/// Grid lines from `top` to `bottom` with their ticks and the axis' label below: the scale of horizontal bars.
+std::string value_axis(const ChartAxis& axis, const Scale& scale, double top, double bottom);
 
 /// The element around `body`, with title and description.
 std::string frame(const std::string& id, const std::string& title, const std::string& description, double height,

@@ -116,9 +116,8 @@ at::Tensor MemoryLayer::keys(at::ScalarType dtype) const {
 
 const MemoryLayer::Prepared& MemoryLayer::prepared(at::ScalarType dtype) const {
   std::vector<int64_t> from = {static_cast<int64_t>(dtype)};
-  for (const at::Tensor* tensor :
-       std::initializer_list<const at::Tensor*>{&sub_keys_, &key_norm_, &batch_weight_, &batch_bias_, &running_mean_,
-                                                &running_var_}) {
+  for (const at::Tensor* tensor : std::initializer_list<const at::Tensor*>{
+           &sub_keys_, &key_norm_, &batch_weight_, &batch_bias_, &running_mean_, &running_var_}) {
     if (!tensor->defined()) continue;
     from.push_back(tensor->_version());
     from.push_back(reinterpret_cast<int64_t>(tensor->const_data_ptr()));  // another tensor may have the same version

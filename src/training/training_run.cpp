@@ -21,11 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kStateFormat = 1;
 
-void use_threads(int64_t threads) {
-  static const int all = at::get_num_threads();  // torch's own choice: every core, or OMP_NUM_THREADS
-  at::set_num_threads(threads > 0 ? int(threads) : all);
-}
-
 /// [rows, seq_len + 1] int64, of the batch's int32 ids.
 at::Tensor batch_tensor(std::vector<int32_t> ids, int64_t rows) {
   return at::from_blob(ids.data(), {rows, int64_t(ids.size()) / rows}, at::kInt).to(at::kLong);
@@ -54,6 +49,11 @@ nlohmann::json read_state(const fs::path& path) {
 at::ScalarType resolved_dtype(ComputeDtype dtype) {
   const bool bfloat16 = dtype == ComputeDtype::kAuto ? base::has_native_bfloat16() : dtype == ComputeDtype::kBFloat16;
   return bfloat16 ? at::kBFloat16 : at::kFloat;
+}
+
+void use_threads(int64_t threads) {
+  static const int all = at::get_num_threads();  // torch's own choice: every core, or OMP_NUM_THREADS
+  at::set_num_threads(threads > 0 ? int(threads) : all);
 }
 
 TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options) : config_(config) {

@@ -72,6 +72,9 @@ class TrainingRun {
   double flops_per_token_ = 0;
 };
 
+/// Sets torch's threads to a configuration's `threads`.
+void use_threads(int64_t threads);
+
 /// `dtype` of a run on this processor: kFloat or kBFloat16.
 at::ScalarType resolved_dtype(ComputeDtype dtype);
 

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include "bench/draws.h"
-#include "bench/limits.h"
 #include "ops/memory_bag/memory_bag.h"
 #include "ops/product_key_topk/product_key_topk.h"
 #include "ops/row_update/row_update.h"
@@ -79,20 +78,6 @@ TEST_P(TorchUpdate, MovesTheTableAsOurs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, TorchUpdate, ::testing::Values(ops::RowOptimizer::kExact, ops::RowOptimizer::kLazy));
-
-TEST(StreamCopy, CopiesEveryByte) {
-  const at::Tensor source = at::randn({3, 1 << 18}), target = at::zeros_like(source);
-  stream_copy(target, source);
-  EXPECT_TRUE(at::equal(source, target));
-}
-
-TEST(GatherRows, ReadsNothingOutsideOfTheTable) {  // the address sanitizer looks
-  for (const int64_t dim : {16, 48, 256}) {
-    const at::Tensor table = at::ones({7, dim}), slots = uniform_draws(7, {33, 5}, 1, 0);
-    gather_rows(table, slots, 4096);
-    EXPECT_GT(best_ahead_bytes(table, slots), 0);
-  }
-}
 
 TEST(Draws, ZipfPrefersAFewNumbersAndStaysInside) {
   const at::Tensor drawn = ZipfDraws(1000, 1).draw({20'000}, 0);

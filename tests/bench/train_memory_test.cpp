@@ -77,15 +77,15 @@ TEST(Decode, IsComparedAtBatchesOfOneAndSixteen) {
   EXPECT_EQ(outcome.results[1].against, "dense_twin");
 }
 
-TEST(TwinTraining, LearnsTheDrawnTokens) {
+TEST(TrainingOn, LearnsTheDrawnTokens) {
   const training::TrainConfig config = benchable(tiny_twins().memory, "");
-  TwinTraining training(config, drawn_batches(config));
+  const auto training = training_on(config, drawn_batches(config));
   const at::Tensor batch = at::arange(66, at::kLong).remainder(50).view({2, 33});
-  EXPECT_EQ(training.touched_rows(), 0);
-  const double before = training.model().loss(batch).item<double>();
-  for (int i = 0; i < 3; ++i) training.step();
-  EXPECT_GT(training.touched_rows(), 0);
-  EXPECT_NE(training.model().loss(batch).item<double>(), before);
+  EXPECT_EQ(training->touched_rows(), 0);
+  const double before = training->model().loss(batch).item<double>();
+  for (int i = 0; i < 3; ++i) training->step();
+  EXPECT_GT(training->touched_rows(), 0);
+  EXPECT_NE(training->model().loss(batch).item<double>(), before);
 }
 
 }  // namespace

@@ -25,6 +25,11 @@ Comparison long_names() {
     for (evaluation::RelationScore& score : run.relations)
       score.relation += "_of_whatever_is_longer_than_a_label_may_be";
   }
+  for (evaluation::VariantStep& each : comparison.step_times) {
+    each.variant += tail;
+    each.step.ops[0].name += "::an_operation_whose_name_does_not_end_" + std::string(60, 'o');
+    each.step.ops[2].group += " of a kind that has a name as long as this one";
+  }
   for (evaluation::Example& example : comparison.examples) {
     for (auto& reply : example.replies) reply = {reply.variant + tail, std::string(200, 'z'), reply.correct};
   }
@@ -41,6 +46,7 @@ Comparison many_variants() {
   for (const fixture::Variant& variant : more) {
     comparison.variants.push_back(variant.name);
     for (const uint64_t seed : {1, 2}) comparison.runs.push_back(fixture::run(variant, seed));
+    comparison.step_times.push_back(fixture::step_of(variant));
   }
   return comparison;
 }

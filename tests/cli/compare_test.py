@@ -1,6 +1,8 @@
 """compare and report: two variants, two seeds, an interruption, a failure, another configuration."""
 
 import json
+import shutil
+import time
 
 import pytest
 
@@ -93,6 +95,30 @@ def test_the_table_is_printed_and_the_page_written(compared):
     assert "Tiny twins" in (output / "report.html").read_text()
 
 
+def test_a_step_of_each_variant_is_shown_with_its_operations(compared):
+    output = compared[0]
+    page = (output / "report.html").read_text()
+    assert "Where a step&#39;s time goes" in page
+    timed = results_of(output)["step_times"]
+    assert [(each["variant"], each["seed"]) for each in timed] == [("dense", 1), ("memory_plus", 1)]
+    for each in timed:
+        step = each["step"]
+        assert step["steps"] == 20 and step["threads"] == 1
+        assert sum(op["seconds"] for op in step["ops"]) == pytest.approx(step["seconds"])
+        assert sum(step["parts"].values()) == pytest.approx(step["seconds"])
+        assert all(op["seconds"] >= 0 for op in step["ops"])
+        groups = {op["group"] for op in step["ops"]}
+        assert "matrix products" in groups and ("bag" in groups) == (each["variant"] == "memory_plus")
+        products = [op for op in step["ops"] if op["group"] == "matrix products"]
+        assert all(op["limit_seconds"] > 0 for op in products)
+        assert all(op["limit_seconds"] is None for op in step["ops"] if op["group"] == "bookkeeping")
+        assert step["rates"]["product"] > 0 and step["rates"]["memory_copy"] > 0
+        assert (step["rates"]["gather"] > 0) == (each["variant"] == "memory_plus")
+        kept = json.loads((output / each["variant"] / "seed-1" / "step_times.json").read_text())
+        assert kept == step
+    assert not (output / "dense" / "seed-2" / "step_times.json").exists()
+
+
 def test_seeds_differ_and_variants_of_one_seed_start_with_the_same_data(compared):
     runs = {(run["variant"], run["seed"]): run for run in results_of(compared[0])["runs"]}
     assert runs["dense", 1]["curve"][-1]["loss"] != runs["dense", 2]["curve"][-1]["loss"]
@@ -108,10 +134,11 @@ def test_seeds_differ_and_variants_of_one_seed_start_with_the_same_data(compared
 def test_calling_again_redoes_nothing(compared):
     output, _, config = compared
     before = {path: path.stat().st_mtime_ns for path in output.rglob("step-*/model.safetensors")}
-    runs = results_of(output)["runs"]
+    results = results_of(output)
     succeed("compare", "--config", config)
     assert {path: path.stat().st_mtime_ns for path in output.rglob("step-*/model.safetensors")} == before
-    assert results_of(output)["runs"] == runs
+    assert results_of(output)["runs"] == results["runs"]
+    assert results_of(output)["step_times"] == results["step_times"]
 
 
 def test_another_configuration_is_refused_with_the_difference(compared):
@@ -151,6 +178,54 @@ def test_a_failed_run_is_reported_and_the_others_go_on(world):
     assert "1 of 2 runs failed" in result.error and "dense seed 1" in result.error and "vocab_size" in result.error
     assert [run["variant"] for run in results_of(output)["runs"]] == ["memory_plus"]
     assert (output / "report.html").exists()
+
+
+class TestStepTimes:
+    @pytest.fixture
+    def brought(self, world, compared, tmp_path):
+        """A comparison's folder as another call finds it, to be changed."""
+        output = tmp_path / "brought"
+        shutil.copytree(compared[0], output)
+        return output, lambda *more: succeed("compare", "--config", compared[2], f"output={output}", *more)
+
+    def test_another_number_of_steps_is_taken_anew(self, brought):
+        output, again = brought
+        again("profile_steps=2")
+        assert {each["step"]["steps"] for each in results_of(output)["step_times"]} == {2}
+
+    def test_none_are_taken_where_none_are_wanted(self, brought):
+        output, again = brought
+        again("profile_steps=0")
+        assert results_of(output)["step_times"] == []
+        assert "time goes" not in (output / "report.html").read_text()
+
+    def test_an_interruption_saves_none_and_the_next_call_takes_them(self, brought, compared):
+        output, again = brought
+        path = output / "dense" / "seed-1" / "step_times.json"
+        path.unlink()
+        begin = time.monotonic()
+        stopped = interrupt_when(lambda: time.monotonic() > begin + 3, "compare", "--config", compared[2],
+                                 f"output={output}", "profile_steps=1000000")
+        assert stopped.code == 0 and "interrupted; continue with: memlayers compare" in stopped.out, stopped
+        assert not path.exists()
+        again()
+        assert path.exists() and len(results_of(output)["step_times"]) == 2
+
+    def test_damaged_times_are_measured_again(self, brought):
+        output, again = brought
+        path = output / "dense" / "seed-1" / "step_times.json"
+        path.write_text(path.read_text()[:100])
+        assert "timed again" in again().err
+        assert json.loads(path.read_text())["steps"] == 20
+
+    def test_results_without_their_checkpoints_still_make_a_report(self, brought):
+        output, again = brought
+        (output / "dense" / "seed-1" / "step_times.json").unlink()
+        shutil.rmtree(output / "dense" / "seed-1" / "checkpoints")
+        said = again()
+        assert "dense seed 1: the time of its steps could not be measured" in said.err
+        assert [each["variant"] for each in results_of(output)["step_times"]] == ["memory_plus"]
+        assert "Where a step&#39;s time goes" in (output / "report.html").read_text()
 
 
 def test_variants_that_read_other_data_are_refused(world):

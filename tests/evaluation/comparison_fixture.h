@@ -124,6 +124,35 @@ inline std::vector<Example> examples() {
            {{"dense", "abk", true}, {"memory_plus", "abk", true}}}};
 }
 
+/// A step as a small model takes it: what each operation takes and the least it could.
+inline VariantStep step_of(const Variant& variant) {
+  profiling::StepProfile step;
+  step.machine = "2 cores of a Xeon with AVX2, float32";
+  step.threads = 2;
+  step.steps = 8;
+  step.ops = {{"aten::mm", "matrix products", 0.0081, 0.0052},
+              {"aten::addmm", "matrix products", 0.0019, 0.0011},
+              {"aten::_scaled_dot_product_flash_attention_for_cpu", "attention", 0.0042, 0.0017},
+              {"autograd engine", "bookkeeping", 0.0017, std::nullopt},
+              {"memlayers::rms_norm", "norms", 0.0009, 0.0007},
+              {"memlayers::swiglu", "activation", 0.0008, 0.0006},
+              {"memlayers::softmax_cross_entropy_gradient_", "loss", 0.0031, 0.0012},
+              {"aten::_fused_adamw_", "dense update", 0.0006, 0.0004},
+              {"aten::copy_", "elementwise and copies", 0.0011, 0.0005},
+              {"aten::tanh", "everything else", 0.0001, std::nullopt}};
+  step.rates = {1.2e10, 9.1e9, 0, 8.7e10, 0};
+  if (variant.layers > 0) {
+    step.ops.push_back({"memlayers::product_key_topk", "selection", 0.0026, 0.0011});
+    step.ops.push_back({"memlayers::memory_bag", "bag", 0.0023, 0.0021});
+    step.ops.push_back({"memlayers::row_update_touched", "row update", 0.0029, 0.0014});
+    step.ops.push_back({"memlayers::bring_rows_up_to_date", "bringing rows up to date", 0.0012, std::nullopt});
+    step.rates.gather = 7.7e9;
+  }
+  for (const profiling::OpProfile& op : step.ops) step.seconds += op.seconds;
+  step.parts = {0.35 * step.seconds, 0.5 * step.seconds, 0.05 * step.seconds, 0.1 * step.seconds};
+  return {variant.name, 1, step};
+}
+
 /// Dense and Memory+ with seeds 1 to `seeds`.
 inline Comparison comparison(uint64_t seeds) {
   Comparison result;
@@ -143,6 +172,7 @@ inline Comparison comparison(uint64_t seeds) {
     for (uint64_t seed = 1; seed <= seeds; ++seed) result.runs.push_back(run(variant, seed));
   }
   result.examples = examples();
+  for (const Variant& variant : {kDense, kMemoryPlus}) result.step_times.push_back(step_of(variant));
   return result;
 }
 

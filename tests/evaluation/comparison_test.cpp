@@ -96,6 +96,9 @@ TEST(Comparison, SurvivesItsWayThroughAFile) {
   EXPECT_EQ(read.runs[3].curve.back().recall, comparison.runs[3].curve.back().recall);
   EXPECT_EQ(read.runs[3].slot_usage[1].read_share, comparison.runs[3].slot_usage[1].read_share);
   EXPECT_EQ(read.examples[1].prompt, comparison.examples[1].prompt);
+  ASSERT_EQ(read.step_times.size(), 2U);
+  EXPECT_EQ(read.step_times[1].step.ops[0].limit_seconds, comparison.step_times[1].step.ops[0].limit_seconds);
+  EXPECT_FALSE(read.step_times[1].step.ops[3].limit_seconds.has_value());
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ TEST(ReportPage, ReachesForNothingOutside) {
 
 TEST(ReportPage, HasATableBehindEveryChart) {
   const std::string page = report_html(fixture::comparison(3));
-  EXPECT_EQ(occurrences(page, "<svg"), 7U) << "four curves, two bar charts, one of the memory";
+  EXPECT_EQ(occurrences(page, "<svg"), 8U) << "four curves, two bar charts, one of the memory, one of a step's time";
   EXPECT_EQ(occurrences(page, "<svg"), occurrences(page, "<figure"));
   for (size_t at = page.find("<figure"); at != std::string::npos; at = page.find("<figure", at + 1)) {
     const std::string figure = page.substr(at, page.find("</figure>", at) - at);
@@ -60,6 +60,11 @@ TEST(ReportPage, EscapesNamesInEveryPlaceTheyAppear) {
   for (auto& run : comparison.runs) {
     run.variant += nasty;
     for (auto& score : run.relations) score.relation += nasty;
+  }
+  for (auto& each : comparison.step_times) {
+    each.variant += nasty;
+    each.step.machine = nasty;
+    each.step.ops[0].name = each.step.ops[1].group = nasty;
   }
   for (auto& example : comparison.examples) {
     example.prompt = example.answer = nasty;
@@ -89,6 +94,7 @@ TEST(ReportPage, DrawsWhatIsThereWhenMuchIsMissing) {
     run.relations.clear();
     run.slot_usage.clear();
   }
+  never_asked.step_times.clear();
   const std::string page = report_html(never_asked);
   EXPECT_EQ(markup_fault(page), "");
   EXPECT_TRUE(contains(page, "The models were trained, but not asked."));
@@ -102,6 +108,36 @@ TEST(ReportPage, DrawsWhatIsThereWhenMuchIsMissing) {
   odd.runs[1].slot_usage[0].read_share.clear();
   odd.runs[1].slot_usage[1].read_share.assign(7, 0.0);
   EXPECT_EQ(markup_fault(report_html(odd)), "");
+}
+
+TEST(ReportPage, ShowsEachVariantsStepAgainstItsLimits) {
+  const std::string page = report_html(fixture::comparison(1));
+  EXPECT_EQ(occurrences(page, "<h2>Where a step&#39;s time goes</h2>"), 1U);
+  EXPECT_EQ(occurrences(page, "id=\"figure-step-times\""), 1U);
+  EXPECT_TRUE(contains(page, "A training step of Dense: 22.5 ms on 2 threads"));
+  EXPECT_TRUE(contains(page, "A training step of Memory+: 31.5 ms on 2 threads"));
+  EXPECT_TRUE(contains(page, "<th scope=\"row\">bag</th><td>2.30</td><td>7.3%</td><td>2.10</td><td>91%</td>"));
+  EXPECT_TRUE(contains(page, "<th scope=\"row\">bringing rows up to date</th><td>1.20</td><td>3.8%</td><td>–</td>"));
+  EXPECT_TRUE(contains(page, "gathers rows at 7.70\u00a0GB/s"));
+  EXPECT_FALSE(contains(page, "on another machine"));
+  EXPECT_FALSE(contains(page, "More than 100%"));
+  Comparison busy = fixture::comparison(1);
+  busy.step_times[0].step.ops[5].limit_seconds = 0.001;
+  EXPECT_TRUE(contains(report_html(busy), "<td>0.80</td><td>3.6%</td><td>1.00</td><td>125%</td>"));
+  EXPECT_TRUE(contains(report_html(busy), "More than 100%"));
+}
+
+TEST(ReportPage, LeavesOutStepsThatWereNotTimed) {
+  Comparison comparison = fixture::comparison(1);
+  comparison.step_times.resize(1);
+  EXPECT_EQ(occurrences(report_html(comparison), "<caption>A training step of "), 1U);
+  comparison.step_times[0].step.machine = "elsewhere";
+  EXPECT_TRUE(contains(report_html(comparison), "on another machine than the one named below: elsewhere."));
+  comparison.step_times[0].step.ops.clear();
+  comparison.step_times[0].step.seconds = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_FALSE(contains(report_html(comparison), "A training step of "));
+  comparison.step_times.clear();
+  EXPECT_FALSE(contains(report_html(comparison), "time goes"));
 }
 
 TEST(ReportPage, DrawsManyRelationsInTwoCharts) {

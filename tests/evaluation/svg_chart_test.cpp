@@ -167,6 +167,44 @@ TEST(BarChart, SaysWhenThereIsNothingToDraw) {
   EXPECT_NE(bar_chart_svg(BarChart{"b", "t", "d", {}, {}, {}}).find("no data"), std::string::npos);
 }
 
+StackedChart two_bars() {
+  return {"s",
+          "t",
+          "d",
+          {"ms", false, 0.0, {}, {}},
+          {{"first", 0}, {"second", 1}},
+          {{"short", {2, 1}, {"two", "one"}, "3"}, {"long", {2, 4}, {"2", "4"}, "6"}}};
+}
+
+TEST(StackedChart, DrawsPartsInProportionOneAfterAnother) {
+  const std::string svg = stacked_chart_svg(two_bars());
+  EXPECT_EQ(markup_fault(svg), "");
+  const std::vector<double> left = numbers(svg, "<rect x=\"([\\d.]+)\" y=\"[\\d.]+\" width=\"[\\d.]+\" height=\"26\"");
+  const std::vector<double> width = numbers(svg, "width=\"([\\d.]+)\" height=\"26\"");
+  ASSERT_EQ(width.size(), 4U);
+  EXPECT_NEAR(width[0], 2 * width[1], 0.2);
+  EXPECT_NEAR(width[2], width[0], 0.1) << "one scale for both bars";
+  EXPECT_NEAR(width[3], 2 * width[2], 0.2);
+  EXPECT_NEAR(left[1], left[0] + width[0], 0.15);
+  EXPECT_NE(svg.find("<title>one</title>"), std::string::npos);
+}
+
+TEST(StackedChart, NumbersItsPartsInTheLegendAndWhereTheyAreWideEnough) {
+  StackedChart chart = two_bars();
+  chart.bars[1].parts[0] = 0.01;
+  const std::string svg = stacked_chart_svg(chart);
+  EXPECT_EQ(occurrences(svg, ">2 second</text>"), 1U);
+  EXPECT_EQ(occurrences(svg, "class=\"value\">1</text>"), 1U);
+  EXPECT_EQ(occurrences(svg, "class=\"value\">2</text>"), 2U);
+}
+
+TEST(StackedChart, SaysWhenThereIsNothingToDraw) {
+  EXPECT_NE(stacked_chart_svg(StackedChart{"b", "t", "d", {}, {}, {}}).find("no data"), std::string::npos);
+  StackedChart chart = two_bars();
+  for (StackedBar& bar : chart.bars) bar.parts.assign(2, std::nan(""));
+  EXPECT_NE(stacked_chart_svg(chart).find("no data"), std::string::npos);
+}
+
 TEST(EscapeMarkup, LetsNoMarkupControlCharacterOrBrokenUtf8Through) {
   EXPECT_EQ(escape_markup("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
   EXPECT_EQ(escape_markup(std::string("a\0\x1b[31m\x7f", 8)), "a[31m");

@@ -1,4 +1,4 @@
-#include "bench/limits.h"
+#include "profiling/limits.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -7,10 +7,10 @@
 #include <cassert>
 #include <chrono>
 
-#include "bench/limit_kernel.h"
 #include "ops/kernel_choice.h"
+#include "profiling/limit_kernel.h"
 
-namespace memlayers::bench {
+namespace memlayers::profiling {
 namespace {
 
 constexpr int64_t kTokensPerTask = 16;
@@ -65,4 +65,4 @@ void stream_copy(const at::Tensor& target, const at::Tensor& source) {
   });
 }
 
-}  // namespace memlayers::bench
+}  // namespace memlayers::profiling

@@ -1,12 +1,12 @@
 // A gather that does nothing with what it reads but fold it, integer by integer: an operation of one cycle, four of them
 // independent, is never what it waits for.
-#include "bench/limit_kernel.h"
+#include "profiling/limit_kernel.h"
 
 #include <algorithm>
 
 #include "ops/simd/lanes.h"
 
-namespace memlayers::bench {
+namespace memlayers::profiling {
 namespace {
 
 constexpr int64_t kLine = 64;
@@ -78,4 +78,4 @@ namespace MEMLAYERS_KERNEL_ISA {
 const LimitKernel kLimitKernel = {gather, copy};
 }
 
-}  // namespace memlayers::bench
+}  // namespace memlayers::profiling

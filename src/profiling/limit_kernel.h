@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace memlayers::bench {
+namespace memlayers::profiling {
 
 struct LimitKernel {
   /// Reads rows slots[first, last) of `row_bytes` (a multiple of 64) and folds them into one number, so that no read
@@ -24,4 +24,4 @@ namespace avx512 {
 extern const LimitKernel kLimitKernel;
 }
 
-}  // namespace memlayers::bench
+}  // namespace memlayers::profiling
