@@ -5,6 +5,7 @@
 // Weight gradient: sums along D go through sixteen lanes in the order of docs/numerics.md. With 16-byte loads two (four,
 // eight) threads hold those lanes, so a warp has sixteen (eight, four) rows in flight at once.
 // Rows whose length is no multiple of 16 bytes are read number by number, in the same orders.
+#include "ops/column_blocks.h"
 #include "ops/cuda/device.h"
 #include "ops/cuda/lane_sum.h"
 #include "ops/memory_bag/memory_bag_cuda.h"
@@ -16,6 +17,7 @@ constexpr int kThreads = 128;
 constexpr int kWarpsPerBlock = kThreads / kWarp;
 constexpr int kPacksPerLane = 2;
 constexpr int kRowsInFlight = 4;
+constexpr int kStepsInFlight = 4;  // of sixteen columns
 
 /// One warp a piece of `kWarp * kPacksPerLane * pack` columns of one token.
 template <int pack, class Row, class T>
@@ -67,28 +69,45 @@ __global__ void __launch_bounds__(kThreads) forward(BagProblem<Row, T> bag, cons
   }
 }
 
-/// kSumLanes / pack threads an entry of a bag.
+/// kSumLanes / pack threads an entry of a bag. Threads without an entry follow some row, since whole warps meet in
+/// sum_lanes(). A block of columns is `sixteens` steps.
 template <int pack, class Row, class T>
 __global__ void __launch_bounds__(kThreads) weight_gradient(BagProblem<Row, T> bag, const T* __restrict__ grad_output,
-                                                            T* __restrict__ gradient, int64_t entries) {
+                                                            T* __restrict__ gradient, int64_t entries, int sixteens) {
   constexpr int kThreadsPerSum = kSumLanes / pack, kSumsPerBlock = kThreads / kThreadsPerSum;
   const int64_t entry = block_index() * kSumsPerBlock + thread_index() / kThreadsPerSum;
-  const bool exists = entry < entries;  // the others stay, since whole warps meet in sum_lanes()
+  const bool exists = entry < entries;
   const int64_t dim = bag.value_dim;
   const int first = thread_index() % kThreadsPerSum * pack;
-  const Row* row = bag.table + (exists ? bag.slots[entry] : 0) * dim;
+  const Row* row = bag.table + bag.slots[exists ? entry : 0] * dim;
   const T* grad = grad_output + (exists ? entry / bag.bag_size : 0) * dim;
+  LaneTree<T, kBagTreeLevels + 1> tree;
   T lane[pack] = {};
-  if (exists) {
-#pragma unroll 4
-    for (int64_t column = first; column < dim; column += kSumLanes) {
-      const Pack<Row, pack> values = load_pack<pack>(row + column);
+  uint32_t blocks = 0;
+  int steps = 0;
+  for (int64_t group = 0; group < dim; group += kStepsInFlight * kSumLanes) {
+    Pack<Row, pack> values[kStepsInFlight] = {};
 #pragma unroll
-      for (int c = 0; c < pack; ++c) lane[c] += grad[column + c] * T(widen(values.at[c]));
+    for (int i = 0; i < kStepsInFlight; ++i) {
+      const int64_t column = group + i * kSumLanes + first;
+      if (column < dim) values[i] = load_pack<pack>(row + column);
+    }
+#pragma unroll
+    for (int i = 0; i < kStepsInFlight; ++i) {
+      if (group + i * kSumLanes >= dim) break;
+      const int64_t column = group + i * kSumLanes + first;
+#pragma unroll
+      for (int c = 0; c < pack; ++c) {
+        if (column < dim) lane[c] += grad[column + c] * T(widen(values[i].at[c]));
+      }
+      if (++steps != sixteens) continue;
+      tree.add(blocks++, sum_lanes<pack>(lane));
+      steps = 0;
+#pragma unroll
+      for (int c = 0; c < pack; ++c) lane[c] = 0;
     }
   }
-  const T sum = sum_lanes<pack>(lane);
-  if (exists && first == 0) gradient[entry] = sum;
+  if (exists && first == 0) gradient[entry] = tree.total();
 }
 
 template <int pack, class Row, class T>
@@ -102,8 +121,9 @@ template <int pack, class Row, class T>
 void launch_weight_gradient(const BagProblem<Row, T>& bag, const T* grad_output, T* gradient, int64_t tokens,
                             Stream stream) {
   const int64_t entries = tokens * bag.bag_size;
+  const int64_t blocks = column_blocks(bag.value_dim);
   launch(weight_gradient<pack, Row, T>, divide_up(entries, kThreads / (kSumLanes / pack)), kThreads, stream, bag,
-         grad_output, gradient, entries);
+         grad_output, gradient, entries, divide_up(bag.value_dim / blocks, kSumLanes));
 }
 
 }  // namespace

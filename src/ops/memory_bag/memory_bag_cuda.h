@@ -12,6 +12,9 @@ namespace memlayers::ops::MEMLAYERS_DEVICE {
 template <class Row, class T>
 void bag_forward(const BagProblem<Row, T>& bag, const T* weights, Row* output, int64_t tokens, Stream stream);
 
+/// Rows may have up to 2^kBagTreeLevels blocks of columns (column_blocks.h): 65,536 columns and more.
+inline constexpr int kBagTreeLevels = 12;
+
 /// weight_gradient [N, M] = dot products of grad_output [N, D] with the bag's rows.
 template <class Row, class T>
 void bag_weight_gradient(const BagProblem<Row, T>& bag, const T* grad_output, T* weight_gradient, int64_t tokens,

@@ -4,13 +4,15 @@
 // present ones are used up. The order of a sum is that of the bag, whatever the grouping.
 #include "ops/memory_bag/memory_bag_kernel.h"
 
+#include "ops/column_blocks.h"
 #include "ops/simd/lanes.h"
 
 namespace memlayers::ops {
 namespace {
 
 constexpr int kGroup = 4;                      // rows side by side
-constexpr int64_t kAheadBytes = 16 * 1024;     // of rows on their way
+constexpr int64_t kAheadBytes = 32 * 1024;     // of rows on their way
+constexpr int64_t kMostAhead = 64;             // groups
 constexpr int kShortLanes = kVectorBytes / 8;  // a sum of so many sixteens fits the registers
 
 template <class Row>
@@ -18,19 +20,14 @@ MEMLAYERS_INLINE void prefetch_at(const Row* row, int64_t column) {
   // Sixteen columns of a narrow row are less than a line: asking for it once is enough.
   if (sizeof(Row) * kLanes >= 64 || column * int64_t(sizeof(Row)) % 64 == 0) {
     const char* bytes = reinterpret_cast<const char*>(row + column);
-    for (int64_t b = 0; b < kLanes * int64_t(sizeof(Row)); b += 64) __builtin_prefetch(bytes + b);
+    // Into the second-level cache: more lines can be on their way there than to the first level.
+    for (int64_t b = 0; b < kLanes * int64_t(sizeof(Row)); b += 64) __builtin_prefetch(bytes + b, 0, 2);
   }
 }
 
 MEMLAYERS_INLINE void store_numbers(float* target, const Lanes<float>& value) { store(target, value); }
 MEMLAYERS_INLINE void store_numbers(double* target, const Lanes<double>& value) { store(target, value); }
 MEMLAYERS_INLINE void store_numbers(uint16_t* target, const Lanes<float>& value) { store_narrow(target, value); }
-
-/// Sixteen numbers of a row, or as many as there are.
-template <class T, class Row>
-MEMLAYERS_INLINE Lanes<T> load_columns(const Row* source, int64_t count) {
-  return count >= kLanes ? load(source) : load_tail<T>(source, count);
-}
 
 /// Walks over the entries (token, position) of a range of bags, `kGroup` at a time, and knows what lies ahead.
 template <class Row, class T>
@@ -41,7 +38,7 @@ struct Entries {
 
   Entries(const BagProblem<Row, T>& problem, int64_t last_token) : bag(problem), end(last_token * problem.bag_size) {
     const int64_t rows = kAheadBytes / (bag.value_dim * int64_t(sizeof(Row)) + 1);
-    ahead = kGroup * (rows < kGroup ? 1 : rows < 16 * kGroup ? rows / kGroup : 16);
+    ahead = kGroup * (rows < kGroup ? 1 : rows < kMostAhead * kGroup ? rows / kGroup : kMostAhead);
   }
   MEMLAYERS_INLINE const Row* row(int64_t entry) const { return bag.table + bag.slots[entry] * bag.value_dim; }
   /// The row to ask for while `entry` is used; past the end, one that is there already.
@@ -58,30 +55,40 @@ struct Entries {
   }
 };
 
+/// `count` rows that are used side by side, and those to ask for meanwhile.
+template <int count, class Row>
+struct RowGroup {
+  const Row *row[count], *later[count];
+
+  template <class T>
+  MEMLAYERS_INLINE RowGroup(const Entries<Row, T>& entries, int64_t entry) {
+    for (int i = 0; i < count; ++i) {
+      row[i] = entries.row(entry + i);
+      later[i] = entries.later_row(entry + i);
+    }
+  }
+};
+
 /// sum[c] += weights of `count` rows, one after another. `sum` has room for whole sixteens.
 template <int count, class Row, class T>
 MEMLAYERS_INLINE void add_rows(const Entries<Row, T>& entries, int64_t entry, const T* weights, T* sum) {
-  const Row *row[count], *later[count];
+  const RowGroup<count, Row> group(entries, entry);
   Lanes<T> weight[count];
-  for (int i = 0; i < count; ++i) {
-    row[i] = entries.row(entry + i);
-    later[i] = entries.later_row(entry + i);
-    weight[i] = broadcast(weights[entry + i]);
-  }
+  for (int i = 0; i < count; ++i) weight[i] = broadcast(weights[entry + i]);
   const int64_t dim = entries.bag.value_dim, whole = dim / kLanes * kLanes;
   for (int64_t c = 0; c < whole; c += kLanes) {
     Lanes<T> total = load(sum + c);
     for (int i = 0; i < count; ++i) {
-      prefetch_at(later[i], c);
-      total = total + weight[i] * load(row[i] + c);
+      prefetch_at(group.later[i], c);
+      total = total + weight[i] * load(group.row[i] + c);
     }
     store(sum + c, total);
   }
   if (whole < dim) {
     Lanes<T> total = load(sum + whole);
     for (int i = 0; i < count; ++i) {
-      prefetch_at(later[i], whole);
-      total = total + weight[i] * load_tail<T>(row[i] + whole, dim - whole);
+      prefetch_at(group.later[i], whole);
+      total = total + weight[i] * load_tail<T>(group.row[i] + whole, dim - whole);
     }
     store(sum + whole, total);
   }
@@ -144,25 +151,54 @@ void forward(const BagProblem<Row, T>& bag, const T* weights, Row* output, T* sc
   }
 }
 
-/// Dot products of grad with `count` rows; each in sixteen lanes that are added up at the end.
+/// Dot products of grad with a group of rows over columns [begin, end), which are one block.
 template <int count, class Row, class T>
-MEMLAYERS_INLINE void multiply_rows(const Entries<Row, T>& entries, int64_t entry, const T* grad, T* gradient) {
-  const Row *row[count], *later[count];
+MEMLAYERS_INLINE Sums<T, count> multiply_block(const RowGroup<count, Row>& group, const T* grad, int64_t begin,
+                                               int64_t end) {
   Lanes<T> total[count];
-  for (int i = 0; i < count; ++i) {
-    row[i] = entries.row(entry + i);
-    later[i] = entries.later_row(entry + i);
-    total[i] = broadcast(T{0});
-  }
-  const int64_t dim = entries.bag.value_dim;
-  for (int64_t c = 0; c < dim; c += kLanes) {
-    const Lanes<T> left = load_columns<T>(grad + c, dim - c);
+  for (int i = 0; i < count; ++i) total[i] = broadcast(T{0});
+  int64_t c = begin;
+  for (; c + kLanes <= end; c += kLanes) {
+    const Lanes<T> left = load(grad + c);
     for (int i = 0; i < count; ++i) {
-      prefetch_at(later[i], c);
-      total[i] = total[i] + left * load_columns<T>(row[i] + c, dim - c);
+      prefetch_at(group.later[i], c);
+      total[i] = total[i] + left * load(group.row[i] + c);
     }
   }
-  for (int i = 0; i < count; ++i) gradient[entry + i] = sum(total[i]);
+  if (c < end) {
+    const Lanes<T> left = load_tail<T>(grad + c, end - c);
+    for (int i = 0; i < count; ++i) {
+      prefetch_at(group.later[i], c);
+      total[i] = total[i] + left * load_tail<T>(group.row[i] + c, end - c);
+    }
+  }
+  return sums(total);
+}
+
+/// The same over `blocks` blocks of sixteen columns, added in the tree.
+template <int blocks, int count, class Row, class T>
+MEMLAYERS_INLINE Sums<T, count> multiply_sixteens(const RowGroup<count, Row>& group, const T* grad, int64_t begin) {
+  if constexpr (blocks == 1) {
+    return multiply_block(group, grad, begin, begin + kLanes);
+  } else {
+    const auto left = multiply_sixteens<blocks / 2>(group, grad, begin);
+    return left + multiply_sixteens<blocks / 2>(group, grad, begin + blocks / 2 * kLanes);
+  }
+}
+
+/// Dot products of grad with `count` rows, in the order of column_blocks.h.
+template <int count, class Row, class T>
+MEMLAYERS_INLINE void multiply_rows(const Entries<Row, T>& entries, int64_t entry, const T* grad, T* gradient) {
+  constexpr int kRun = 2;  // blocks of sixteen columns that are taken together
+  const RowGroup<count, Row> group(entries, entry);
+  const int64_t dim = entries.bag.value_dim, blocks = column_blocks(dim), width = dim / blocks;
+  BlockTree<Sums<T, count>> tree;
+  if (width == kLanes && blocks % kRun == 0) {
+    for (int64_t c = 0; c < dim; c += kRun * kLanes) tree.add(multiply_sixteens<kRun>(group, grad, c));
+  } else {
+    for (int64_t b = 0; b < blocks; ++b) tree.add(multiply_block(group, grad, b * width, (b + 1) * width));
+  }
+  for (int i = 0; i < count; ++i) gradient[entry + i] = tree.total()[i];
 }
 
 template <class Row, class T>

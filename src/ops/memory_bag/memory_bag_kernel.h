@@ -22,7 +22,8 @@ struct BagFunctions {
   using Problem = BagProblem<Row, T>;
   /// output [N, D] = the weighted sums; weights [N, M]. `scratch` has room for D + kBagPad numbers.
   void (*forward)(const Problem&, const T* weights, Row* output, T* scratch, int64_t first, int64_t last);
-  /// weight_gradient [N, M] = dot products of grad_output [N, D] with the bag's rows.
+  /// weight_gradient [N, M] = dot products of grad_output [N, D] with the bag's rows, in the order of
+  /// column_blocks.h.
   void (*weight_gradient)(const Problem&, const T* grad_output, T* weight_gradient, int64_t first, int64_t last);
 };
 
