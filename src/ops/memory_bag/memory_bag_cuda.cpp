@@ -6,7 +6,6 @@
 #include <c10/core/DeviceGuard.h>
 #include <torch/library.h>
 
-#include "ops/column_blocks.h"
 #include "ops/cuda/device_type.h"
 #include "ops/cuda/slot_check.h"
 #include "ops/memory_bag/memory_bag_checks.h"
@@ -27,7 +26,7 @@ void run_forward(const at::Tensor& table, const at::Tensor& slots, const at::Ten
 
 at::Tensor forward(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
   check_table_and_slots(table, slots, kDeviceType);
-  check_weights(table, slots, weights);
+  check_weights(table.scalar_type(), slots, weights);
   const c10::DeviceGuard guard(table.device());
   const Stream stream = current_stream();
   const at::Tensor slot = slots.contiguous(), weight = weights.contiguous();
@@ -55,9 +54,8 @@ void run_weight_gradient(const at::Tensor& table, const at::Tensor& slots, const
 
 at::Tensor weight_gradient(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& grad_output) {
   check_table_and_slots(table, slots, kDeviceType);
-  check_grad_output(table, slots, grad_output);
-  base::check(column_blocks(table.size(1)) <= int64_t{1} << kBagTreeLevels, "memory_bag_weight_gradient: rows of ",
-              table.size(1), " columns are longer than the device's kernel can add");
+  check_grad_output(table.size(1), slots, grad_output);
+  check_tree_fits(table.size(1));
   const c10::DeviceGuard guard(table.device());
   const Stream stream = current_stream();
   const at::Tensor slot = slots.contiguous();
