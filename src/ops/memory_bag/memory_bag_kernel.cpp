@@ -10,10 +10,11 @@
 namespace memlayers::ops {
 namespace {
 
-constexpr int kGroup = 4;                      // rows side by side
-constexpr int64_t kAheadBytes = 32 * 1024;     // of rows on their way
-constexpr int64_t kMostAhead = 64;             // groups
-constexpr int kShortLanes = kVectorBytes / 8;  // a sum of so many sixteens fits the registers
+constexpr int kGroup = 4;                       // rows side by side
+constexpr int64_t kAheadBytes = 32 * 1024;      // of rows on their way
+constexpr int64_t kCodesAheadBytes = 8 * 1024;  // the sums beside them are four or eight times as long
+constexpr int64_t kMostAhead = 64;              // groups
+constexpr int kShortLanes = kVectorBytes / 8;   // a sum of so many sixteens fits the registers
 
 // A row, column by column; columns are multiples of sixteen.
 
@@ -32,22 +33,24 @@ MEMLAYERS_INLINE auto row_factor(T factor) {
   }
 }
 
-/// factor * sixteen columns of a row.
+/// factor * sixteen columns of a row from column + offset on. `offset` is 0, or 16 where `column` begins a HalfBytes: so
+/// that two neighbors are seen to lie in the same.
 template <class Factor, class Row>
-MEMLAYERS_INLINE auto multiply_at(const Factor& factor, const Row* row, int64_t column) {
+MEMLAYERS_INLINE auto multiply_at(const Factor& factor, const Row* row, int64_t column, int64_t offset = 0) {
   if constexpr (std::is_same_v<Row, HalfBytes>) {
-    return multiply_half_bytes(factor, row[column / HalfBytes::kColumns].byte, column % HalfBytes::kColumns != 0);
+    const bool upper = column % HalfBytes::kColumns + offset != 0;
+    return multiply_half_bytes(factor, row[column / HalfBytes::kColumns].byte, upper);
   } else {
-    return factor * load(row + column);
+    return factor * load(row + column + offset);
   }
 }
 
 template <class Row>
-MEMLAYERS_INLINE auto load_at(const Row* row, int64_t column) {
+MEMLAYERS_INLINE auto load_at(const Row* row, int64_t column, int64_t offset = 0) {
   if constexpr (std::is_same_v<Row, HalfBytes>) {
-    return multiply_at(row_factor<Row>(1.0f), row, column);
+    return multiply_at(row_factor<Row>(1.0f), row, column, offset);
   } else {
-    return load(row + column);
+    return load(row + column + offset);
   }
 }
 
@@ -84,7 +87,7 @@ struct Entries {
 
   Entries(const BagProblem<Row, T>& problem, int64_t last_token)
       : bag(problem), row_length(problem.row_length()), end(last_token * problem.bag_size) {
-    const int64_t rows = kAheadBytes / (bytes_before<Row>(bag.value_dim) + 1);
+    const int64_t rows = (kIsCode<Row> ? kCodesAheadBytes : kAheadBytes) / (bytes_before<Row>(bag.value_dim) + 1);
     ahead = kGroup * (rows < kGroup ? 1 : rows < kMostAhead * kGroup ? rows / kGroup : kMostAhead);
   }
   MEMLAYERS_INLINE const Row* row(int64_t entry) const { return bag.table + bag.slots[entry] * row_length; }
@@ -136,7 +139,7 @@ MEMLAYERS_INLINE void add_columns(const RowGroup<count, Row>& group, const Facto
     total[s] = load(sum + c + s * kLanes);
   }
   for (int i = 0; i < count; ++i) {
-    for (int s = 0; s < steps; ++s) total[s] = total[s] + multiply_at(factor[i], group.row[i], c + s * kLanes);
+    for (int s = 0; s < steps; ++s) total[s] = total[s] + multiply_at(factor[i], group.row[i], c, s * kLanes);
   }
   for (int s = 0; s < steps; ++s) store(sum + c + s * kLanes, total[s]);
 }
@@ -241,26 +244,26 @@ MEMLAYERS_INLINE Sums<T, count> multiply_block(const RowGroup<count, Row>& group
   return sums(total);
 }
 
-/// The same over `blocks` blocks of sixteen columns, added in the tree.
-template <int blocks, int count, class Row, class T>
-MEMLAYERS_INLINE Sums<T, count> multiply_sixteens(const RowGroup<count, Row>& group, const T* grad, int64_t begin) {
-  if constexpr (blocks == 1) {
-    return multiply_block(group, grad, begin, begin + kLanes);
-  } else {
-    const auto left = multiply_sixteens<blocks / 2>(group, grad, begin);
-    return left + multiply_sixteens<blocks / 2>(group, grad, begin + blocks / 2 * kLanes);
+/// The same over two blocks of sixteen columns.
+template <int count, class Row, class T>
+MEMLAYERS_INLINE Sums<T, count> multiply_two_blocks(const RowGroup<count, Row>& group, const T* grad, int64_t begin) {
+  Lanes<T> total[2][count];
+  for (int b = 0; b < 2; ++b) {
+    group.prefetch(begin + b * kLanes);
+    const Lanes<T> left = load(grad + begin + b * kLanes);
+    for (int i = 0; i < count; ++i) total[b][i] = broadcast(T{0}) + left * load_at(group.row[i], begin, b * kLanes);
   }
+  return sums(total[0]) + sums(total[1]);
 }
 
 /// Dot products of grad with `count` rows, in the order of column_blocks.h.
 template <int count, class Row, class T>
 MEMLAYERS_INLINE void multiply_rows(const Entries<Row, T>& entries, int64_t entry, const T* grad, T* gradient) {
-  constexpr int kRun = 2;  // blocks of sixteen columns that are taken together
   const RowGroup<count, Row> group(entries, entry);
   const int64_t dim = entries.bag.value_dim, blocks = column_blocks(dim), width = dim / blocks;
   BlockTree<Sums<T, count>> tree;
-  if (width == kLanes && blocks % kRun == 0) {
-    for (int64_t c = 0; c < dim; c += kRun * kLanes) tree.add(multiply_sixteens<kRun>(group, grad, c));
+  if (width == kLanes && blocks > 1) {  // as most are
+    for (int64_t c = 0; c < dim; c += 2 * kLanes) tree.add(multiply_two_blocks(group, grad, c));
   } else {
     for (int64_t b = 0; b < blocks; ++b) tree.add(multiply_block(group, grad, b * width, (b + 1) * width));
   }
