@@ -10,6 +10,7 @@
 #include "bench/table_memory.h"
 #include "bench/torch_compositions.h"
 #include "ops/memory_bag/memory_bag.h"
+#include "ops/memory_bag/quantized_rows.h"
 #include "profiling/limits.h"
 
 namespace memlayers::bench {
@@ -24,23 +25,56 @@ struct Shape {
   std::string distribution;
 
   int64_t bag() const { return heads * top_k; }
-  int64_t row_bytes() const { return value_dim * int64_t(at::elementSize(dtype)); }
+  int64_t row_bytes() const { return value_dim * row_bits(dtype) / 8; }
+  bool quantized() const { return is_quantized(dtype); }
+
+  /// Codes of eight bits are int8, of four bits uint8.
+  static bool is_quantized(at::ScalarType dtype) { return dtype == at::kChar || dtype == at::kByte; }
+  static int64_t row_bits(at::ScalarType dtype) { return dtype == at::kByte ? 4 : 8 * int64_t(at::elementSize(dtype)); }
 };
 
-/// What one call reads: the slots of its turn, and weights and gradients in our dtype and in the table's.
+const char* dtype_name(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kChar:
+      return "int8";
+    case at::kByte:
+      return "int4";
+    case at::kBFloat16:
+      return "bfloat16";
+    default:
+      return "float32";
+  }
+}
+
+/// What one call reads: the slots of its turn, and weights and gradients in our dtype and in torch's, which is the table's.
 struct Turn {
-  at::Tensor slots, weights, table_weights, grad_output, table_grad_output;
+  at::Tensor slots, weights, torch_weights, grad_output, torch_grad_output;
 };
 
-Rotation<Turn> turns_of(const Shape& shape, const TrainedReads& trained) {
+/// What all calls of a case read.
+struct Inputs {
+  at::Tensor table;   // of numbers, or of codes
+  at::Tensor scales;  // of codes
+  int64_t value_dim;
+  Rotation<Turn> turns;
+  TorchBag torch_bag;
+
+  ops::QuantizedRows rows() const { return {table, scales, value_dim}; }
+};
+
+Inputs inputs_of(const Shape& shape, const TrainedReads& trained) {
+  const at::ScalarType torch_dtype = shape.quantized() ? at::kFloat : shape.dtype;
   std::vector<Turn> turns;
   for (const at::Tensor& slots :
        slot_sets(shape.distribution, shape.slots, shape.tokens, shape.bag(), kSets, trained)) {
     const at::Tensor weights = at::rand({shape.tokens, shape.bag()}, at::kFloat);
     const at::Tensor grad_output = at::randn({shape.tokens, shape.value_dim}, at::kFloat);
-    turns.push_back({slots, weights, weights.to(shape.dtype), grad_output, grad_output.to(shape.dtype)});
+    turns.push_back({slots, weights, weights.to(torch_dtype), grad_output, grad_output.to(torch_dtype)});
   }
-  return Rotation<Turn>(std::move(turns));
+  const int64_t row_length = shape.quantized() ? shape.row_bytes() : shape.value_dim;
+  return {reading_table(shape.slots, row_length, shape.dtype),
+          shape.quantized() ? at::rand({shape.slots}, at::kFloat) : at::Tensor(), shape.value_dim,
+          Rotation<Turn>(std::move(turns)), TorchBag(shape.tokens, shape.bag())};
 }
 
 Rival gather_limit(const at::Tensor& table, Rotation<Turn> turns) {
@@ -62,44 +96,63 @@ Rival copy_limit(const at::Tensor& table, const Shape& shape) {
 }
 
 Workload forward(const Shape& shape, const TrainedReads& trained) {
-  const at::Tensor table = reading_table(shape.slots, shape.value_dim, shape.dtype);
-  Rotation<Turn> turns = turns_of(shape, trained);
-  const TorchBag torch_bag(shape.tokens, shape.bag());
+  Inputs inputs = inputs_of(shape, trained);
   Workload work;
   work.bytes = shape.tokens * shape.bag() * shape.row_bytes();
-  work.ours = [=]() mutable {
-    const at::NoGradGuard no_grad;
-    const Turn& turn = turns.next();
-    ops::memory_bag(table, turn.slots, turn.weights, nullptr);
-  };
-  work.rivals.push_back({"torch", [=]() mutable {
-                           const Turn& turn = turns.next();
-                           torch_bag.forward(table, turn.slots, turn.table_weights);
-                         }});
-  work.rivals.push_back({"torch_gather", [=]() mutable {
-                           const Turn& turn = turns.next();
-                           torch_gather_bag(table, turn.slots, turn.table_weights);
-                         }});
-  work.rivals.push_back(gather_limit(table, turns));
-  work.rivals.push_back(copy_limit(table, shape));
+  if (shape.quantized()) {
+    work.ours = [=]() mutable {
+      const Turn& turn = inputs.turns.next();
+      ops::memory_bag(inputs.rows(), turn.slots, turn.weights);
+    };
+    work.rivals.push_back({"torch", [=]() mutable {
+                             const Turn& turn = inputs.turns.next();
+                             torch_dequantized_bag(inputs.table, inputs.scales, turn.slots, turn.weights);
+                           }});
+  } else {
+    work.ours = [=]() mutable {
+      const at::NoGradGuard no_grad;
+      const Turn& turn = inputs.turns.next();
+      ops::memory_bag(inputs.table, turn.slots, turn.weights, nullptr);
+    };
+    work.rivals.push_back({"torch", [=]() mutable {
+                             const Turn& turn = inputs.turns.next();
+                             inputs.torch_bag.forward(inputs.table, turn.slots, turn.torch_weights);
+                           }});
+    work.rivals.push_back({"torch_gather", [=]() mutable {
+                             const Turn& turn = inputs.turns.next();
+                             torch_gather_bag(inputs.table, turn.slots, turn.torch_weights);
+                           }});
+  }
+  work.rivals.push_back(gather_limit(inputs.table, inputs.turns));
+  work.rivals.push_back(copy_limit(inputs.table, shape));
   return work;
 }
 
 Workload weight_gradient(const Shape& shape, const TrainedReads& trained) {
-  const at::Tensor table = reading_table(shape.slots, shape.value_dim, shape.dtype);
-  Rotation<Turn> turns = turns_of(shape, trained);
-  const TorchBag torch_bag(shape.tokens, shape.bag());
+  Inputs inputs = inputs_of(shape, trained);
   Workload work;
   work.bytes = shape.tokens * shape.bag() * shape.row_bytes();
-  work.ours = [=]() mutable {
-    const Turn& turn = turns.next();
-    ops::memory_bag_weight_gradient(table, turn.slots, turn.grad_output);
-  };
-  work.rivals.push_back({"torch", [=]() mutable {
-                           const Turn& turn = turns.next();
-                           torch_bag.weight_gradient(table, turn.slots, turn.table_grad_output);
-                         }});
-  work.rivals.push_back(gather_limit(table, turns));
+  if (shape.quantized()) {
+    work.ours = [=]() mutable {
+      const Turn& turn = inputs.turns.next();
+      ops::memory_bag_weight_gradient(inputs.rows(), turn.slots, turn.grad_output);
+    };
+    work.rivals.push_back({"torch", [=]() mutable {
+                             const Turn& turn = inputs.turns.next();
+                             torch_dequantized_weight_gradient(inputs.table, inputs.scales, turn.slots,
+                                                               turn.grad_output);
+                           }});
+  } else {
+    work.ours = [=]() mutable {
+      const Turn& turn = inputs.turns.next();
+      ops::memory_bag_weight_gradient(inputs.table, turn.slots, turn.grad_output);
+    };
+    work.rivals.push_back({"torch", [=]() mutable {
+                             const Turn& turn = inputs.turns.next();
+                             inputs.torch_bag.weight_gradient(inputs.table, turn.slots, turn.torch_grad_output);
+                           }});
+  }
+  work.rivals.push_back(gather_limit(inputs.table, inputs.turns));
   return work;
 }
 
@@ -115,11 +168,11 @@ std::vector<Shape> large_shapes(const CaseOptions& options) {
   std::vector<int64_t> row_sizes = {1024, 2048, 4096, 8192};
   if (options.quick) row_sizes = {1024, 4096};
   std::vector<Shape> all;
-  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kChar, at::kByte}) {
     for (const int64_t row_bytes : row_sizes) {
       Shape shape{.heads = 4,
                   .top_k = 32,
-                  .value_dim = row_bytes / int64_t(at::elementSize(dtype)),
+                  .value_dim = 8 * row_bytes / Shape::row_bits(dtype),
                   .slots = 0,
                   .tokens = 0,
                   .dtype = dtype,
@@ -142,6 +195,12 @@ std::vector<Shape> large_shapes(const CaseOptions& options) {
     }
   }
   return all;
+}
+
+/// A quantized table's torch composition is a gather and a product already.
+std::vector<std::string> against_of(const Shape& shape, std::vector<std::string> against) {
+  if (shape.quantized()) std::erase(against, "torch_gather");
+  return against;
 }
 
 std::vector<Case> cases(const char* name, const CaseOptions& options, const std::vector<std::string>& against,
@@ -169,8 +228,8 @@ std::vector<Case> cases(const char* name, const CaseOptions& options, const std:
                     {"N", shape.tokens},
                     {"row_bytes", shape.row_bytes()}},
                    shape.distribution,
-                   shape.dtype == at::kFloat ? "float32" : "bfloat16",
-                   against,
+                   dtype_name(shape.dtype),
+                   against_of(shape, against),
                    [=, reads = options.trained] { return make(shape, reads); }});
   }
   return all;

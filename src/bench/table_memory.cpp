@@ -24,13 +24,13 @@ int64_t available_bytes() {
 }
 
 at::Tensor reading_table(int64_t rows, int64_t value_dim, at::ScalarType dtype) {
-  const int64_t halves = rows * value_dim * int64_t(at::elementSize(dtype)) / 2;
+  const int64_t halves = (rows * value_dim * int64_t(at::elementSize(dtype)) + 1) / 2;
   if (!memory.defined() || memory.numel() < halves) {
     memory.reset();
     // 0.5 as bfloat16, and two of them a float32 near 0.5: no row is of subnormal numbers, which are slow.
     memory = ops::allocate_rows(1, halves, at::kShort).view({halves}).fill_(0x3F00);
   }
-  return memory.narrow(0, 0, halves).view(dtype).view({rows, value_dim});
+  return memory.narrow(0, 0, halves).view(dtype).narrow(0, 0, rows * value_dim).view({rows, value_dim});
 }
 
 void release_reading_table() { memory.reset(); }

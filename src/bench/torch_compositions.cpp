@@ -55,6 +55,27 @@ at::Tensor torch_gather_bag(const at::Tensor& table, const at::Tensor& slots, co
   return at::bmm(weights.unsqueeze(1), rows).squeeze(1);
 }
 
+at::Tensor torch_dequantized_rows(const at::Tensor& codes, const at::Tensor& scales, const at::Tensor& slots) {
+  const at::Tensor slot = slots.view({-1});
+  at::Tensor rows = codes.index_select(0, slot);
+  if (codes.scalar_type() == at::kByte) {
+    const at::Tensor bytes = rows.view({slot.size(0), -1, 16});
+    const at::Tensor halves = at::cat({at::bitwise_and(bytes, 15), at::bitwise_right_shift(bytes, 4)}, -1);
+    rows = at::bitwise_xor(halves, 8).view({slot.size(0), -1}).to(at::kFloat).sub_(8);
+  }
+  return rows.to(at::kFloat).mul_(scales.index_select(0, slot).unsqueeze(1)).view({slots.size(0), slots.size(1), -1});
+}
+
+at::Tensor torch_dequantized_bag(const at::Tensor& codes, const at::Tensor& scales, const at::Tensor& slots,
+                                 const at::Tensor& weights) {
+  return at::bmm(weights.unsqueeze(1), torch_dequantized_rows(codes, scales, slots)).squeeze(1);
+}
+
+at::Tensor torch_dequantized_weight_gradient(const at::Tensor& codes, const at::Tensor& scales, const at::Tensor& slots,
+                                             const at::Tensor& grad_output) {
+  return at::bmm(torch_dequantized_rows(codes, scales, slots), grad_output.unsqueeze(2)).squeeze(2);
+}
+
 void torch_dense_step(AdamTable& table, const at::Tensor& gradient, int64_t step, const AdamRates& rates) {
   at::_fused_adamw_({table.weight}, {gradient}, {table.exp_avg}, {table.exp_avg_sq}, {},
                     {at::full({}, double(step), at::kFloat)}, rates.learning_rate, rates.beta1, rates.beta2,

@@ -30,6 +30,15 @@ class TorchBag {
 /// The same sum from index_select and a batched product.
 at::Tensor torch_gather_bag(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights);
 
+/// The rows of slots [N, M] out of codes and scales as ops::QuantizedRows has them (D whole blocks of 32 columns where there are
+/// two codes a byte), dequantized: [N, M, D] float32.
+at::Tensor torch_dequantized_rows(const at::Tensor& codes, const at::Tensor& scales, const at::Tensor& slots);
+/// Their weighted sums [N, D], by a batched product, and the gradient of the weights [N, M], by another.
+at::Tensor torch_dequantized_bag(const at::Tensor& codes, const at::Tensor& scales, const at::Tensor& slots,
+                                 const at::Tensor& weights);
+at::Tensor torch_dequantized_weight_gradient(const at::Tensor& codes, const at::Tensor& scales, const at::Tensor& slots,
+                                             const at::Tensor& grad_output);
+
 struct AdamRates {
   double learning_rate = 1e-3, beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1;
 };

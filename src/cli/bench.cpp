@@ -69,8 +69,10 @@ int run_bench(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--config", command.config,
                  "a comparison's YAML, whose dense and first memory variant take the place of the usual twins");
-  app.add_option("--dtype", command.dtype, "only cases of this dtype, and models computing in it: float32 or bfloat16")
-      ->check(CLI::IsMember({"float32", "bfloat16"}));
+  app.add_option("--dtype", command.dtype,
+                 "only cases of this dtype, and models computing in it: float32 or bfloat16; or int8 or int4, "
+                 "quantized rows of bags")
+      ->check(CLI::IsMember({"float32", "bfloat16", "int8", "int4"}));
   app.add_option("--run", command.run,
                  "output folder of a trained memory model: also with the slots that it reads, and with that model");
   if (const auto status = parse_command_line(app, argc, argv)) return *status;

@@ -30,6 +30,16 @@ TEST(Catalog, KeepsToOneDtypeAndRefusesOneThatLeavesNothing) {
   EXPECT_THROW(cases_of({"selection"}, {.quick = true, .dtype = "bfloat16"}), base::UsageError);
 }
 
+TEST(Catalog, QuantizedBagsHaveRowsOfAsManyBytesAndNoGatherOfTorch) {
+  for (const std::string dtype : {"int8", "int4"}) {
+    const auto cases = cases_of({"bag_forward"}, {.quick = true, .dtype = dtype});
+    for (const Case& each : cases) {
+      EXPECT_EQ(each.shape["D"], each.shape["row_bytes"].get<int64_t>() * (dtype == "int8" ? 1 : 2));
+      EXPECT_EQ(each.against, (std::vector<std::string>{"torch", "gather_limit", "copy_limit"}));
+    }
+  }
+}
+
 TEST(Catalog, NeedsTwinsOnlyForWholeModels) {
   EXPECT_FALSE(needs_twins({"selection", "bag_forward"}));
   EXPECT_TRUE(needs_twins({"selection", "decode"}));

@@ -6,6 +6,7 @@
 
 #include "bench/draws.h"
 #include "ops/memory_bag/memory_bag.h"
+#include "ops/memory_bag/quantized_rows.h"
 #include "ops/product_key_topk/product_key_topk.h"
 #include "ops/row_update/row_update.h"
 
@@ -78,6 +79,18 @@ TEST_P(TorchUpdate, MovesTheTableAsOurs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, TorchUpdate, ::testing::Values(ops::RowOptimizer::kExact, ops::RowOptimizer::kLazy));
+
+TEST(TorchBag, OfDequantizedRowsIsOurQuantizedBag) {
+  for (int64_t bits : {8, 4}) {
+    at::manual_seed(2);
+    const ops::QuantizedRows rows = ops::quantize_rows(at::randn({50, 64}), bits);
+    const at::Tensor slots = uniform_draws(50, {6, 5}, 1, 0), weights = at::rand({6, 5}), grad = at::randn({6, 64});
+    EXPECT_TRUE(at::allclose(torch_dequantized_bag(rows.codes, rows.scales, slots, weights),
+                             ops::memory_bag(rows, slots, weights), 1e-5, 1e-5));
+    EXPECT_TRUE(at::allclose(torch_dequantized_weight_gradient(rows.codes, rows.scales, slots, grad),
+                             ops::memory_bag_weight_gradient(rows, slots, grad), 1e-5, 1e-5));
+  }
+}
 
 TEST(Draws, ZipfPrefersAFewNumbersAndStaysInside) {
   const at::Tensor drawn = ZipfDraws(1000, 1).draw({20'000}, 0);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "ops/column_blocks.h"
 #include "ops/memory_bag/memory_bag_reference.h"
 #include "support/allocations.h"
 #include "support/gradcheck.h"
@@ -50,6 +51,19 @@ at::Tensor definition(const Bag& bag) {
     }
   }
   return output;
+}
+
+/// A dot product in the order of column_blocks.h, by recursion: halves of the blocks, then lanes.
+float ordered_dot(const float* left, const float* right, int64_t dim) {
+  if (column_blocks(dim) > 1) {
+    return ordered_dot(left, right, dim / 2) + ordered_dot(left + dim / 2, right + dim / 2, dim / 2);
+  }
+  float lane[16] = {};
+  for (int64_t c = 0; c < dim; ++c) lane[c % 16] += left[c] * right[c];
+  for (int width = 8; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
+  }
+  return lane[0];
 }
 
 TEST(MemoryBag, EqualsTheDefinitionOnEveryWidth) {
@@ -145,6 +159,43 @@ TEST(MemoryBag, WeightGradientEqualsCentralDifferences) {
   const at::Tensor table = at::randn({9, 5}, at::kDouble), slots = at::randint(9, {4, 3}, at::kLong);
   const auto output = [&](const std::vector<at::Tensor>& in) { return memory_bag(table, slots, in[0], nullptr); };
   EXPECT_LT(tests::gradient_error(output, {at::randn({4, 3}, at::kDouble)}), tests::kGradcheck);
+}
+
+/// The gradients over equal slices of the columns, added as their holders would.
+at::Tensor gradient_of_slices(const Bag& bag, const at::Tensor& grad, int64_t slices) {
+  const int64_t width = grad.size(1) / slices;
+  BlockTree<at::Tensor> tree;
+  for (int64_t c = 0; c < grad.size(1); c += width) {
+    const at::Tensor columns = bag.table.narrow(1, c, width).contiguous();
+    tree.add(memory_bag_weight_gradient(columns, bag.slots, grad.narrow(1, c, width)));
+  }
+  return tree.total();
+}
+
+TEST(MemoryBag, WeightGradientsOfColumnSlicesAddUpToTheBitsOfTheWhole) {
+  for (int64_t dim : {128, 384, 640, 1024}) {
+    Bag bag = random_bag(uint64_t(dim), 40, 9, 7, dim);
+    const at::Tensor grad = at::randn({9, dim});
+    for (const auto dtype : {at::kFloat, at::kBFloat16, at::kDouble}) {
+      bag.table = bag.table.to(dtype);
+      const at::Tensor whole = memory_bag_weight_gradient(bag.table, bag.slots, grad);
+      for (int64_t slices : {2, 4, 8}) {
+        EXPECT_TRUE(bit_equal(gradient_of_slices(bag, grad, slices), whole)) << "D " << dim << " / " << slices;
+      }
+    }
+  }
+}
+
+TEST(MemoryBag, WeightGradientEqualsItsDefinedOrderOnEveryWidth) {
+  for (int64_t dim : {1, 15, 16, 17, 32, 48, 64, 96, 100, 256, 1040}) {
+    const Bag bag = random_bag(uint64_t(dim), 20, 3, 6, dim);
+    const at::Tensor grad = at::randn({3, dim}), actual = memory_bag_weight_gradient(bag.table, bag.slots, grad);
+    for (int64_t e = 0; e < bag.slots.numel(); ++e) {
+      const float* row = bag.table.const_data_ptr<float>() + bag.slots.const_data_ptr<int64_t>()[e] * dim;
+      const float* left = grad.const_data_ptr<float>() + e / 6 * dim;
+      EXPECT_EQ(actual.const_data_ptr<float>()[e], ordered_dot(left, row, dim)) << "D " << dim;
+    }
+  }
 }
 
 TEST(MemoryBag, BackwardLeavesARecordAndNoTableGradient) {

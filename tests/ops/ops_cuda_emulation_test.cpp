@@ -8,6 +8,7 @@
 #include "ops/cuda/emulation.h"
 #include "ops/memory_bag/memory_bag.h"
 #include "ops/memory_bag/memory_bag_reference.h"
+#include "ops/memory_bag/quantized_rows.h"
 #include "ops/product_key_topk/product_key_topk.h"
 #include "ops/product_key_topk/product_key_topk_reference.h"
 #include "ops/row_update/row_update.h"
@@ -40,6 +41,9 @@ TEST(CudaEmulation, TakesThePlaceOfTheCpuKernels) {
   const at::Tensor table = at::randn({9, 6}), slots = at::randint(9, {5, 3}, at::kLong), weights = at::randn({5, 3});
   EXPECT_GT(blocks_of([&] { memory_bag(table, slots, weights, nullptr); }), 0);
   EXPECT_GT(blocks_of([&] { memory_bag_weight_gradient(table, slots, at::randn({5, 6})); }), 0);
+  const QuantizedRows rows = quantize_rows(table, 4);
+  EXPECT_GT(blocks_of([&] { memory_bag(rows, slots, weights); }), 0);
+  EXPECT_GT(blocks_of([&] { memory_bag_weight_gradient(rows, slots, at::randn({5, 6})); }), 0);
   const at::Tensor query = at::randn({3, 2, 8}).requires_grad_(true), keys = at::randn({2, 2, 5, 4});
   TopK best;
   EXPECT_GT(blocks_of([&] { best = product_key_topk(query, keys, 3); }), 0);

@@ -24,6 +24,10 @@ TEST(OpsRegistration, EveryOpHasASchemaAndACpuKernel) {
                            "product_key_topk_backward",
                            "memory_bag",
                            "memory_bag_weight_gradient",
+                           "quantize_rows",
+                           "dequantize_rows",
+                           "quantized_bag",
+                           "quantized_bag_weight_gradient",
                            "gather_row_gradient",
                            "row_squared_norm",
                            "sort_records",
@@ -48,7 +52,7 @@ TEST(OpsRegistration, EveryOpHasASchemaAndACpuKernel) {
 }
 
 TEST(OpsRegistration, DifferentiableOpsHaveTheirGradient) {
-  for (const char* name : {"product_key_topk", "memory_bag", "rms_norm", "swiglu", "rotary"}) {
+  for (const char* name : {"product_key_topk", "memory_bag", "quantized_bag", "rms_norm", "swiglu", "rotary"}) {
     EXPECT_TRUE(find(name)->hasKernelForDispatchKey(c10::DispatchKey::Autograd)) << name;
   }
 }

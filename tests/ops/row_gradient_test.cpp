@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "ops/column_blocks.h"
 #include "ops/row_update/row_update.h"
 #include "ops/row_update/row_update_reference.h"
 #include "support/allocations.h"
@@ -134,6 +135,36 @@ TEST(SquaredNorm, SumsInDouble) {
   const at::Tensor values = at::randn({50, 37});
   const double expected = values.to(at::kDouble).square().sum().item<double>();
   EXPECT_NEAR(squared_norm(RowGradient{at::arange(50, at::kLong), values}), expected, 1e-12 * expected);
+}
+
+TEST(SquaredNorm, ThoseOfColumnSlicesAddUpToTheBitsOfTheWhole) {
+  for (int64_t dim : {128, 384, 2048}) {
+    const BagRecords records = random_records(6, 300, dim, {{30, 8}, {0, 4}, {17, 3}});
+    const double whole = squared_norm(sort_records(records, dim));
+    for (int64_t slices : {2, 4, 8}) {
+      const int64_t width = dim / slices;
+      BlockTree<double> tree, tree_of_values;
+      for (int64_t c = 0; c < dim; c += width) {
+        BagRecords columns = records;
+        for (BagRecord& record : columns) record.grad_output = record.grad_output.narrow(1, c, width).contiguous();
+        tree.add(squared_norm(sort_records(columns, width)));
+        tree_of_values.add(squared_norm(gather_row_gradient(columns, width)));
+      }
+      EXPECT_EQ(tree.total(), whole) << "D " << dim << " / " << slices;
+      EXPECT_EQ(tree_of_values.total(), whole) << "D " << dim << " / " << slices;
+    }
+  }
+}
+
+TEST(ColumnBlocks, AreThoseOfTheSlices) {
+  for (int64_t dim : {0, 1, 15, 17, 16, 48, 100, 1040}) EXPECT_EQ(column_blocks(dim), 1) << dim;
+  EXPECT_EQ(column_blocks(64), 4);
+  EXPECT_EQ(column_blocks(1536), 32);
+  for (int64_t slices = 1; slices <= 64; slices *= 2) {
+    for (int64_t units : {1, 3, 4, 6}) {
+      EXPECT_EQ(column_blocks(16 * units * slices), slices * column_blocks(16 * units));
+    }
+  }
 }
 
 TEST(GatherRowGradient, MisuseIsToldInOneSentence) {

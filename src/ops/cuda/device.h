@@ -29,7 +29,7 @@ __device__ __forceinline__ int block_threads() { return int(blockDim.x); }
 __device__ __forceinline__ int64_t block_index() { return int64_t(blockIdx.x); }
 __device__ __forceinline__ int64_t grid_blocks() { return int64_t(gridDim.x); }
 
-/// 16 or 8 aligned bytes in one load through the read-only path.
+/// 16, 8 or 4 aligned bytes in one load through the read-only path.
 template <class Bits>
 __device__ __forceinline__ Bits load_bits(const void* source) {
   return __ldg(static_cast<const Bits*>(source));
@@ -81,7 +81,7 @@ inline constexpr uint32_t kFullMask = 0xFFFFFFFF;
 __device__ __forceinline__ int lane_index() { return thread_index() % kWarp; }
 __device__ __forceinline__ int warp_index() { return thread_index() / kWarp; }
 
-/// `count` neighbors that one instruction loads or stores: 16 bytes, or a single number.
+/// `count` neighbors that one instruction loads or stores: 16 or 4 bytes, or a single number.
 template <class T, int count>
 struct alignas(sizeof(T) * count) Pack {
   T at[count];
@@ -92,6 +92,9 @@ __device__ __forceinline__ Pack<T, count> load_pack(const T* source) {
   Pack<T, count> pack;
   if constexpr (sizeof(pack) == 16) {
     const int4 bits = load_bits<int4>(source);
+    memcpy(&pack, &bits, sizeof(pack));
+  } else if constexpr (sizeof(pack) == 4 && count > 1) {
+    const uint32_t bits = load_bits<uint32_t>(source);
     memcpy(&pack, &bits, sizeof(pack));
   } else {
     for (int i = 0; i < count; ++i) pack.at[i] = source[i];
@@ -106,6 +109,7 @@ __device__ __forceinline__ void store_pack(T* target, const Pack<T, count>& pack
 
 // bfloat16 is its bits here, as in the CPU kernels.
 __device__ __forceinline__ float widen(uint16_t bits) { return __uint_as_float(uint32_t{bits} << 16); }
+__device__ __forceinline__ float widen(int8_t code) { return code; }
 __device__ __forceinline__ float widen(float value) { return value; }
 __device__ __forceinline__ double widen(double value) { return value; }
 

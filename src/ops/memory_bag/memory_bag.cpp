@@ -12,90 +12,46 @@
 #include "base/huge_pages.h"
 #include "ops/kernel_choice.h"
 #include "ops/memory_bag/memory_bag_checks.h"
-#include "ops/memory_bag/memory_bag_kernel.h"
+#include "ops/memory_bag/memory_bag_cpu.h"
 
 namespace memlayers::ops {
 namespace {
 
-constexpr int64_t kTokensPerTask = 16;
-
-const BagKernel& kernel() {
-  static const BagKernel& chosen =
-      choose_kernel("memory_bag", baseline::kBagKernel, avx2::kBagKernel, avx512::kBagKernel);
-  return chosen;
-}
-
-void check_slots_inside(const at::Tensor& slots, int64_t num_slots) {
-  const int64_t* slot = slots.const_data_ptr<int64_t>();
-  std::atomic<bool> outside{false};
-  at::parallel_for(0, slots.numel(), 1 << 16, [&](int64_t first, int64_t last) {
-    // Compared as unsigned, a negative slot is too large as well.
-    uint64_t largest = 0;
-    for (int64_t i = first; i < last; ++i) largest = std::max(largest, uint64_t(slot[i]));
-    if (largest >= uint64_t(num_slots) && first < last) outside = true;
-  });
-  if (!outside) return;
-  const int64_t* found = std::find_if(slot, slot + slots.numel(), [&](int64_t s) { return s < 0 || s >= num_slots; });
-  throw_slot_outside(*found, num_slots);
-}
-
-template <class Row, class T>
-void run_forward(const BagFunctions<Row, T>& functions, const at::Tensor& table, const at::Tensor& slots,
-                 const at::Tensor& weights, at::Tensor& output) {
-  const auto bag = bag_problem<Row, T>(table, slots);
-  const T* weight = weights.const_data_ptr<T>();
-  Row* out = static_cast<Row*>(output.mutable_data_ptr());
-  at::parallel_for(0, slots.size(0), kTokensPerTask, [&](int64_t first, int64_t last) {
-    std::vector<T> scratch(static_cast<size_t>(bag.value_dim + kBagPad));
-    functions.forward(bag, weight, out, scratch.data(), first, last);
-  });
-}
-
-template <class Row, class T>
-void run_weight_gradient(const BagFunctions<Row, T>& functions, const at::Tensor& table, const at::Tensor& slots,
-                         const at::Tensor& grad_output, at::Tensor& gradient) {
-  const auto bag = bag_problem<Row, T>(table, slots);
-  const T* grad = grad_output.const_data_ptr<T>();
-  T* out = gradient.mutable_data_ptr<T>();
-  at::parallel_for(0, slots.size(0), kTokensPerTask,
-                   [&](int64_t first, int64_t last) { functions.weight_gradient(bag, grad, out, first, last); });
-}
-
 at::Tensor forward_cpu(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
   check_table_and_slots(table, slots, at::kCPU);
-  check_weights(table, slots, weights);
+  check_weights(table.scalar_type(), slots, weights);
   const at::Tensor slot = slots.contiguous(), weight = weights.contiguous();
   check_slots_inside(slot, table.size(0));
   at::Tensor output = at::empty({slot.size(0), table.size(1)}, table.options());
   switch (table.scalar_type()) {
     case at::kDouble:
-      run_forward(kernel().float64, table, slot, weight, output);
+      run_bag_forward(bag_kernel().float64, bag_problem<double, double>(table, slot), weight, output);
       break;
     case at::kBFloat16:
-      run_forward(kernel().bfloat16, table, slot, weight, output);
+      run_bag_forward(bag_kernel().bfloat16, bag_problem<uint16_t, float>(table, slot), weight, output);
       break;
     default:
-      run_forward(kernel().float32, table, slot, weight, output);
+      run_bag_forward(bag_kernel().float32, bag_problem<float, float>(table, slot), weight, output);
   }
   return output;
 }
 
 at::Tensor weight_gradient_cpu(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& grad_output) {
   check_table_and_slots(table, slots, at::kCPU);
-  check_grad_output(table, slots, grad_output);
+  check_grad_output(table.size(1), slots, grad_output);
   const at::Tensor slot = slots.contiguous();
   const at::Tensor grad = grad_output.to(weight_dtype(table)).contiguous();
   check_slots_inside(slot, table.size(0));
   at::Tensor gradient = at::empty(slot.sizes(), grad.options());
   switch (table.scalar_type()) {
     case at::kDouble:
-      run_weight_gradient(kernel().float64, table, slot, grad, gradient);
+      run_bag_weight_gradient(bag_kernel().float64, bag_problem<double, double>(table, slot), grad, gradient);
       break;
     case at::kBFloat16:
-      run_weight_gradient(kernel().bfloat16, table, slot, grad, gradient);
+      run_bag_weight_gradient(bag_kernel().bfloat16, bag_problem<uint16_t, float>(table, slot), grad, gradient);
       break;
     default:
-      run_weight_gradient(kernel().float32, table, slot, grad, gradient);
+      run_bag_weight_gradient(bag_kernel().float32, bag_problem<float, float>(table, slot), grad, gradient);
   }
   return gradient;
 }
@@ -167,6 +123,26 @@ at::Tensor forward_autograd(const at::Tensor& table, const at::Tensor& slots, co
 }
 
 }  // namespace
+
+const BagKernel& bag_kernel() {
+  static const BagKernel& chosen =
+      choose_kernel("memory_bag", baseline::kBagKernel, avx2::kBagKernel, avx512::kBagKernel);
+  return chosen;
+}
+
+void check_slots_inside(const at::Tensor& slots, int64_t num_slots) {
+  const int64_t* slot = slots.const_data_ptr<int64_t>();
+  std::atomic<bool> outside{false};
+  at::parallel_for(0, slots.numel(), 1 << 16, [&](int64_t first, int64_t last) {
+    // Compared as unsigned, a negative slot is too large as well.
+    uint64_t largest = 0;
+    for (int64_t i = first; i < last; ++i) largest = std::max(largest, uint64_t(slot[i]));
+    if (largest >= uint64_t(num_slots) && first < last) outside = true;
+  });
+  if (!outside) return;
+  const int64_t* found = std::find_if(slot, slot + slots.numel(), [&](int64_t s) { return s < 0 || s >= num_slots; });
+  throw_slot_outside(*found, num_slots);
+}
 
 at::Tensor allocate_rows(int64_t rows, int64_t value_dim, at::ScalarType dtype) {
   at::Tensor tensor = at::empty({rows, value_dim}, dtype);

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "base/error.h"
+#include "ops/column_blocks.h"
 #include "ops/memory_bag/memory_bag_kernel.h"
 
 namespace memlayers::ops {
@@ -30,17 +31,24 @@ inline void check_table_and_slots(const at::Tensor& table, const at::Tensor& slo
               slots.device());
 }
 
-inline void check_weights(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
+inline void check_weights(at::ScalarType table_dtype, const at::Tensor& slots, const at::Tensor& weights) {
+  const at::ScalarType dtype = table_dtype == at::kDouble ? at::kDouble : at::kFloat;
   base::check(weights.sizes() == slots.sizes(), "memory_bag: weights must have the shape of slots ", slots.sizes(),
               ", got ", weights.sizes());
-  base::check(weights.scalar_type() == weight_dtype(table), "memory_bag: weights must be ", weight_dtype(table),
-              " with a table of ", table.dtype(), ", got ", weights.dtype());
+  base::check(weights.scalar_type() == dtype, "memory_bag: weights must be ", dtype, " with a table of ", table_dtype,
+              ", got ", weights.dtype());
 }
 
-inline void check_grad_output(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& grad_output) {
-  base::check(grad_output.dim() == 2 && grad_output.size(0) == slots.size(0) && grad_output.size(1) == table.size(1),
-              "memory_bag_weight_gradient: grad_output must be [", slots.size(0), ", ", table.size(1), "], got ",
+inline void check_grad_output(int64_t value_dim, const at::Tensor& slots, const at::Tensor& grad_output) {
+  base::check(grad_output.dim() == 2 && grad_output.size(0) == slots.size(0) && grad_output.size(1) == value_dim,
+              "memory_bag_weight_gradient: grad_output must be [", slots.size(0), ", ", value_dim, "], got ",
               grad_output.sizes());
+}
+
+/// For devices, whose kernels add up to 2^kBagTreeLevels blocks of columns.
+inline void check_tree_fits(int64_t value_dim) {
+  base::check(column_blocks(value_dim) <= int64_t{1} << kBagTreeLevels, "memory_bag_weight_gradient: rows of ",
+              value_dim, " columns are longer than the device's kernel can add");
 }
 
 [[noreturn]] inline void throw_slot_outside(int64_t slot, int64_t num_slots) {

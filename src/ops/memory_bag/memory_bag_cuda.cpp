@@ -26,7 +26,7 @@ void run_forward(const at::Tensor& table, const at::Tensor& slots, const at::Ten
 
 at::Tensor forward(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
   check_table_and_slots(table, slots, kDeviceType);
-  check_weights(table, slots, weights);
+  check_weights(table.scalar_type(), slots, weights);
   const c10::DeviceGuard guard(table.device());
   const Stream stream = current_stream();
   const at::Tensor slot = slots.contiguous(), weight = weights.contiguous();
@@ -54,7 +54,8 @@ void run_weight_gradient(const at::Tensor& table, const at::Tensor& slots, const
 
 at::Tensor weight_gradient(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& grad_output) {
   check_table_and_slots(table, slots, kDeviceType);
-  check_grad_output(table, slots, grad_output);
+  check_grad_output(table.size(1), slots, grad_output);
+  check_tree_fits(table.size(1));
   const c10::DeviceGuard guard(table.device());
   const Stream stream = current_stream();
   const at::Tensor slot = slots.contiguous();

@@ -10,7 +10,8 @@ namespace memlayers::ops::MEMLAYERS_DEVICE {
 
 /// output [N, D] = the weighted sums of `tokens` bags; weights [N, M]. Row and T as in BagProblem.
 template <class Row, class T>
-void bag_forward(const BagProblem<Row, T>& bag, const T* weights, Row* output, int64_t tokens, Stream stream);
+void bag_forward(const BagProblem<Row, T>& bag, const T* weights, typename BagProblem<Row, T>::Output* output,
+                 int64_t tokens, Stream stream);
 
 /// weight_gradient [N, M] = dot products of grad_output [N, D] with the bag's rows.
 template <class Row, class T>

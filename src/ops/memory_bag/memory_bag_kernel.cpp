@@ -4,49 +4,102 @@
 // present ones are used up. The order of a sum is that of the bag, whatever the grouping.
 #include "ops/memory_bag/memory_bag_kernel.h"
 
+#include "ops/column_blocks.h"
 #include "ops/simd/lanes.h"
 
 namespace memlayers::ops {
 namespace {
 
-constexpr int kGroup = 4;                      // rows side by side
-constexpr int64_t kAheadBytes = 16 * 1024;     // of rows on their way
-constexpr int kShortLanes = kVectorBytes / 8;  // a sum of so many sixteens fits the registers
+constexpr int kGroup = 4;                       // rows side by side
+constexpr int64_t kAheadBytes = 32 * 1024;      // of rows on their way
+constexpr int64_t kCodesAheadBytes = 8 * 1024;  // the sums beside them are four or eight times as long
+constexpr int64_t kMostAhead = 64;              // groups
+constexpr int kShortLanes = kVectorBytes / 8;   // a sum of so many sixteens fits the registers
+
+// A row, column by column; columns are multiples of sixteen.
 
 template <class Row>
-MEMLAYERS_INLINE void prefetch_at(const Row* row, int64_t column) {
-  // Sixteen columns of a narrow row are less than a line: asking for it once is enough.
-  if (sizeof(Row) * kLanes >= 64 || column * int64_t(sizeof(Row)) % 64 == 0) {
-    const char* bytes = reinterpret_cast<const char*>(row + column);
-    for (int64_t b = 0; b < kLanes * int64_t(sizeof(Row)); b += 64) __builtin_prefetch(bytes + b);
+constexpr int64_t bytes_before(int64_t column) {
+  return std::is_same_v<Row, HalfBytes> ? column / 2 : column * int64_t(sizeof(Row));
+}
+
+/// A row's factor in the form in which multiply_at() wants it.
+template <class Row, class T>
+MEMLAYERS_INLINE auto row_factor(T factor) {
+  if constexpr (std::is_same_v<Row, HalfBytes>) {
+    return code_factor(factor);
+  } else {
+    return broadcast(factor);
   }
 }
 
-MEMLAYERS_INLINE void store_numbers(float* target, const Lanes<float>& value) { store(target, value); }
-MEMLAYERS_INLINE void store_numbers(double* target, const Lanes<double>& value) { store(target, value); }
-MEMLAYERS_INLINE void store_numbers(uint16_t* target, const Lanes<float>& value) { store_narrow(target, value); }
+/// factor * sixteen columns of a row from column + offset on. `offset` is 0, or 16 where `column` begins a HalfBytes: so
+/// that two neighbors are seen to lie in the same.
+template <class Factor, class Row>
+MEMLAYERS_INLINE auto multiply_at(const Factor& factor, const Row* row, int64_t column, int64_t offset = 0) {
+  if constexpr (std::is_same_v<Row, HalfBytes>) {
+    const bool upper = column % HalfBytes::kColumns + offset != 0;
+    return multiply_half_bytes(factor, row[column / HalfBytes::kColumns].byte, upper);
+  } else {
+    return factor * load(row + column + offset);
+  }
+}
 
-/// Sixteen numbers of a row, or as many as there are.
+template <class Row>
+MEMLAYERS_INLINE auto load_at(const Row* row, int64_t column, int64_t offset = 0) {
+  if constexpr (std::is_same_v<Row, HalfBytes>) {
+    return multiply_at(row_factor<Row>(1.0f), row, column, offset);
+  } else {
+    return load(row + column + offset);
+  }
+}
+
+/// The last `count` (< 16) columns.
 template <class T, class Row>
-MEMLAYERS_INLINE Lanes<T> load_columns(const Row* source, int64_t count) {
-  return count >= kLanes ? load(source) : load_tail<T>(source, count);
+MEMLAYERS_INLINE Lanes<T> load_tail_at(const Row* row, int64_t column, int64_t count) {
+  if constexpr (std::is_same_v<Row, HalfBytes>) {
+    return load_at(row, column);  // filled up with zeros
+  } else {
+    return load_tail<T>(row + column, count);
+  }
+}
+
+/// Asks for sixteen columns. Into the second-level cache: more lines can be on their way there than to the first level.
+template <class Row>
+MEMLAYERS_INLINE void prefetch_at(const Row* row, int64_t column) {
+  const char* bytes = reinterpret_cast<const char*>(row) + bytes_before<Row>(column);
+  for (int64_t b = 0; b < bytes_before<Row>(kLanes); b += 64) __builtin_prefetch(bytes + b, 0, 2);
+}
+
+/// Whether sixteen columns begin a line. Those of a narrow row are less than a line: asking for it once is enough.
+template <class Row>
+MEMLAYERS_INLINE bool begins_line(int64_t column) {
+  return bytes_before<Row>(kLanes) >= 64 || bytes_before<Row>(column) % 64 == 0;
 }
 
 /// Walks over the entries (token, position) of a range of bags, `kGroup` at a time, and knows what lies ahead.
 template <class Row, class T>
 struct Entries {
   const BagProblem<Row, T>& bag;
+  int64_t row_length;
   int64_t end;    // of the range
   int64_t ahead;  // entries between a row's prefetch and its use
 
-  Entries(const BagProblem<Row, T>& problem, int64_t last_token) : bag(problem), end(last_token * problem.bag_size) {
-    const int64_t rows = kAheadBytes / (bag.value_dim * int64_t(sizeof(Row)) + 1);
-    ahead = kGroup * (rows < kGroup ? 1 : rows < 16 * kGroup ? rows / kGroup : 16);
+  Entries(const BagProblem<Row, T>& problem, int64_t last_token)
+      : bag(problem), row_length(problem.row_length()), end(last_token * problem.bag_size) {
+    const int64_t rows = (kIsCode<Row> ? kCodesAheadBytes : kAheadBytes) / (bytes_before<Row>(bag.value_dim) + 1);
+    ahead = kGroup * (rows < kGroup ? 1 : rows < kMostAhead * kGroup ? rows / kGroup : kMostAhead);
   }
-  MEMLAYERS_INLINE const Row* row(int64_t entry) const { return bag.table + bag.slots[entry] * bag.value_dim; }
-  /// The row to ask for while `entry` is used; past the end, one that is there already.
+  MEMLAYERS_INLINE const Row* row(int64_t entry) const { return bag.table + bag.slots[entry] * row_length; }
+  /// What multiplies a row's numbers.
+  MEMLAYERS_INLINE T weight(const T* weights, int64_t entry) const {
+    return kIsCode<Row> ? weights[entry] * T(bag.scales[bag.slots[entry]]) : weights[entry];
+  }
+  /// The row to ask for while `entry` is used; past the end, one that is there already. Its scale is asked for here.
   MEMLAYERS_INLINE const Row* later_row(int64_t entry) const {
-    return row(entry + ahead < end ? entry + ahead : entry);
+    const int64_t later = entry + ahead < end ? entry + ahead : entry;
+    if constexpr (kIsCode<Row>) __builtin_prefetch(bag.scales + bag.slots[later]);
+    return row(later);
   }
 
   /// Asks for the first rows of the range, which nobody asked for while others were used.
@@ -58,30 +111,56 @@ struct Entries {
   }
 };
 
+/// `count` rows that are used side by side, and those to ask for meanwhile.
+template <int count, class Row>
+struct RowGroup {
+  const Row *row[count], *later[count];
+
+  template <class T>
+  MEMLAYERS_INLINE RowGroup(const Entries<Row, T>& entries, int64_t entry) {
+    for (int i = 0; i < count; ++i) {
+      row[i] = entries.row(entry + i);
+      later[i] = entries.later_row(entry + i);
+    }
+  }
+  /// Asks for sixteen columns of the later rows.
+  MEMLAYERS_INLINE void prefetch(int64_t column) const {
+    if (!begins_line<Row>(column)) return;
+    for (int i = 0; i < count; ++i) prefetch_at(later[i], column);
+  }
+};
+
+/// sum[c ...] += the rows' columns [c, c + 16 * steps) times their factors, one row after another.
+template <int steps, int count, class Row, class Factor, class T>
+MEMLAYERS_INLINE void add_columns(const RowGroup<count, Row>& group, const Factor (&factor)[count], int64_t c, T* sum) {
+  Lanes<T> total[steps];
+  for (int s = 0; s < steps; ++s) {
+    group.prefetch(c + s * kLanes);
+    total[s] = load(sum + c + s * kLanes);
+  }
+  for (int i = 0; i < count; ++i) {
+    for (int s = 0; s < steps; ++s) total[s] = total[s] + multiply_at(factor[i], group.row[i], c, s * kLanes);
+  }
+  for (int s = 0; s < steps; ++s) store(sum + c + s * kLanes, total[s]);
+}
+
 /// sum[c] += weights of `count` rows, one after another. `sum` has room for whole sixteens.
 template <int count, class Row, class T>
 MEMLAYERS_INLINE void add_rows(const Entries<Row, T>& entries, int64_t entry, const T* weights, T* sum) {
-  const Row *row[count], *later[count];
-  Lanes<T> weight[count];
-  for (int i = 0; i < count; ++i) {
-    row[i] = entries.row(entry + i);
-    later[i] = entries.later_row(entry + i);
-    weight[i] = broadcast(weights[entry + i]);
-  }
+  constexpr int kSteps = bytes_before<Row>(kLanes) >= 64 ? 1 : 2;
+  const RowGroup<count, Row> group(entries, entry);
+  decltype(row_factor<Row>(T{})) factor[count];
+  for (int i = 0; i < count; ++i) factor[i] = row_factor<Row>(entries.weight(weights, entry + i));
   const int64_t dim = entries.bag.value_dim, whole = dim / kLanes * kLanes;
-  for (int64_t c = 0; c < whole; c += kLanes) {
-    Lanes<T> total = load(sum + c);
-    for (int i = 0; i < count; ++i) {
-      prefetch_at(later[i], c);
-      total = total + weight[i] * load(row[i] + c);
-    }
-    store(sum + c, total);
-  }
+  int64_t c = 0;
+  for (; c + kSteps * kLanes <= whole; c += kSteps * kLanes) add_columns<kSteps>(group, factor, c, sum);
+  for (; c < whole; c += kLanes) add_columns<1>(group, factor, c, sum);
   if (whole < dim) {
+    group.prefetch(whole);
     Lanes<T> total = load(sum + whole);
     for (int i = 0; i < count; ++i) {
-      prefetch_at(later[i], whole);
-      total = total + weight[i] * load_tail<T>(row[i] + whole, dim - whole);
+      const Lanes<T> weight = broadcast(entries.weight(weights, entry + i));
+      total = total + weight * load_tail_at<T>(group.row[i], whole, dim - whole);
     }
     store(sum + whole, total);
   }
@@ -93,11 +172,11 @@ MEMLAYERS_INLINE void sum_short_bag(const Entries<Row, T>& entries, int64_t begi
   Lanes<T> total[lanes];
   for (int l = 0; l < lanes; ++l) total[l] = broadcast(T{0});
   for (int64_t e = begin; e < begin + entries.bag.bag_size; ++e) {
-    const Row *row = entries.row(e), *later = entries.later_row(e);
-    const Lanes<T> weight = broadcast(weights[e]);
+    const RowGroup<1, Row> one(entries, e);
+    const auto factor = row_factor<Row>(entries.weight(weights, e));
     for (int l = 0; l < lanes; ++l) {
-      prefetch_at(later, l * kLanes);
-      total[l] = total[l] + weight * load(row + l * kLanes);
+      one.prefetch(l * kLanes);
+      total[l] = total[l] + multiply_at(factor, one.row[0], l * kLanes);
     }
   }
   for (int l = 0; l < lanes; ++l) store(sum + l * kLanes, total[l]);
@@ -128,41 +207,70 @@ MEMLAYERS_INLINE void sum_bag(const Entries<Row, T>& entries, int64_t begin, con
 }
 
 template <class Row, class T>
-void forward(const BagProblem<Row, T>& bag, const T* weights, Row* output, T* scratch, int64_t first, int64_t last) {
+void forward(const BagProblem<Row, T>& bag, const T* weights, typename BagProblem<Row, T>::Output* output, T* scratch,
+             int64_t first, int64_t last) {
   const Entries<Row, T> entries(bag, last);
   entries.start(first);
   const int64_t dim = bag.value_dim, whole = dim / kLanes * kLanes;
   for (int64_t t = first; t < last; ++t) {
     sum_bag(entries, t * bag.bag_size, weights, scratch);
-    Row* out = output + t * dim;
-    for (int64_t c = 0; c < whole; c += kLanes) store_numbers(out + c, load(scratch + c));
+    auto* out = output + t * dim;
+    for (int64_t c = 0; c < whole; c += kLanes) store(out + c, load(scratch + c));
     if (whole < dim) {
-      Row tail[kLanes];
-      store_numbers(tail, load(scratch + whole));
+      typename BagProblem<Row, T>::Output tail[kLanes];
+      store(tail, load(scratch + whole));
       for (int64_t c = whole; c < dim; ++c) out[c] = tail[c - whole];
     }
   }
 }
 
-/// Dot products of grad with `count` rows; each in sixteen lanes that are added up at the end.
+/// Dot products of grad with a group of rows over columns [begin, end), which are one block.
+template <int count, class Row, class T>
+MEMLAYERS_INLINE Sums<T, count> multiply_block(const RowGroup<count, Row>& group, const T* grad, int64_t begin,
+                                               int64_t end) {
+  Lanes<T> total[count];
+  for (int i = 0; i < count; ++i) total[i] = broadcast(T{0});
+  int64_t c = begin;
+  for (; c + kLanes <= end; c += kLanes) {
+    group.prefetch(c);
+    const Lanes<T> left = load(grad + c);
+    for (int i = 0; i < count; ++i) total[i] = total[i] + left * load_at(group.row[i], c);
+  }
+  if (c < end) {
+    group.prefetch(c);
+    const Lanes<T> left = load_tail<T>(grad + c, end - c);
+    for (int i = 0; i < count; ++i) total[i] = total[i] + left * load_tail_at<T>(group.row[i], c, end - c);
+  }
+  return sums(total);
+}
+
+/// The same over two blocks of sixteen columns.
+template <int count, class Row, class T>
+MEMLAYERS_INLINE Sums<T, count> multiply_two_blocks(const RowGroup<count, Row>& group, const T* grad, int64_t begin) {
+  Lanes<T> total[2][count];
+  for (int b = 0; b < 2; ++b) {
+    group.prefetch(begin + b * kLanes);
+    const Lanes<T> left = load(grad + begin + b * kLanes);
+    for (int i = 0; i < count; ++i) total[b][i] = broadcast(T{0}) + left * load_at(group.row[i], begin, b * kLanes);
+  }
+  return sums(total[0]) + sums(total[1]);
+}
+
+/// Dot products of grad with `count` rows, in the order of column_blocks.h.
 template <int count, class Row, class T>
 MEMLAYERS_INLINE void multiply_rows(const Entries<Row, T>& entries, int64_t entry, const T* grad, T* gradient) {
-  const Row *row[count], *later[count];
-  Lanes<T> total[count];
+  const RowGroup<count, Row> group(entries, entry);
+  const int64_t dim = entries.bag.value_dim, blocks = column_blocks(dim), width = dim / blocks;
+  BlockTree<Sums<T, count>> tree;
+  if (width == kLanes && blocks > 1) {  // as most are
+    for (int64_t c = 0; c < dim; c += 2 * kLanes) tree.add(multiply_two_blocks(group, grad, c));
+  } else {
+    for (int64_t b = 0; b < blocks; ++b) tree.add(multiply_block(group, grad, b * width, (b + 1) * width));
+  }
   for (int i = 0; i < count; ++i) {
-    row[i] = entries.row(entry + i);
-    later[i] = entries.later_row(entry + i);
-    total[i] = broadcast(T{0});
+    const T product = tree.total()[i];
+    gradient[entry + i] = kIsCode<Row> ? product * T(entries.bag.scales[entries.bag.slots[entry + i]]) : product;
   }
-  const int64_t dim = entries.bag.value_dim;
-  for (int64_t c = 0; c < dim; c += kLanes) {
-    const Lanes<T> left = load_columns<T>(grad + c, dim - c);
-    for (int i = 0; i < count; ++i) {
-      prefetch_at(later[i], c);
-      total[i] = total[i] + left * load_columns<T>(row[i] + c, dim - c);
-    }
-  }
-  for (int i = 0; i < count; ++i) gradient[entry + i] = sum(total[i]);
 }
 
 template <class Row, class T>
@@ -183,7 +291,9 @@ void weight_gradient(const BagProblem<Row, T>& bag, const T* grad_output, T* gra
 namespace MEMLAYERS_KERNEL_ISA {
 const BagKernel kBagKernel = {.float32 = {forward<float, float>, weight_gradient<float, float>},
                               .bfloat16 = {forward<uint16_t, float>, weight_gradient<uint16_t, float>},
-                              .float64 = {forward<double, double>, weight_gradient<double, double>}};
+                              .float64 = {forward<double, double>, weight_gradient<double, double>},
+                              .int8 = {forward<int8_t, float>, weight_gradient<int8_t, float>},
+                              .int4 = {forward<HalfBytes, float>, weight_gradient<HalfBytes, float>}};
 }
 
 }  // namespace memlayers::ops

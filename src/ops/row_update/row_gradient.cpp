@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "ops/kernel_choice.h"
 #include "ops/row_update/row_gradient_checks.h"
+#include "ops/row_update/row_squares.h"
 #include "ops/row_update/row_sums.h"
 #include "ops/row_update/row_update.h"
 
@@ -105,20 +106,39 @@ Sorted sort_cpu(at::TensorList slots) {
   return {rows, begins, entries};
 }
 
-double sum_of(const std::vector<double>& squares) {
-  double total = 0;
-  for (double square : squares) total += square;
-  return total;
-}
+/// Sums of squares of runs of kSquaredRows rows, block by block, in the order of row_squares.h.
+class SquareSums {
+ public:
+  SquareSums(int64_t rows, int64_t value_dim)
+      : value_dim_(value_dim), blocks_(column_blocks(value_dim)), sums_(size_t(squared_runs(rows) * blocks_)) {}
 
-template <class T>
-void row_squares(const T* values, int64_t value_dim, double* squares, int64_t rows) {
-  if constexpr (sizeof(T) == sizeof(double)) {
-    row_gradient_kernel().squares_float64(values, value_dim, squares, 0, rows);
-  } else {
-    row_gradient_kernel().squares_float32(values, value_dim, squares, 0, rows);
-  }
-}
+  /// One run, whose rows come in one call of add or in several.
+  class Run {
+   public:
+    explicit Run(SquareSums& sums) : sums_(sums), lanes_(size_t(sums.blocks_ * kBlockUnit)) {}
+    void add(const float* values, int64_t rows) {
+      row_gradient_kernel().add_squares_float32(values, sums_.value_dim_, rows, lanes_.data());
+    }
+    void add(const double* values, int64_t rows) {
+      row_gradient_kernel().add_squares_float64(values, sums_.value_dim_, rows, lanes_.data());
+    }
+    void finish(int64_t first_row) {
+      double* sums = sums_.sums_.data() + first_row / kSquaredRows * sums_.blocks_;
+      row_gradient_kernel().sum_lanes(lanes_.data(), sums_.blocks_, sums);
+      std::fill(lanes_.begin(), lanes_.end(), 0.0);
+    }
+
+   private:
+    SquareSums& sums_;
+    std::vector<double> lanes_;
+  };
+
+  double total() const { return total_of_squares(sums_, blocks_); }
+
+ private:
+  int64_t value_dim_, blocks_;
+  std::vector<double> sums_;
+};
 
 template <class T>
 at::Tensor summed_values(const RowSums<T>& sums, const at::TensorOptions& options) {
@@ -133,11 +153,38 @@ at::Tensor summed_values(const RowSums<T>& sums, const at::TensorOptions& option
 
 template <class T>
 double summed_squares(const RowSums<T>& sums) {
-  std::vector<double> squares(static_cast<size_t>(sums.num_rows()));
-  for_summed_rows(sums, [&](int64_t first, int64_t last, const T* values) {
-    row_squares(values, sums.value_dim(), squares.data() + first, last - first);
+  const int64_t rows = sums.num_rows(), step = std::min(sums.rows_per_chunk(), kSquaredRows);
+  SquareSums squares(rows, sums.value_dim());
+  at::parallel_for(0, sums.work(), RowSums<T>::kWorkPerTask, [&](int64_t begin, int64_t end) {
+    SquareSums::Run run(squares);
+    std::vector<T> values(static_cast<size_t>(step * sums.value_dim()));
+    const int64_t last_run = squared_runs(sums.row_at(end));
+    for (int64_t r = squared_runs(sums.row_at(begin)); r < last_run; ++r) {
+      const int64_t first = r * kSquaredRows, last = std::min(first + kSquaredRows, rows);
+      for (int64_t row = first; row < last; row += step) {
+        const int64_t chunk_end = std::min(row + step, last);
+        sums.sum(row, chunk_end, values.data());
+        run.add(values.data(), chunk_end - row);
+      }
+      run.finish(first);
+    }
   });
-  return sum_of(squares);
+  return squares.total();
+}
+
+template <class T>
+double squares_of(const at::Tensor& values) {
+  const int64_t rows = values.size(0), dim = values.size(1);
+  const T* value = values.const_data_ptr<T>();
+  SquareSums squares(rows, dim);
+  at::parallel_for(0, squared_runs(rows), 16, [&](int64_t begin, int64_t end) {
+    SquareSums::Run run(squares);
+    for (int64_t first = begin * kSquaredRows; first < std::min(end * kSquaredRows, rows); first += kSquaredRows) {
+      run.add(value + first * dim, std::min(kSquaredRows, rows - first));
+      run.finish(first);
+    }
+  });
+  return squares.total();
 }
 
 std::vector<at::Tensor> contiguous(at::TensorList tensors) {
@@ -170,16 +217,7 @@ double touched_norm_cpu(const at::Tensor& row_begins, const at::Tensor& entries,
 double squared_norm_cpu(const at::Tensor& values) {
   check_gradient_rows(values);
   const at::Tensor rows = values.contiguous();
-  const int64_t dim = values.size(1);
-  std::vector<double> squares(static_cast<size_t>(values.size(0)));
-  at::parallel_for(0, values.size(0), 256, [&](int64_t first, int64_t last) {
-    if (rows.scalar_type() == at::kDouble) {
-      row_squares(rows.const_data_ptr<double>() + first * dim, dim, squares.data() + first, last - first);
-    } else {
-      row_squares(rows.const_data_ptr<float>() + first * dim, dim, squares.data() + first, last - first);
-    }
-  });
-  return sum_of(squares);
+  return rows.scalar_type() == at::kDouble ? squares_of<double>(rows) : squares_of<float>(rows);
 }
 
 struct RecordLists {

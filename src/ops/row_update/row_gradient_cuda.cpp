@@ -13,6 +13,7 @@
 #include "ops/cuda/radix_sort.h"
 #include "ops/row_update/device_records.h"
 #include "ops/row_update/row_gradient_checks.h"
+#include "ops/row_update/row_squares.h"
 
 namespace memlayers::ops::MEMLAYERS_DEVICE {
 namespace {
@@ -83,16 +84,16 @@ std::tuple<at::Tensor, at::Tensor> gather(at::TensorList slots, at::TensorList w
   return {rows, values};
 }
 
-/// The rows' squares are added on the host, in row order as the contract says: one number a row crosses over.
-template <class Squares>
-double add_squares_of(int64_t rows, const at::TensorOptions& options, Stream stream, Squares squares_of) {
-  const at::Tensor on_device = at::empty({rows}, options.dtype(at::kDouble));
-  squares_of(on_device.mutable_data_ptr<double>());
-  std::vector<double> squares(static_cast<size_t>(rows));
-  copy_to_host(squares.data(), on_device.const_data_ptr(), squares.size() * sizeof(double), stream);
-  double total = 0;
-  for (double square : squares) total += square;
-  return total;
+/// `write` leaves the sums of squares of runs of rows on the device. They are few, and are added on the host, in the order
+/// of row_squares.h.
+template <class Write>
+double total_of(int64_t rows, int64_t value_dim, const at::TensorOptions& options, Stream stream, Write write) {
+  const int64_t blocks = column_blocks(value_dim), count = squared_runs(rows) * blocks;
+  const at::Tensor on_device = at::empty({count}, options.dtype(at::kDouble));
+  write(on_device.mutable_data_ptr<double>());
+  std::vector<double> sums(static_cast<size_t>(count));
+  copy_to_host(sums.data(), on_device.const_data_ptr(), sums.size() * sizeof(double), stream);
+  return total_of_squares(sums, blocks);
 }
 
 double squared_norm_of(const at::Tensor& values) {
@@ -100,11 +101,12 @@ double squared_norm_of(const at::Tensor& values) {
   const c10::DeviceGuard guard(values.device());
   const Stream stream = current_stream();
   const at::Tensor contiguous = values.contiguous();
-  return add_squares_of(values.size(0), values.options(), stream, [&](double* squares) {
+  const int64_t rows = values.size(0), dim = values.size(1);
+  return total_of(rows, dim, values.options(), stream, [&](double* sums) {
     if (contiguous.scalar_type() == at::kDouble) {
-      row_squares(contiguous.const_data_ptr<double>(), values.size(1), squares, values.size(0), stream);
+      square_sums(contiguous.const_data_ptr<double>(), dim, rows, sums, stream);
     } else {
-      row_squares(contiguous.const_data_ptr<float>(), values.size(1), squares, values.size(0), stream);
+      square_sums(contiguous.const_data_ptr<float>(), dim, rows, sums, stream);
     }
   });
 }
@@ -115,10 +117,10 @@ double touched_norm(const at::Tensor& row_begins, const at::Tensor& entries, at:
   if (rows == 0) return 0;
   const c10::DeviceGuard guard(entries.device());
   const Stream stream = current_stream();
-  return add_squares_of(rows, entries.options(), stream, [&](double* squares) {
+  return total_of(rows, value_dim, entries.options(), stream, [&](double* sums) {
     const auto run = [&]<class T>(T) {
       const DeviceRecords<T> records(row_begins, entries, weights, grad_outputs, value_dim, stream);
-      summed_row_squares(records.problem(), squares, rows, stream);
+      summed_square_sums(records.problem(), rows, sums, stream);
     };
     weights[0].scalar_type() == at::kDouble ? run(double{}) : run(float{});
   });

@@ -5,6 +5,7 @@
 #include "ops/cuda/device.h"
 #include "ops/cuda/lane_sum.h"
 #include "ops/row_update/entry_reader.h"
+#include "ops/row_update/row_squares.h"
 
 namespace memlayers::ops::MEMLAYERS_DEVICE {
 namespace {
@@ -79,45 +80,62 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// kSumLanes threads a row.
+/// kSumLanes threads a run of rows and block of columns.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    add_squares(const T* __restrict__ values, int64_t dim, double* squares, int64_t rows) {
-  const int64_t row = block_index() * (kThreads / kSumLanes) + thread_index() / kSumLanes;
+    add_squares(const T* __restrict__ values, int64_t dim, int64_t rows, int64_t blocks, double* sums, int64_t count) {
+  const int64_t item = block_index() * (kThreads / kSumLanes) + thread_index() / kSumLanes;
+  const int64_t width = dim / blocks, begin = item % blocks * width, first_row = item / blocks * kSquaredRows;
   const int first = thread_index() % kSumLanes;
   double lane[1] = {0};
-  if (row < rows) {
+  if (item < count) {
+    for (int64_t row = first_row; row < first_row + kSquaredRows && row < rows; ++row) {
 #pragma unroll 4
-    for (int64_t c = first; c < dim; c += kSumLanes) {
-      const double value = values[row * dim + c];
-      lane[0] += value * value;
+      for (int64_t c = first; c < width; c += kSumLanes) {
+        const double value = values[row * dim + begin + c];
+        lane[0] += value * value;
+      }
     }
   }
   const double sum = sum_lanes<1>(lane);
-  if (row < rows && first == 0) squares[row] = sum;
+  if (item < count && first == 0) sums[item] = sum;
 }
 
-/// One warp a row: 128 columns at a time. The lower sixteen threads are the lanes of the sum; they add their own four
-/// columns and then those of the thread sixteen places on, which are the next.
+/// The same of gradient rows that are summed on the way, 64 columns at a time: four blocks, if a block is sixteen
+/// columns, or parts of one.
 template <class T>
-__global__ void __launch_bounds__(kThreads, 8)
-    add_entry_squares(RowSumProblem<T> problem, double* squares, int64_t rows) {
-  const int64_t row = block_index() * kWarpsPerBlock + warp_index();
-  if (row >= rows) return;
-  double lane[1] = {0};
-  for (int64_t group = 0; group < problem.value_dim; group += 128) {
-    T sum[kColumnsPerLane];
-    sum_columns(problem, row, group + lane_index() % 16 + 64 * (lane_index() / 16), sum);
+__global__ void __launch_bounds__(kThreads, 8) add_entry_squares(RowSumProblem<T> problem, int64_t rows, int64_t blocks,
+                                                                 double* sums, int64_t pieces, int64_t count) {
+  const int64_t item = block_index() * (kThreads / kSumLanes) + thread_index() / kSumLanes;
+  const int64_t run = item / pieces, piece = item % pieces, width = problem.value_dim / blocks;
+  const bool several = width == kSumLanes;
+  const int64_t span = several ? kColumnsPerLane * kSumLanes : width, begin = piece * span;
+  const int first = thread_index() % kSumLanes;
+  double lane[kColumnsPerLane] = {};
+  if (item < count) {
+    for (int64_t row = run * kSquaredRows; row < (run + 1) * kSquaredRows && row < rows; ++row) {
+      for (int64_t c = first; c < span; c += kColumnsPerLane * kSumLanes) {
+        T sum[kColumnsPerLane];
+        sum_columns(problem, row, begin + c, sum);
 #pragma unroll
-    for (int i = 0; i < kColumnsPerLane; ++i) lane[0] += double(sum[i]) * double(sum[i]);
-#pragma unroll
-    for (int i = 0; i < kColumnsPerLane; ++i) {
-      const double next = __shfl_down_sync(kFullMask, sum[i], 16);
-      lane[0] += next * next;
+        for (int i = 0; i < kColumnsPerLane; ++i) {
+          const double square = double(sum[i]) * double(sum[i]);
+          if (several) {
+            lane[i] += square;
+          } else if (c + i * kSumLanes < span) {
+            lane[0] += square;
+          }
+        }
+      }
     }
   }
-  const double total = sum_lanes<1>(lane);
-  if (lane_index() == 0) squares[row] = total;
+#pragma unroll
+  for (int i = 0; i < kColumnsPerLane; ++i) {
+    double one[1] = {lane[i]};
+    const double total = sum_lanes<1>(one);
+    const int64_t block = several ? piece * kColumnsPerLane + i : piece;
+    if (item < count && first == 0 && block < blocks && (several || i == 0)) sums[run * blocks + block] = total;
+  }
 }
 
 template <int pack, class T>
@@ -146,20 +164,26 @@ void sum_rows(const RowSumProblem<T>& problem, T* values, bool wide, int64_t row
 }
 
 template <class T>
-void row_squares(const T* values, int64_t value_dim, double* squares, int64_t rows, Stream stream) {
-  launch(add_squares<T>, divide_up(rows, kThreads / kSumLanes), kThreads, stream, values, value_dim, squares, rows);
+void square_sums(const T* values, int64_t value_dim, int64_t rows, double* sums, Stream stream) {
+  const int64_t blocks = column_blocks(value_dim), count = squared_runs(rows) * blocks;
+  launch(add_squares<T>, divide_up(count, kThreads / kSumLanes), kThreads, stream, values, value_dim, rows, blocks,
+         sums, count);
 }
 
 template <class T>
-void summed_row_squares(const RowSumProblem<T>& problem, double* squares, int64_t rows, Stream stream) {
-  launch(add_entry_squares<T>, divide_up(rows, kWarpsPerBlock), kThreads, stream, problem, squares, rows);
+void summed_square_sums(const RowSumProblem<T>& problem, int64_t rows, double* sums, Stream stream) {
+  const int64_t blocks = column_blocks(problem.value_dim);
+  const bool several = problem.value_dim / blocks == kSumLanes;
+  const int64_t pieces = several ? divide_up(blocks, kColumnsPerLane) : blocks, count = squared_runs(rows) * pieces;
+  launch(add_entry_squares<T>, divide_up(count, kThreads / kSumLanes), kThreads, stream, problem, rows, blocks, sums,
+         pieces, count);
 }
 
 template void sum_rows(const RowSumProblem<float>&, float*, bool, int64_t, Stream);
 template void sum_rows(const RowSumProblem<double>&, double*, bool, int64_t, Stream);
-template void summed_row_squares(const RowSumProblem<float>&, double*, int64_t, Stream);
-template void summed_row_squares(const RowSumProblem<double>&, double*, int64_t, Stream);
-template void row_squares(const float*, int64_t, double*, int64_t, Stream);
-template void row_squares(const double*, int64_t, double*, int64_t, Stream);
+template void summed_square_sums(const RowSumProblem<float>&, int64_t, double*, Stream);
+template void summed_square_sums(const RowSumProblem<double>&, int64_t, double*, Stream);
+template void square_sums(const float*, int64_t, int64_t, double*, Stream);
+template void square_sums(const double*, int64_t, int64_t, double*, Stream);
 
 }  // namespace memlayers::ops::MEMLAYERS_DEVICE

@@ -17,12 +17,12 @@ void number_entries(const int64_t* slots, int64_t count, uint32_t first_entry, u
 template <class T>
 void sum_rows(const RowSumProblem<T>& problem, T* values, bool wide, int64_t rows, Stream stream);
 
-/// squares [rows]: each row's sum of squares.
+/// sums [squared_runs(rows), column_blocks(D)] of the squares of values [rows, D] (row_squares.h).
 template <class T>
-void row_squares(const T* values, int64_t value_dim, double* squares, int64_t rows, Stream stream);
+void square_sums(const T* values, int64_t value_dim, int64_t rows, double* sums, Stream stream);
 
-/// The same of gradient rows that are summed on the way.
+/// The same of `rows` gradient rows that are summed on the way.
 template <class T>
-void summed_row_squares(const RowSumProblem<T>& problem, double* squares, int64_t rows, Stream stream);
+void summed_square_sums(const RowSumProblem<T>& problem, int64_t rows, double* sums, Stream stream);
 
 }  // namespace memlayers::ops::MEMLAYERS_DEVICE

@@ -2,6 +2,7 @@
 // thread. Rows of the output gradient are read at random, so the next ones are asked for early.
 #include "ops/row_update/row_gradient_kernel.h"
 
+#include "ops/column_blocks.h"
 #include "ops/simd/lanes.h"
 
 namespace memlayers::ops {
@@ -60,25 +61,57 @@ void sum_rows(const RowSumProblem<T>& problem, int64_t first, int64_t last, T* v
   }
 }
 
-template <class T>
-void row_squares(const T* values, int64_t dim, double* squares, int64_t first, int64_t last) {
-  for (int64_t u = first; u < last; ++u) {
-    const T* row = values + u * dim;
-    double lane[kLanes] = {};
-    int64_t c = 0;
-    for (; c + kLanes <= dim; c += kLanes) {
-      for (int i = 0; i < kLanes; ++i) lane[i] += double(row[c + i]) * double(row[c + i]);
-    }
-    for (int i = 0; c + i < dim; ++i) lane[i] += double(row[c + i]) * double(row[c + i]);
-    squares[u] = sum(load(lane));
+MEMLAYERS_INLINE Lanes<double> load_wide(const double* source) { return load(source); }
+MEMLAYERS_INLINE Lanes<double> load_wide(const float* source) {
+  using Narrow = NativeVector<float, kVectorBytes / 2>::type;
+  Lanes<double> result;
+  for (int p = 0; p < Lanes<double>::kParts; ++p) {
+    Narrow part;
+    std::memcpy(&part, source + p * Lanes<double>::kPerPart, sizeof(part));
+    result.part[p] = __builtin_convertvector(part, Lanes<double>::Native);
   }
+  return result;
+}
+
+/// total + the squares of `width` neighbors.
+template <class T>
+MEMLAYERS_INLINE Lanes<double> add_squares_of(const T* values, int64_t width, Lanes<double> total) {
+  int64_t c = 0;
+  for (; c + kLanes <= width; c += kLanes) {
+    const Lanes<double> value = load_wide(values + c);
+    total = total + value * value;
+  }
+  if (c < width) {
+    const Lanes<double> value = load_tail<double>(values + c, width - c);
+    total = total + value * value;
+  }
+  return total;
+}
+
+template <class T>
+void add_squares(const T* values, int64_t dim, int64_t rows, double* lanes) {
+  const int64_t blocks = column_blocks(dim), width = dim / blocks;
+  for (int64_t b = 0; b < blocks; ++b) {
+    const T* block = values + b * width;
+    Lanes<double> total = load(lanes + b * kLanes);
+    if (width == kLanes) {  // as most are
+      for (int64_t u = 0; u < rows; ++u) total = add_squares_of(block + u * dim, kLanes, total);
+    } else {
+      for (int64_t u = 0; u < rows; ++u) total = add_squares_of(block + u * dim, width, total);
+    }
+    store(lanes + b * kLanes, total);
+  }
+}
+
+void sum_lanes(const double* lanes, int64_t blocks, double* sums) {
+  for (int64_t b = 0; b < blocks; ++b) sums[b] = sum(load(lanes + b * kLanes));
 }
 
 }  // namespace
 
 namespace MEMLAYERS_KERNEL_ISA {
-const RowGradientKernel kRowGradientKernel = {sum_rows<float>, sum_rows<double>, row_squares<float>,
-                                              row_squares<double>};
+const RowGradientKernel kRowGradientKernel = {sum_rows<float>, sum_rows<double>, add_squares<float>,
+                                              add_squares<double>, sum_lanes};
 }
 
 }  // namespace memlayers::ops

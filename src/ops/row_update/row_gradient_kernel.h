@@ -27,9 +27,11 @@ struct RowGradientKernel {
   /// The gradients of rows [first, last), [last - first, D].
   void (*sum_float32)(const RowSumProblem<float>&, int64_t first, int64_t last, float* values);
   void (*sum_float64)(const RowSumProblem<double>&, int64_t first, int64_t last, double* values);
-  /// Sums of squares of rows [first, last) of values [U, D], one double a row.
-  void (*squares_float32)(const float* values, int64_t value_dim, double* squares, int64_t first, int64_t last);
-  void (*squares_float64)(const double* values, int64_t value_dim, double* squares, int64_t first, int64_t last);
+  /// Adds the squares of values [rows, D] to lanes [column_blocks(D), 16] of float64, row after row.
+  void (*add_squares_float32)(const float* values, int64_t value_dim, int64_t rows, double* lanes);
+  void (*add_squares_float64)(const double* values, int64_t value_dim, int64_t rows, double* lanes);
+  /// sums [blocks] = the lanes of each block added up.
+  void (*sum_lanes)(const double* lanes, int64_t blocks, double* sums);
 };
 
 namespace baseline {

@@ -38,7 +38,9 @@ struct RowGradient {
 /// Sums records into one gradient row per touched slot, in the order of `TouchedRows`.
 RowGradient gather_row_gradient(const BagRecords& records, int64_t value_dim);
 
-/// Sum of squares of all entries, accumulated in float64 in row order (deterministic). Both forms give the same bits.
+/// Sum of squares of all entries, accumulated in float64 in the order of row_squares.h. Both forms give the same bits, and
+/// those of equal slices of the columns (of 16 columns or a multiple, a power of two of slices), added in a BlockTree
+/// (column_blocks.h), give the bits of the whole.
 double squared_norm(const RowGradient& gradient);
 double squared_norm(const TouchedRows& touched);
 

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace memlayers::ops {
 namespace {
@@ -69,12 +70,90 @@ MEMLAYERS_INLINE Lanes<float> load(const uint16_t* source) {
   return result;
 }
 
+/// Sixteen bytes as numbers, signed or not. By instructions: the compiler takes a conversion from bytes apart.
+template <bool is_signed>
+MEMLAYERS_INLINE Lanes<int32_t> widen_bytes(const void* source) {
+#if defined(__AVX512F__)
+  const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(source));
+  const __m512i words = is_signed ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes);
+  return {{reinterpret_cast<Lanes<int32_t>::Native>(words)}};
+#elif defined(__AVX2__)
+  Lanes<int32_t> result;
+  for (int p = 0; p < 2; ++p) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(static_cast<const char*>(source) + 8 * p));
+    const __m256i words = is_signed ? _mm256_cvtepi8_epi32(bytes) : _mm256_cvtepu8_epi32(bytes);
+    result.part[p] = reinterpret_cast<Lanes<int32_t>::Native>(words);
+  }
+  return result;
+#elif defined(__x86_64__)
+  // Each byte to the top of its word, then down again.
+  const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(source)), zero = _mm_setzero_si128();
+  const __m128i halves[2] = {_mm_unpacklo_epi8(zero, bytes), _mm_unpackhi_epi8(zero, bytes)};
+  Lanes<int32_t> result;
+  for (int p = 0; p < 4; ++p) {
+    const __m128i words =
+        p % 2 == 0 ? _mm_unpacklo_epi16(zero, halves[p / 2]) : _mm_unpackhi_epi16(zero, halves[p / 2]);
+    result.part[p] =
+        reinterpret_cast<Lanes<int32_t>::Native>(is_signed ? _mm_srai_epi32(words, 24) : _mm_srli_epi32(words, 24));
+  }
+  return result;
+#else
+  int32_t words[kLanes];
+  for (int i = 0; i < kLanes; ++i) {
+    words[i] = is_signed ? static_cast<const int8_t*>(source)[i] : static_cast<const uint8_t*>(source)[i];
+  }
+  return load(words);
+#endif
+}
+
+/// Codes of eight bits.
+MEMLAYERS_INLINE Lanes<float> load(const int8_t* source) {
+  const Lanes<int32_t> words = widen_bytes<true>(source);
+  Lanes<float> result;
+  for (int p = 0; p < Lanes<float>::kParts; ++p) {
+    result.part[p] = __builtin_convertvector(words.part[p], Lanes<float>::Native);
+  }
+  return result;
+}
+
+/// What multiplies codes of four bits. With AVX-512 that is all of their products, looked up by a code: the same bits, and
+/// no conversion.
+struct CodeFactor {
+  Lanes<float> number;
+};
+MEMLAYERS_INLINE CodeFactor code_factor(float factor) {
+#if defined(__AVX512F__)
+  const __m512 codes = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1);
+  return {{{_mm512_mul_ps(_mm512_set1_ps(factor), codes)}}};
+#else
+  return {broadcast(factor)};
+#endif
+}
+
+/// The products with sixteen codes of four bits (two's complement): the lower halves of sixteen bytes, or the upper ones.
+MEMLAYERS_INLINE Lanes<float> multiply_half_bytes(const CodeFactor& factor, const uint8_t* source, bool upper) {
+  const Lanes<int32_t> bytes = widen_bytes<false>(source);
+#if defined(__AVX512F__)
+  // The lowest four bits of each lane choose a number; the others do not matter.
+  const __m512i words = reinterpret_cast<__m512i>(bytes.part[0]);
+  return {{_mm512_permutexvar_ps(upper ? _mm512_srli_epi32(words, 4) : words, factor.number.part[0])}};
+#else
+  Lanes<float> result;
+  for (int p = 0; p < Lanes<float>::kParts; ++p) {
+    const auto code = bytes.part[p] << (upper ? 24 : 28) >> 28;
+    result.part[p] = factor.number.part[p] * __builtin_convertvector(code, Lanes<float>::Native);
+  }
+  return result;
+#endif
+}
+
 MEMLAYERS_INLINE float widen(uint16_t bits) {
   const uint32_t word = uint32_t{bits} << 16;
   float value;
   std::memcpy(&value, &word, sizeof(value));
   return value;
 }
+MEMLAYERS_INLINE float widen(int8_t code) { return code; }
 MEMLAYERS_INLINE float widen(float value) { return value; }
 MEMLAYERS_INLINE double widen(double value) { return value; }
 
@@ -167,6 +246,67 @@ MEMLAYERS_INLINE T sum(Lanes<T> value) {
   }
   return fold<T>(value.part[0]);
 }
+
+/// sum() of each of several: the same bits. Four are folded together where the registers allow it, which takes a third of
+/// the shuffles, and their sums stay in a register, where they can be added to others.
+template <class T, int count, bool together = count == 4 && Lanes<T>::kPerPart >= 4>
+struct Sums {
+  T number[count];
+
+  MEMLAYERS_INLINE Sums operator+(const Sums& other) const {
+    Sums result;
+    for (int i = 0; i < count; ++i) result.number[i] = number[i] + other.number[i];
+    return result;
+  }
+  MEMLAYERS_INLINE T operator[](int i) const { return number[i]; }
+};
+template <class T>
+struct Sums<T, 4, true> {
+  typename Lanes<T>::Native vector;  // a quarter of it a sum: those of 0, 2, 1, 3
+
+  MEMLAYERS_INLINE Sums operator+(const Sums& other) const { return {vector + other.vector}; }
+  MEMLAYERS_INLINE T operator[](int i) const {
+    constexpr int kQuarter[] = {0, 2, 1, 3};
+    return vector[kQuarter[i] * Lanes<T>::kPerPart / 4];
+  }
+};
+
+/// Both vectors consist of segments of `segment` lanes. Halves of each are added; those of a and b take turns.
+template <int segment, class Vector, int... lane>
+MEMLAYERS_INLINE Vector add_halves(Vector a, Vector b, std::integer_sequence<int, lane...>) {
+  constexpr int kHalf = segment / 2, kCount = sizeof...(lane);
+  return __builtin_shufflevector(a, b,
+                                 (lane / segment * segment + lane % kHalf + (lane % segment < kHalf ? 0 : kCount))...) +
+         __builtin_shufflevector(
+             a, b, (lane / segment * segment + lane % kHalf + kHalf + (lane % segment < kHalf ? 0 : kCount))...);
+}
+
+template <class T, int count>
+MEMLAYERS_INLINE Sums<T, count> sums(const Lanes<T> (&value)[count]) {
+  constexpr int kPerPart = Lanes<T>::kPerPart;
+  if constexpr (count == 4 && kPerPart >= 4) {
+    using Vector = typename Lanes<T>::Native;
+    constexpr std::make_integer_sequence<int, kPerPart> kAll;
+    Vector v[4];
+    for (int i = 0; i < 4; ++i) {
+      Lanes<T> all = value[i];
+      for (int parts = Lanes<T>::kParts / 2; parts > 0; parts /= 2) {
+        for (int p = 0; p < parts; ++p) all.part[p] += all.part[p + parts];
+      }
+      v[i] = all.part[0];
+    }
+    const Vector first = add_halves<kPerPart>(v[0], v[1], kAll), second = add_halves<kPerPart>(v[2], v[3], kAll);
+    Vector quarters = add_halves<kPerPart / 2>(first, second, kAll);
+    if constexpr (kPerPart >= 8) quarters = add_halves<kPerPart / 4>(quarters, quarters, kAll);
+    if constexpr (kPerPart >= 16) quarters = add_halves<kPerPart / 8>(quarters, quarters, kAll);
+    return {quarters};
+  } else {
+    Sums<T, count> result;
+    for (int i = 0; i < count; ++i) result.number[i] = sum(value[i]);
+    return result;
+  }
+}
+
 /// NaN becomes `replacement`.
 template <class T>
 MEMLAYERS_INLINE Lanes<T> replace_nan(Lanes<T> a, const Lanes<T>& replacement) {
@@ -188,8 +328,8 @@ MEMLAYERS_INLINE uint16_t narrow(float value) {
   return uint16_t((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
 
-/// Sixteen floats to bfloat16 bits.
-MEMLAYERS_INLINE void store_narrow(uint16_t* target, const Lanes<float>& value) {
+/// Lanes as bfloat16 bits.
+MEMLAYERS_INLINE void store(uint16_t* target, const Lanes<float>& value) {
   float lane[kLanes];
   store(lane, value);
   for (int i = 0; i < kLanes; ++i) target[i] = narrow(lane[i]);

@@ -23,13 +23,6 @@ MEMLAYERS_INLINE Lanes<T> operator/(Lanes<T> a, const Lanes<T>& b) {
   return a;
 }
 
-/// Lanes as bfloat16 bits.
-MEMLAYERS_INLINE void store(uint16_t* target, const Lanes<float>& value) {
-  float lane[kLanes];
-  store(lane, value);
-  for (int i = 0; i < kLanes; ++i) target[i] = narrow(lane[i]);
-}
-
 /// The first `count` (< 16) lanes.
 template <class T, class Row>
 MEMLAYERS_INLINE void store_tail(Row* target, const Lanes<T>& value, int64_t count) {
