@@ -1,0 +1,89 @@
+// Scores of a few sub-keys that lie apart. Only kernel bodies for AVX-512 include this file.
+#pragma once
+
+#include <algorithm>
+
+#include "ops/product_key_topk/score_list.h"
+
+namespace memlayers::ops {
+namespace {
+
+/// Sixteen floats of each of sixteen rows, transposed.
+MEMLAYERS_INLINE void load_transposed(const float* const row[16], int64_t first, __m512 column[16]) {
+  for (int c = 0; c < 16; c += 4) {
+    // Quarters come from memory without a shuffle, of which a processor does one at a time.
+    __m512i part[4], half[4];
+    for (int r = 0; r < 4; ++r) {
+      const auto quarter = [&](int q) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(row[4 * q + r] + first + c));
+      };
+      part[r] = _mm512_castsi128_si512(quarter(0));
+      part[r] = _mm512_inserti32x4(part[r], quarter(1), 1);
+      part[r] = _mm512_inserti32x4(part[r], quarter(2), 2);
+      part[r] = _mm512_inserti32x4(part[r], quarter(3), 3);
+    }
+    for (int r = 0; r < 4; r += 2) {
+      half[r] = _mm512_unpacklo_epi32(part[r], part[r + 1]);
+      half[r + 1] = _mm512_unpackhi_epi32(part[r], part[r + 1]);
+    }
+    column[c] = _mm512_castsi512_ps(_mm512_unpacklo_epi64(half[0], half[2]));
+    column[c + 1] = _mm512_castsi512_ps(_mm512_unpackhi_epi64(half[0], half[2]));
+    column[c + 2] = _mm512_castsi512_ps(_mm512_unpacklo_epi64(half[1], half[3]));
+    column[c + 3] = _mm512_castsi512_ps(_mm512_unpackhi_epi64(half[1], half[3]));
+  }
+}
+
+/// The dot products of `query` with sixteen rows, each summed in the order of its dimensions.
+MEMLAYERS_INLINE __m512 products_in_order(const float* query, const float* const row[16], int64_t dim) {
+  __m512 total = _mm512_setzero_ps();
+  int64_t d = 0;
+  for (; d + 16 <= dim; d += 16) {
+    __m512 column[16];
+    load_transposed(row, d, column);
+    for (int i = 0; i < 16; ++i) total = _mm512_fmadd_ps(_mm512_set1_ps(query[d + i]), column[i], total);
+  }
+  for (; d < dim; ++d) {
+    float column[16];
+    for (int i = 0; i < 16; ++i) column[i] = row[i][d];
+    total = _mm512_fmadd_ps(_mm512_set1_ps(query[d]), _mm512_loadu_ps(column), total);
+  }
+  return total;
+}
+
+/// Scores of some sub-keys as the definition sums them.
+void score_exactly(const float* query, const float* keys, int64_t dim, const int32_t* numbers, int64_t count,
+                   float* scores) {
+  const Lanes<float> lowest = broadcast(kLowest<float>);
+  for (int64_t first = 0; first < count; first += kLanes) {
+    const float* row[kLanes];
+    for (int64_t i = 0; i < kLanes; ++i) row[i] = keys + numbers[std::min(first + i, count - 1)] * dim;
+    store(scores + first, replace_nan(Lanes<float>{{products_in_order(query, row, dim)}}, lowest));
+  }
+}
+
+/// The same by a quicker way to sum.
+void score_roughly(const float* query, const float* keys, int64_t dim, const int32_t* numbers, int64_t count,
+                   float* scores) {
+  constexpr int64_t kRows = 4;
+  for (int64_t first = 0; first < count; first += kRows) {
+    const float* row[kRows];
+    for (int64_t i = 0; i < kRows; ++i) row[i] = keys + numbers[std::min(first + i, count - 1)] * dim;
+    Lanes<float> total[kRows];
+    for (int64_t i = 0; i < kRows; ++i) total[i] = broadcast(0.0f);
+    int64_t d = 0;
+    for (; d + kLanes <= dim; d += kLanes) {
+      const Lanes<float> factor = load(query + d);
+      for (int64_t i = 0; i < kRows; ++i) total[i] = multiply_add(factor, load(row[i] + d), total[i]);
+    }
+    if (d < dim) {
+      const Lanes<float> factor = load_tail<float>(query + d, dim - d);
+      for (int64_t i = 0; i < kRows; ++i) {
+        total[i] = multiply_add(factor, load_tail<float>(row[i] + d, dim - d), total[i]);
+      }
+    }
+    for (int64_t i = 0; i < kRows; ++i) scores[first + i] = sum(total[i]);
+  }
+}
+
+}  // namespace
+}  // namespace memlayers::ops
