@@ -23,7 +23,8 @@ struct Norms {
   }
 };
 
-/// `source` [dim] as a sum of `parts` bfloat16 rows [padded_dim], zeros behind; returns sums of squares.
+/// `source` [dim] as a sum of `parts` bfloat16 rows [padded_dim], zeros behind: one of sixteen rows of tiles, whose 32
+/// numbers each lie 512 apart. Returns sums of squares.
 MEMLAYERS_INLINE Norms narrow_row(const float* source, int64_t dim, int64_t padded_dim, int64_t parts,
                                   uint16_t* target) {
   __m512 whole = _mm512_setzero_ps(), lost = whole;
@@ -34,7 +35,7 @@ MEMLAYERS_INLINE Norms narrow_row(const float* source, int64_t dim, int64_t padd
     whole = _mm512_fmadd_ps(left_over, left_over, whole);
     for (int64_t part = 0; part < parts; ++part) {
       const __m256i bits = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(left_over));
-      _mm256_store_si256(reinterpret_cast<__m256i*>(target + part * padded_dim + d), bits);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(target + part * 16 * padded_dim + d / 32 * 512 + d % 32), bits);
       const __m512 taken = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
       left_over = _mm512_sub_ps(left_over, taken);
     }

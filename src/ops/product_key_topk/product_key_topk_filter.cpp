@@ -64,7 +64,7 @@ class Filter {
     std::fill(maxima_[half], maxima_[half] + layout_.tokens * kGroups, kLowest<float>);
     for (int64_t t = 0; t < layout_.tokens; ++t) {
       const Norms squares = narrow_row(query + t * stride, t < tokens ? dim : 0, layout_.padded_dim, parts,
-                                       queries_ + t * parts * layout_.padded_dim);
+                                       queries_ + t / 16 * 16 * parts * layout_.padded_dim + t % 16 * 32);
       query_[half][t] = norms_of(squares, dim);
       num_kept_[half][t] = 0;
     }
@@ -111,7 +111,7 @@ class Filter {
     Norms squares;
     for (int64_t key = 0; key < count; key += kLanes) {
       for (int64_t i = 0; i < kLanes; ++i) {
-        squares.include(narrow_row(keys + (key + i) * dim, dim, padded_dim, 1, rows_ + i * padded_dim));
+        squares.include(narrow_row(keys + (key + i) * dim, dim, padded_dim, 1, rows_ + i * 32));
       }
       pack_tiles(rows_, padded_dim, panels_ + key * padded_dim);
     }

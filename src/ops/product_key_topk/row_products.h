@@ -1,46 +1,25 @@
-// Scores of a few sub-keys that lie apart. Only kernel bodies for AVX-512 include this file.
+// Scores of a few sub-keys that lie apart. Only kernel bodies for AMX include this file.
 #pragma once
 
 #include <algorithm>
 
 #include "ops/product_key_topk/score_list.h"
+#include "ops/product_key_topk/tile_products.h"
 
 namespace memlayers::ops {
 namespace {
-
-/// Sixteen floats of each of sixteen rows, transposed.
-MEMLAYERS_INLINE void load_transposed(const float* const row[16], int64_t first, __m512 column[16]) {
-  for (int c = 0; c < 16; c += 4) {
-    // Quarters come from memory without a shuffle, of which a processor does one at a time.
-    __m512i part[4], half[4];
-    for (int r = 0; r < 4; ++r) {
-      const auto quarter = [&](int q) {
-        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(row[4 * q + r] + first + c));
-      };
-      part[r] = _mm512_castsi128_si512(quarter(0));
-      part[r] = _mm512_inserti32x4(part[r], quarter(1), 1);
-      part[r] = _mm512_inserti32x4(part[r], quarter(2), 2);
-      part[r] = _mm512_inserti32x4(part[r], quarter(3), 3);
-    }
-    for (int r = 0; r < 4; r += 2) {
-      half[r] = _mm512_unpacklo_epi32(part[r], part[r + 1]);
-      half[r + 1] = _mm512_unpackhi_epi32(part[r], part[r + 1]);
-    }
-    column[c] = _mm512_castsi512_ps(_mm512_unpacklo_epi64(half[0], half[2]));
-    column[c + 1] = _mm512_castsi512_ps(_mm512_unpackhi_epi64(half[0], half[2]));
-    column[c + 2] = _mm512_castsi512_ps(_mm512_unpacklo_epi64(half[1], half[3]));
-    column[c + 3] = _mm512_castsi512_ps(_mm512_unpackhi_epi64(half[1], half[3]));
-  }
-}
 
 /// The dot products of `query` with sixteen rows, each summed in the order of its dimensions.
 MEMLAYERS_INLINE __m512 products_in_order(const float* query, const float* const row[16], int64_t dim) {
   __m512 total = _mm512_setzero_ps();
   int64_t d = 0;
   for (; d + 16 <= dim; d += 16) {
-    __m512 column[16];
-    load_transposed(row, d, column);
-    for (int i = 0; i < 16; ++i) total = _mm512_fmadd_ps(_mm512_set1_ps(query[d + i]), column[i], total);
+    __m512i block[16];
+    for (int i = 0; i < 16; ++i) block[i] = _mm512_loadu_si512(row[i] + d);
+    transpose(block);
+    for (int i = 0; i < 16; ++i) {
+      total = _mm512_fmadd_ps(_mm512_set1_ps(query[d + i]), _mm512_castsi512_ps(block[i]), total);
+    }
   }
   for (; d < dim; ++d) {
     float column[16];

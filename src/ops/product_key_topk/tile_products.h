@@ -56,20 +56,20 @@ MEMLAYERS_INLINE void transpose(__m512i row[16]) {
   }
 }
 
-/// Sixteen rows [padded_dim] of bfloat16 to tiles of the second factor: [padded_dim / 2, 16, 2].
+/// Sixteen rows of bfloat16, as tiles [padded_dim / 32, 16, 32], to tiles of the second factor: [padded_dim / 2, 16, 2].
 MEMLAYERS_INLINE void pack_tiles(const uint16_t* rows, int64_t padded_dim, uint16_t* panel) {
   for (int64_t d = 0; d < padded_dim; d += 32) {
     __m512i row[16];
-    for (int64_t i = 0; i < 16; ++i) row[i] = _mm512_load_si512(rows + i * padded_dim + d);
+    for (int64_t i = 0; i < 16; ++i) row[i] = _mm512_load_si512(rows + d * 16 + i * 32);
     transpose(row);
     for (int64_t i = 0; i < 16; ++i) _mm512_store_si512(panel + (d / 2 + i) * 32, row[i]);
   }
 }
 
-/// scores [32, 32] at `stride` of 32 rows [parts, padded_dim], whose parts are added, with two panels that follow each other.
+/// scores [32, 32] at `stride` of 32 rows with two panels that follow each other. rows [2, parts, padded_dim / 32, 16, 32]:
+/// parts are added; as tiles, since sixteen rows a power of two apart would compete for places in the cache.
 MEMLAYERS_INLINE void multiply_tiles(const uint16_t* rows, int64_t parts, const uint16_t* panels, int64_t padded_dim,
                                      float* scores, int64_t stride) {
-  const int64_t row_bytes = parts * padded_dim * 2;
   const uint16_t *lower_rows = rows + 16 * parts * padded_dim, *second_panel = panels + 16 * padded_dim;
   _tile_zero(0);
   _tile_zero(1);
@@ -78,11 +78,12 @@ MEMLAYERS_INLINE void multiply_tiles(const uint16_t* rows, int64_t parts, const 
   for (int64_t d = 0; d < padded_dim; d += 32) {
     _tile_loadd(6, panels + d * 16, 64);
     _tile_loadd(7, second_panel + d * 16, 64);
-    for (int64_t part = d; part < parts * padded_dim; part += padded_dim) {
-      _tile_loadd(4, rows + part, row_bytes);
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t tile = (part * padded_dim + d) * 16;
+      _tile_loadd(4, rows + tile, 64);
       _tile_dpbf16ps(0, 4, 6);
       _tile_dpbf16ps(1, 4, 7);
-      _tile_loadd(5, lower_rows + part, row_bytes);
+      _tile_loadd(5, lower_rows + tile, 64);
       _tile_dpbf16ps(2, 5, 6);
       _tile_dpbf16ps(3, 5, 7);
     }
