@@ -53,13 +53,12 @@ Norms norms_of(const Norms& squares, int64_t dim) {
 
 /// How far two scores of one token and half may be off.
 struct Errors {
-  double norm;      // no score is larger
-  double rounding;  // between any two ways to sum a score in float32
-  double score;     // of a score of bfloat16 products, to the definition's
+  double norm;   // no score is larger
+  double score;  // of a score of bfloat16 products, to the definition's
 
   Errors(const Norms& query, const Norms& keys, int64_t dim) {
     norm = double(query.whole) * keys.whole * (1 + 0x1p-6);
-    rounding = double(dim + 64) * (0x1p-22 * norm + 0x1p-118);
+    const double rounding = double(dim + 64) * (0x1p-22 * norm + 0x1p-118);  // of both ways to sum in float32
     score = double(query.lost) * keys.whole + (double(query.whole) + query.lost) * keys.lost + rounding;
   }
   bool usable() const { return norm < 0x1p120; }

@@ -1,7 +1,6 @@
 // A chunk of one half's sub-keys is narrowed to bfloat16 and multiplied with all tokens' queries while it is in the
 // cache. Of each token's scores in the chunk, those that may be among the half's k best so far are kept. When both
-// halves are through, bounds on pairs (pair_shapes.h) leave out most of these: by the narrow scores, then by float32
-// scores in the quickest order, at last by those of the definition.
+// halves are through, bounds on pairs (pair_shapes.h) leave out most of these, and the rest is scored again.
 //
 // What is left out differs from k better ones by more than the errors (narrow_rows.h), with the largest norms among the
 // half's sub-keys. A token whose bound is not finite, or that keeps too many, is scored against all sub-keys.
@@ -90,15 +89,16 @@ class Filter {
     if (filtered) {
       for (int half = 0; half < 2; ++half) few[half] = {kept_list(half, token), num_kept_[half][token]};
       const Errors error[2] = {errors(0, token), errors(1, token)};
-      const double sums = kPairRounding * (error[0].norm + error[1].norm);
-      const double narrow_slack = 2 * (error[0].score + error[1].score) + sums;
-      leave_out_by_maxima(few, token, narrow_slack);
-      leave_out(few, narrow_slack);
-      score_candidates(score_roughly, few, query, sub_keys);
-      leave_out(few, 2 * (error[0].rounding + error[1].rounding) + sums);
+      const double slack = 2 * (error[0].score + error[1].score) + kPairRounding * (error[0].norm + error[1].norm);
+      leave_out_by_maxima(few, token, slack);
+      leave_out(few, slack);
     }
     const Candidates<float>* candidates = filtered ? few : all_;
-    score_candidates(score_exactly, candidates, query, sub_keys);
+    for (int half = 0; half < 2; ++half) {
+      const ScoreList<float>& list = candidates[half].list;
+      score_in_order(query + half * shape_.half_dim, sub_keys + half * shape_.num_sub_keys * shape_.half_dim,
+                     shape_.half_dim, list.numbers, candidates[half].count, list.scores);
+    }
     picker_.pick(candidates[0], candidates[1], kLowest<float>, scores, slots);
   }
 
@@ -161,17 +161,6 @@ class Filter {
       if (error[1 - half].norm > kLargestRatio * error[half].norm) return false;
     }
     return true;
-  }
-
-  template <class Score>
-  void score_candidates(const Score& score, const Candidates<float>* candidates, const float* query,
-                        const float* sub_keys) const {
-    const int64_t dim = shape_.half_dim;
-    for (int half = 0; half < 2; ++half) {
-      const ScoreList<float>& list = candidates[half].list;
-      score(query + half * dim, sub_keys + half * shape_.num_sub_keys * dim, dim, list.numbers, candidates[half].count,
-            list.scores);
-    }
   }
 
   /// Leaves out candidates that are in no pair within `slack` of k pairs of scores `first` and `second`, which fall.

@@ -30,37 +30,13 @@ MEMLAYERS_INLINE __m512 products_in_order(const float* query, const float* const
 }
 
 /// Scores of some sub-keys as the definition sums them.
-void score_exactly(const float* query, const float* keys, int64_t dim, const int32_t* numbers, int64_t count,
-                   float* scores) {
+void score_in_order(const float* query, const float* keys, int64_t dim, const int32_t* numbers, int64_t count,
+                    float* scores) {
   const Lanes<float> lowest = broadcast(kLowest<float>);
   for (int64_t first = 0; first < count; first += kLanes) {
     const float* row[kLanes];
     for (int64_t i = 0; i < kLanes; ++i) row[i] = keys + numbers[std::min(first + i, count - 1)] * dim;
     store(scores + first, replace_nan(Lanes<float>{{products_in_order(query, row, dim)}}, lowest));
-  }
-}
-
-/// The same by a quicker way to sum.
-void score_roughly(const float* query, const float* keys, int64_t dim, const int32_t* numbers, int64_t count,
-                   float* scores) {
-  constexpr int64_t kRows = 4;
-  for (int64_t first = 0; first < count; first += kRows) {
-    const float* row[kRows];
-    for (int64_t i = 0; i < kRows; ++i) row[i] = keys + numbers[std::min(first + i, count - 1)] * dim;
-    Lanes<float> total[kRows];
-    for (int64_t i = 0; i < kRows; ++i) total[i] = broadcast(0.0f);
-    int64_t d = 0;
-    for (; d + kLanes <= dim; d += kLanes) {
-      const Lanes<float> factor = load(query + d);
-      for (int64_t i = 0; i < kRows; ++i) total[i] = multiply_add(factor, load(row[i] + d), total[i]);
-    }
-    if (d < dim) {
-      const Lanes<float> factor = load_tail<float>(query + d, dim - d);
-      for (int64_t i = 0; i < kRows; ++i) {
-        total[i] = multiply_add(factor, load_tail<float>(row[i] + d, dim - d), total[i]);
-      }
-    }
-    for (int64_t i = 0; i < kRows; ++i) scores[first + i] = sum(total[i]);
   }
 }
 
