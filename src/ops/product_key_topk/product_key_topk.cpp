@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <tuple>
 #include <vector>
 
@@ -85,9 +86,12 @@ void run_filtered(const TopKShape& shape, const at::Tensor& query, const at::Ten
   const float *query_data = query.const_data_ptr<float>(), *key_data = sub_keys.const_data_ptr<float>();
   float* score_data = scores.mutable_data_ptr<float>();
   int64_t* slot_data = slots.mutable_data_ptr<int64_t>();
-  const TopKFilterLayout layout(shape, query.size(0));
+  const int64_t tokens = query.size(0);
+  // Blocks as long as leave every thread its own; a result does not depend on its block.
+  const int64_t tokens_a_thread = tokens * shape.heads / at::get_num_threads();
+  const TopKFilterLayout layout(shape, std::clamp<int64_t>(tokens_a_thread, 1, tokens));
   const PairShapes& shapes = pair_shapes(shape.k);
-  const int64_t tokens = query.size(0), blocks = (tokens + layout.tokens - 1) / layout.tokens;
+  const int64_t blocks = (tokens + layout.tokens - 1) / layout.tokens;
   at::parallel_for(0, blocks * shape.heads, 1, [&](int64_t first, int64_t last) {
     const at::Tensor numbers = at::empty({layout.numbers}, at::kFloat);
     const at::Tensor indices = at::empty({layout.indices}, at::kInt), narrow = at::empty({layout.narrow}, at::kShort);

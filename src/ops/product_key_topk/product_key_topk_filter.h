@@ -25,8 +25,8 @@ struct TopKFilterLayout {
   TopKScratchLayout picker;
   int64_t numbers, indices, narrow;  // totals to allocate: float, int32, bfloat16
 
-  TopKFilterLayout(const TopKShape& shape, int64_t all_tokens)
-      : tokens((all_tokens + kTokensPerTile - 1) / kTokensPerTile * kTokensPerTile),
+  TopKFilterLayout(const TopKShape& shape, int64_t block_tokens)
+      : tokens((block_tokens + kTokensPerTile - 1) / kTokensPerTile * kTokensPerTile),
         padded_dim((shape.half_dim + 31) / 32 * 32),
         query_parts(shape.half_dim < kSplitDim ? 1 : 2),
         picker(shape, 0) {
