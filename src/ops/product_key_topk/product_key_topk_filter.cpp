@@ -62,6 +62,10 @@ class Filter {
     keys_[half] = {};
     std::fill(maxima_[half], maxima_[half] + layout_.tokens * kGroups, kLowest<float>);
     for (int64_t t = 0; t < layout_.tokens; ++t) {
+      // Rows of other heads and the other half lie between.
+      for (int64_t d = 0; d < dim && t + kRowsAhead < tokens; d += kLanes) {
+        _mm_prefetch(query + (t + kRowsAhead) * stride + d, _MM_HINT_T0);
+      }
       const Norms squares = narrow_row(query + t * stride, t < tokens ? dim : 0, layout_.padded_dim, parts,
                                        queries_ + t / 16 * 16 * parts * layout_.padded_dim + t % 16 * 32);
       query_[half][t] = norms_of(squares, dim);
@@ -103,6 +107,7 @@ class Filter {
   }
 
  private:
+  static constexpr int64_t kRowsAhead = 4;
   static constexpr int64_t kRoom = Layout::kListed + Layout::kChunk + kPad;
 
   /// Sub-keys [count, K/2] to panels of sixteen; returns their largest sums of squares.

@@ -14,7 +14,7 @@ namespace memlayers::ops {
 /// Sizes of a task's working memory: all tokens of a block, one head. In elements.
 struct TopKFilterLayout {
   static constexpr int64_t kTokensPerTile = 32, kMostTokens = 256;
-  static constexpr int64_t kChunk = 256;   // sub-keys that all tokens meet before the next are converted
+  static constexpr int64_t kChunk = 512;   // sub-keys that all tokens meet before the next are converted
   static constexpr int64_t kListed = 512;  // sub-keys of a token and half that may be kept before all are scored again
   /// From this half_dim on, reading a sub-key again costs more than a second product that leaves fewer of them.
   static constexpr int64_t kSplitDim = 768;
