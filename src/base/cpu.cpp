@@ -7,11 +7,29 @@
 
 #include <sys/resource.h>
 #include <unistd.h>
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#endif
 
 #include "base/error.h"
 
 namespace memlayers::base {
 namespace {
+
+/// Whether this process may use tiles of bfloat16. Linux gives their registers to a process that asks for them.
+bool has_tiles() {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr unsigned kTiles = 1u << 24, kBfloat16Tiles = 1u << 22;  // of CPUID leaf 7, EDX
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  if ((d & kTiles) == 0 || (d & kBfloat16Tiles) == 0) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 
 Isa processor_isa() {
   __builtin_cpu_init();
@@ -20,6 +38,7 @@ Isa processor_isa() {
   const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512vl");
+  if (v4 && __builtin_cpu_supports("avx512bf16") && has_tiles()) return Isa::kAmx;
   return v4 ? Isa::kAvx512 : v3 ? Isa::kAvx2 : Isa::kBaseline;
 }
 
@@ -27,12 +46,12 @@ Isa chosen_isa() {
   const Isa best = processor_isa();
   const char* wanted = std::getenv("MEMLAYERS_ISA");
   if (!wanted || !*wanted) return best;
-  for (Isa candidate : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512}) {
+  for (Isa candidate : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
     if (isa_name(candidate) != wanted) continue;
     check(candidate <= best, "MEMLAYERS_ISA=", wanted, ": this processor has no more than ", isa_name(best));
     return candidate;
   }
-  throw UsageError(concat("MEMLAYERS_ISA=", wanted, ": expected baseline, avx2 or avx512"));
+  throw UsageError(concat("MEMLAYERS_ISA=", wanted, ": expected baseline, avx2, avx512 or amx"));
 }
 
 }  // namespace
@@ -50,13 +69,15 @@ std::string isa_name(Isa isa) {
       return "avx2";
     case Isa::kAvx512:
       return "avx512";
+    case Isa::kAmx:
+      return "amx";
   }
   return "unknown";
 }
 
 bool has_native_bfloat16() {
   __builtin_cpu_init();
-  return isa() == Isa::kAvx512 && __builtin_cpu_supports("avx512bf16");
+  return isa() >= Isa::kAvx512 && __builtin_cpu_supports("avx512bf16");
 }
 
 std::string cpu_model_name() {

@@ -19,7 +19,7 @@ struct Shape {
 
 /// Key widths of the 134m, 373m, 720m, 1.3b and 8b models (half their hidden size), and the quickstart's.
 std::vector<Shape> shapes(bool quick) {
-  constexpr Shape kQuickstart = {256, 8, 32, 1024};
+  constexpr Shape kQuickstart = {256, 16, 32, 1024, /*heads=*/2};
   if (quick) return {{1024, 32, 384, 64}, kQuickstart};
   std::vector<Shape> all;
   for (const int64_t num_sub_keys : {1024, 4096}) {

@@ -102,7 +102,7 @@ TEST(Cpu, RefusesAnUnknownInstructionSet) {
         }
         std::exit(0);
       },
-      testing::ExitedWithCode(2), "MEMLAYERS_ISA=neon: expected baseline, avx2 or avx512");
+      testing::ExitedWithCode(2), "MEMLAYERS_ISA=neon: expected baseline, avx2, avx512 or amx");
 }
 
 TEST(Tensorboard, ChecksumsAsPublished) {

@@ -67,10 +67,11 @@ TEST(OpsRegistration, AnOpIsReachedByName) {
 TEST(OpsRegistration, TheForcedInstructionSetIsTheOneThatRuns) {
   const std::string baseline = "baseline", avx2 = "avx2", avx512 = "avx512";
   const std::string chosen = choose_kernel("ops_registration_test", baseline, avx2, avx512);
-  EXPECT_EQ(chosen, base::isa_name(base::isa()));
+  const std::string isa = base::isa_name(base::isa());
+  EXPECT_EQ(chosen, isa == "amx" ? "avx512" : isa);  // what has more for AMX asks for itself
   const char* forced = std::getenv("MEMLAYERS_ISA");
   if (forced) {
-    EXPECT_EQ(chosen, forced);
+    EXPECT_EQ(isa, forced);
   }
 }
 

@@ -68,17 +68,18 @@ class PairPicker {
       resolve_tie(first, second, scores, slots);
   }
 
- private:
-  int64_t rows() const { return std::min(shape_.k, shape_.num_sub_keys); }
-  /// Pairs of the staircase with rank i (from 0) in the first half.
-  int64_t columns(int64_t i) const { return std::min(shape_.num_sub_keys, shape_.k / (i + 1)); }
-
+  /// In falling order, with minus infinity behind, also where a bound on pairs looks beyond the end.
   static void sort_candidates(const Candidates<T>& candidates, const ScoreList<T>& sorted) {
     sort_list(candidates.list, candidates.count, sorted);
     for (int64_t i = candidates.count; i < candidates.count + kLanes || i < kGroups; i += kLanes) {
       store(sorted.scores + i, broadcast(kLowest<T>));
     }
   }
+
+ private:
+  int64_t rows() const { return std::min(shape_.k, shape_.num_sub_keys); }
+  /// Pairs of the staircase with rank i (from 0) in the first half.
+  int64_t columns(int64_t i) const { return std::min(shape_.num_sub_keys, shape_.k / (i + 1)); }
 
   /// The pairs of the staircase that reach `bound`, row by row; returns how many. best_corner: the best score beside it.
   int64_t gather_pairs(int64_t first_count, int64_t second_count, T bound, T& best_corner) {

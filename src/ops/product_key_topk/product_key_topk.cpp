@@ -5,12 +5,14 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <tuple>
 #include <vector>
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
 #include "ops/product_key_topk/product_key_topk_checks.h"
+#include "ops/product_key_topk/product_key_topk_filter.h"
 #include "ops/product_key_topk/product_key_topk_kernel.h"
 
 namespace memlayers::ops {
@@ -69,6 +71,40 @@ void run_forward(const TopKShape& shape, const at::Tensor& query, const at::Tens
   });
 }
 
+/// Whether AMX filters for this shape. Says so once.
+bool filters(const TopKShape& shape, int64_t tokens, at::ScalarType dtype) {
+  if (base::isa() < base::Isa::kAmx || dtype == at::kDouble || !TopKFilter::suits(shape, tokens)) return false;
+  static const bool said = [] {
+    base::log(base::LogLevel::kDebug, "product_key_topk: amx filter");
+    return true;
+  }();
+  return said;
+}
+
+void run_filtered(const TopKShape& shape, const at::Tensor& query, const at::Tensor& sub_keys, const at::Tensor& scores,
+                  const at::Tensor& slots) {
+  const float *query_data = query.const_data_ptr<float>(), *key_data = sub_keys.const_data_ptr<float>();
+  float* score_data = scores.mutable_data_ptr<float>();
+  int64_t* slot_data = slots.mutable_data_ptr<int64_t>();
+  const int64_t tokens = query.size(0);
+  // Blocks as long as leave every thread its own; a result does not depend on its block.
+  const int64_t tokens_a_thread = tokens * shape.heads / at::get_num_threads();
+  const TopKFilterLayout layout(shape, std::clamp<int64_t>(tokens_a_thread, 1, tokens));
+  const PairShapes& shapes = pair_shapes(shape.k);
+  const int64_t blocks = (tokens + layout.tokens - 1) / layout.tokens;
+  at::parallel_for(0, blocks * shape.heads, 1, [&](int64_t first, int64_t last) {
+    const at::Tensor numbers = at::empty({layout.numbers}, at::kFloat);
+    const at::Tensor indices = at::empty({layout.indices}, at::kInt), narrow = at::empty({layout.narrow}, at::kShort);
+    for (int64_t task = first; task < last; ++task) {
+      const int64_t head = task / blocks, begin = task % blocks * layout.tokens;
+      amx::kTopKFilter.forward(shape, layout, shapes, query_data, key_data, score_data, slot_data,
+                               numbers.mutable_data_ptr<float>(), indices.mutable_data_ptr<int32_t>(),
+                               reinterpret_cast<uint16_t*>(narrow.mutable_data_ptr<int16_t>()), head, begin,
+                               std::min(begin + layout.tokens, tokens));
+    }
+  });
+}
+
 at::Tensor pack(const TopKShape& shape, const at::Tensor& sub_keys, at::ScalarType dtype) {
   const at::Tensor keys = sub_keys.to(dtype).contiguous();
   return dtype == at::kDouble ? pack_panels<double>(shape, keys) : pack_panels<float>(shape, keys);
@@ -89,7 +125,13 @@ std::tuple<at::Tensor, at::Tensor> select(const TopKShape& shape, const at::Tens
 std::tuple<at::Tensor, at::Tensor> forward_cpu(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) {
   check_inputs(query, sub_keys, k, at::kCPU);
   const TopKShape shape = shape_of(sub_keys, k);
-  return select(shape, query, pack(shape, sub_keys, score_dtype(query)));
+  if (!filters(shape, query.size(0), score_dtype(query))) {
+    return select(shape, query, pack(shape, sub_keys, score_dtype(query)));
+  }
+  const at::Tensor scores = at::empty({query.size(0), shape.heads, k}, query.options().dtype(at::kFloat));
+  const at::Tensor slots = at::empty(scores.sizes(), scores.options().dtype(at::kLong));
+  run_filtered(shape, query.to(at::kFloat).contiguous(), sub_keys.to(at::kFloat).contiguous(), scores, slots);
+  return {scores, slots};
 }
 
 at::Tensor pack_cpu(const at::Tensor& sub_keys) {
