@@ -18,8 +18,9 @@
 namespace memlayers::ops {
 namespace {
 
-constexpr int64_t kTokensPerTask = 16;   // of the queries' gradient
-constexpr int64_t kColumnsPerTask = 64;  // of the sub-keys' gradient
+constexpr int64_t kProductsPerTask = 1 << 17;  // of the forward: what takes longer than waking a thread
+constexpr int64_t kTokensPerTask = 16;         // of the queries' gradient
+constexpr int64_t kColumnsPerTask = 64;        // of the sub-keys' gradient
 
 const TopKKernel& kernel() {
   static const TopKKernel& chosen =
@@ -63,11 +64,13 @@ void run_forward(const TopKShape& shape, const at::Tensor& query, const at::Tens
   int64_t* slot_data = slots.mutable_data_ptr<int64_t>();
   const TopKScratchLayout layout(shape, std::min(shape.tokens_per_block(), query.size(0)));
   const PairShapes& shapes = pair_shapes(shape.k);
-  at::parallel_for(0, query.size(0), layout.tokens, [&](int64_t first, int64_t last) {
+  const int64_t tokens = query.size(0), blocks = tokens == 0 ? 0 : (tokens + layout.tokens - 1) / layout.tokens;
+  const int64_t products = std::max<int64_t>(1, layout.tokens * 2 * shape.padded_keys() * shape.half_dim);
+  at::parallel_for(0, blocks * shape.heads, kProductsPerTask / products + 1, [&](int64_t first, int64_t last) {
     std::vector<T> numbers(static_cast<size_t>(layout.numbers));
     std::vector<int32_t> indices(static_cast<size_t>(layout.indices));
     functions<T>().forward(shape, query_data, panel_data, score_data, slot_data, layout, shapes, numbers.data(),
-                           indices.data(), first, last);
+                           indices.data(), tokens, first, last);
   });
 }
 

@@ -168,19 +168,29 @@ class Selector {
 
 template <class T>
 void forward(const TopKShape& shape, const T* query, const T* panels, T* scores, int64_t* slots,
-             const TopKScratchLayout& layout, const PairShapes& shapes, T* numbers, int32_t* indices, int64_t first,
-             int64_t last) {
+             const TopKScratchLayout& layout, const PairShapes& shapes, T* numbers, int32_t* indices,
+             int64_t num_tokens, int64_t first, int64_t last) {
   Selector<T> selector(shape, layout, shapes, numbers, indices);
   const int64_t heads = shape.heads, dim = shape.half_dim, k = shape.k;
-  for (int64_t block = first; block < last; block += layout.tokens) {
-    const int64_t tokens = std::min(layout.tokens, last - block);
-    for (int64_t h = 0; h < heads; ++h) {
-      const int64_t row = block * heads + h;
-      selector.select(query + row * 2 * dim, heads * 2 * dim, tokens, panels + h * 2 * shape.padded_keys() * dim,
-                      scores + row * k, slots + row * k, heads * k);
-    }
+  for (int64_t task = first; task < last; ++task) {
+    const int64_t begin = task / heads * layout.tokens, head = task % heads, row = begin * heads + head;
+    selector.select(query + row * 2 * dim, heads * 2 * dim, std::min(layout.tokens, num_tokens - begin),
+                    panels + head * 2 * shape.padded_keys() * dim, scores + row * k, slots + row * k, heads * k);
   }
 }
+
+/// A slot's two sub-keys. n is mostly a power of two, and a division costs as much as a short half-key.
+class SlotHalves {
+ public:
+  explicit SlotHalves(int64_t num_sub_keys)
+      : n_(num_sub_keys), shift_((n_ & (n_ - 1)) == 0 ? __builtin_ctzll(uint64_t(n_)) : -1) {}
+  MEMLAYERS_INLINE int64_t first(int64_t slot) const { return shift_ >= 0 ? slot >> shift_ : slot / n_; }
+  MEMLAYERS_INLINE int64_t second(int64_t slot) const { return slot - first(slot) * n_; }
+
+ private:
+  int64_t n_;
+  int shift_;
+};
 
 template <class T>
 MEMLAYERS_INLINE void add_scaled(T factor, const T* __restrict source, T* __restrict target, int64_t count) {
@@ -191,14 +201,14 @@ template <class T>
 void query_gradient(const TopKShape& shape, const T* grad_scores, const int64_t* slots, const T* sub_keys,
                     T* grad_query, int64_t first, int64_t last) {
   const int64_t n = shape.num_sub_keys, dim = shape.half_dim;
+  const SlotHalves halves(n);
   for (int64_t r = first * shape.heads; r < last * shape.heads; ++r) {  // r = token * H + head
     const T* first_keys = sub_keys + (r % shape.heads) * 2 * n * dim;
     T* grad = grad_query + r * 2 * dim;
     for (int64_t c = 0; c < 2 * dim; ++c) grad[c] = 0;
     for (int64_t j = r * shape.k; j < (r + 1) * shape.k; ++j) {
-      const int64_t i1 = slots[j] / n, i2 = slots[j] % n;
-      add_scaled(grad_scores[j], first_keys + i1 * dim, grad, dim);
-      add_scaled(grad_scores[j], first_keys + (n + i2) * dim, grad + dim, dim);
+      add_scaled(grad_scores[j], first_keys + halves.first(slots[j]) * dim, grad, dim);
+      add_scaled(grad_scores[j], first_keys + (n + halves.second(slots[j])) * dim, grad + dim, dim);
     }
   }
 }
@@ -207,12 +217,13 @@ template <class T>
 void key_gradient(const TopKShape& shape, const T* grad_scores, const int64_t* slots, const T* query, T* grad_sub_keys,
                   int64_t tokens, int64_t head, int64_t half, int64_t first, int64_t last) {
   const int64_t n = shape.num_sub_keys, dim = shape.half_dim;
+  const SlotHalves halves(n);
   T* grad = grad_sub_keys + (head * 2 + half) * n * dim + first;
   for (int64_t t = 0; t < tokens; ++t) {
     const int64_t r = t * shape.heads + head;
     const T* source = query + (r * 2 + half) * dim + first;
     for (int64_t j = r * shape.k; j < (r + 1) * shape.k; ++j) {
-      const int64_t i = half == 0 ? slots[j] / n : slots[j] % n;
+      const int64_t i = half == 0 ? halves.first(slots[j]) : halves.second(slots[j]);
       add_scaled(grad_scores[j], source, grad + i * dim, last - first);
     }
   }

@@ -54,11 +54,11 @@ template <class T>
 struct TopKFunctions {
   /// Panels [first, last) of H * 2 * num_panels: sub_keys [H, 2, n, K/2] transposed in groups, padded with zeros.
   void (*pack_panels)(const TopKShape&, const T* sub_keys, T* panels, int64_t first, int64_t last);
-  /// Tokens [first, last): query [N, H, 2, K/2]; panels as packed; scores and slots [N, H, k]. Working memory as `layout` says;
-  /// `shapes` are k's.
+  /// Tasks [first, last), each a block of layout.tokens tokens and one head, the heads of a block one after another: query
+  /// [N, H, 2, K/2]; panels as packed; scores and slots [N, H, k]. Working memory as `layout` says; `shapes` are k's.
   void (*forward)(const TopKShape&, const T* query, const T* panels, T* scores, int64_t* slots,
                   const TopKScratchLayout& layout, const PairShapes& shapes, T* numbers, int32_t* indices,
-                  int64_t first, int64_t last);
+                  int64_t num_tokens, int64_t first, int64_t last);
   /// Tokens [first, last) of grad_query [N, H, 2, K/2]; sub_keys [H, 2, n, K/2]; grad_scores and slots [N, H, k].
   void (*query_gradient)(const TopKShape&, const T* grad_scores, const int64_t* slots, const T* sub_keys, T* grad_query,
                          int64_t first, int64_t last);
