@@ -5,12 +5,26 @@
 #include <torch/library.h>
 
 TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
-  for (const char* name :
-       {"bring_rows_up_to_date", "dense_row_update", "dequantize_rows", "gather_row_gradient",
-        "memory_bag_weight_gradient", "pack_sub_keys", "product_key_topk_backward", "product_key_topk_packed",
-        "quantize_rows", "quantized_bag_weight_gradient", "rms_norm_backward", "row_squared_norm", "row_update",
-        "row_update_touched", "softmax_cross_entropy", "softmax_cross_entropy_gradient_", "sort_records",
-        "swiglu_backward", "touched_squared_norm"}) {
+  for (const char* name : {"bring_rows_up_to_date",
+                           "dense_row_update",
+                           "dequantize_rows",
+                           "gather_row_gradient",
+                           "memory_bag_weight_gradient",
+                           "pack_sub_keys",
+                           "product_key_topk_backward",
+                           "product_key_topk_packed",
+                           "quantize_rows",
+                           "quantized_bag_weight_gradient",
+                           "rms_norm_backward",
+                           "row_squared_norm",
+                           "row_update",
+                           "row_update_touched",
+                           "softmax_cross_entropy",
+                           "softmax_cross_entropy_gradient_",
+                           "sort_records",
+                           "sum_touched_rows",
+                           "swiglu_backward",
+                           "touched_squared_norm"}) {
     library.impl(name, torch::CppFunction::makeFallthrough());
   }
 }

@@ -16,6 +16,9 @@ double bytes_of(const at::Tensor& tensor) {
   return tensor.has_storage() ? std::min(numbers, double(tensor.storage().nbytes())) : numbers;
 }
 
+/// Of a tensor that may be the beginning of a larger one.
+double bytes_of_part(const at::Tensor& tensor) { return double(tensor.numel()) * double(tensor.element_size()); }
+
 double bytes_of(const at::IValue& value) {
   if (value.isTensor()) return bytes_of(value.toTensor());
   double sum = 0;
@@ -105,12 +108,17 @@ OpWork bag(const OpCall& call) {
   return work;
 }
 
-/// (row begins [U + 1], entries [E], weights, output gradients, D): the gradient rows are summed and squared.
-OpWork touched_norm(const OpCall& call) {
-  const double value_dim = double(call.inputs[4].toInt());
+/// (row begins [U + 1], entries [E], weights, output gradients, values [U, D]): entries are summed into rows.
+OpWork row_sums(const OpCall& call) {
+  const at::Tensor values = call.inputs[4].toTensor();
   const double entries = double(call.inputs[1].toTensor().numel());
-  const double rows = double(call.inputs[0].toTensor().numel()) - 1;
-  return {2 * (entries + rows) * value_dim, 0, bytes_of(call.inputs), 0, 0};
+  return {2 * entries * extent(values, 1), 0, bytes_of(call.inputs.slice(0, 4)), bytes_of_part(values), 0};
+}
+
+/// (values [U, D])
+OpWork row_norm(const OpCall& call) {
+  const at::Tensor values = call.inputs[0].toTensor();
+  return {2 * double(values.numel()), 0, bytes_of_part(values), 0, 0};
 }
 
 /// The touched rows' share of a tensor [S, ...]; 0 for state that the optimizer's kind does not have.
@@ -120,15 +128,12 @@ double bytes_of_rows(const at::IValue& value, double rows) {
   return rows * double(tensor.numel()) / extent(tensor, 0) * double(tensor.element_size());
 }
 
-/// (table, first moments, second moments, last steps, rows [U], row begins, entries [E], weights, output gradients, ...):
-/// rows, moments and steps are read and written, gradients are summed.
-OpWork touched_update(const OpCall& call) {
+/// (table, first moments, second moments, last steps, rows [U], values [U, D], ...): rows, moments and steps are read and written.
+OpWork row_update(const OpCall& call) {
   const double rows = double(call.inputs[4].toTensor().numel());
   double state = 0;
   for (size_t i = 0; i < 4; ++i) state += bytes_of_rows(call.inputs[i], rows);
-  const double entries = double(call.inputs[6].toTensor().numel());
-  const double flops = 2 * entries * extent(call.inputs[0].toTensor(), 1);
-  return {flops, 0, state + bytes_of(call.inputs.slice(4, 5)), state, 0};
+  return {0, 0, state + bytes_of(call.inputs[4]) + bytes_of_part(call.inputs[5].toTensor()), state, 0};
 }
 
 constexpr const char *kProducts = "matrix products", *kAttention = "attention", *kSelection = "selection",
@@ -151,8 +156,9 @@ const std::map<std::string, OpRule>& rules() {
       {"memlayers::memory_bag", {kBag, bag}},
       {"memlayers::memory_bag_weight_gradient", {kBag, bag}},
       {"memlayers::sort_records", {kRowUpdate, pass}},
-      {"memlayers::touched_squared_norm", {kRowUpdate, touched_norm}},
-      {"memlayers::row_update_touched", {kRowUpdate, touched_update}},
+      {"memlayers::sum_touched_rows", {kRowUpdate, row_sums}},
+      {"memlayers::row_squared_norm", {kRowUpdate, row_norm}},
+      {"memlayers::row_update", {kRowUpdate, row_update}},
       {"memlayers::bring_rows_up_to_date", {kReplay, nullptr}},  // how many rows are behind, no shape tells
       {"memlayers::rms_norm", {kNorms, pass}},
       {"memlayers::rms_norm_backward", {kNorms, pass}},

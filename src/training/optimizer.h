@@ -51,6 +51,8 @@ class Optimizer {
     std::string name;
     ops::RowState state;
     ops::TouchedRows touched;
+    ops::RowGradient gradient;  // in `buffer`, which lives from step to step
+    at::Tensor buffer;
     ops::RowUpdateOptions options;
   };
 

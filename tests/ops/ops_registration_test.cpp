@@ -31,6 +31,7 @@ TEST(OpsRegistration, EveryOpHasASchemaAndACpuKernel) {
                            "gather_row_gradient",
                            "row_squared_norm",
                            "sort_records",
+                           "sum_touched_rows",
                            "touched_squared_norm",
                            "row_update",
                            "row_update_touched",

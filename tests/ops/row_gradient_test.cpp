@@ -129,6 +129,23 @@ TEST(SortRecords, SquaredNormHasTheBitsOfTheGatheredGradients) {
   EXPECT_EQ(squared_norm(sort_records({}, 12)), 0);
 }
 
+TEST(SumRows, HasTheBitsOfTheGatheredGradientsAndKeepsItsBuffer) {
+  at::Tensor buffer;
+  for (int64_t dim : {33, 33, 5, 300}) {
+    const BagRecords records = random_records(5, 300, dim, {{30, 8}, {0, 4}, {5, 0}, {17, 3}});
+    const RowGradient expected = gather_row_gradient(records, dim);
+    const RowGradient sums = sum_rows(sort_records(records, dim), buffer);
+    EXPECT_TRUE(bit_equal(sums.rows, expected.rows));
+    EXPECT_TRUE(bit_equal(sums.values, expected.values)) << dim;
+    EXPECT_EQ(sums.values.const_data_ptr(), buffer.const_data_ptr());
+    const void* before = buffer.const_data_ptr();
+    const RowGradient fewer = sum_rows(sort_records({records[0]}, dim), buffer);
+    EXPECT_TRUE(bit_equal(fewer.values, gather_row_gradient({records[0]}, dim).values));
+    EXPECT_EQ(buffer.const_data_ptr(), before);
+  }
+  EXPECT_EQ(sum_rows(sort_records({}, 300), buffer).values.size(0), 0);
+}
+
 TEST(SquaredNorm, SumsInDouble) {
   const RowGradient integers{at::arange(3, at::kLong), at::arange(3 * 21, at::kFloat).view({3, 21})};
   EXPECT_EQ(squared_norm(integers), 62.0 * 63 * 125 / 6);

@@ -92,14 +92,19 @@ TEST(OpWork, OfARowUpdateIsTheTouchedRowsAndTheirMoments) {
   const ops::BagRecords records = {{at::arange(6, at::kLong).view({3, 2}), at::ones({3, 2}), at::ones({3, 16})}};
   const ops::TouchedRows touched = ops::sort_records(records, 16);
   ops::RowState state = ops::make_row_state(table, ops::RowOptimizer::kExact);
-  const OpWork work = work_of("memlayers::row_update_touched",
-                              [&] { ops::row_update(table, state, touched, 1, {1e-3}, ops::RowUpdateOptions()); });
+  at::Tensor buffer;
+  ops::RowGradient gradient;
+  const OpWork sums = work_of("memlayers::sum_touched_rows", [&] { gradient = ops::sum_rows(touched, buffer); });
+  EXPECT_EQ(sums.flops, 2 * 6 * 16);
+  EXPECT_EQ(sums.read_bytes, 8 * (7 + 6) + 4 * (6 + 3 * 16));
+  EXPECT_EQ(sums.written_bytes, 4 * 6 * 16);
+  const OpWork work = work_of("memlayers::row_update",
+                              [&] { ops::row_update(table, state, gradient, 1, {1e-3}, ops::RowUpdateOptions()); });
   const double rows = 6 * (3 * 16 * 4 + 4);  // weights, two moments, the last step
   EXPECT_EQ(work.written_bytes, rows);
-  EXPECT_EQ(work.read_bytes, rows + 8 * (6 + 7 + 6) + 4 * (6 + 3 * 16));
-  EXPECT_EQ(work.flops, 2 * 6 * 16);
-  const OpWork norm = work_of("memlayers::touched_squared_norm", [&] { ops::squared_norm(touched); });
-  EXPECT_EQ(norm.flops, 2 * (6 + 6) * 16);
+  EXPECT_EQ(work.read_bytes, rows + 8 * 6 + 4 * 6 * 16);
+  const OpWork norm = work_of("memlayers::row_squared_norm", [&] { ops::squared_norm(gradient); });
+  EXPECT_EQ(norm.flops, 2 * 6 * 16);
 }
 
 TEST(OpWork, OfABroadcastTensorIsWhatItWasBroadcastFrom) {

@@ -119,7 +119,11 @@ class MemoryBagFunction : public torch::autograd::Function<MemoryBagFunction> {
 };
 
 at::Tensor forward_autograd(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights) {
-  return MemoryBagFunction::apply(table, slots, weights, at::empty({0}), std::shared_ptr<BagRecords>());
+  if (at::GradMode::is_enabled()) {
+    return MemoryBagFunction::apply(table, slots, weights, at::empty({0}), std::shared_ptr<BagRecords>());
+  }
+  at::AutoDispatchBelowADInplaceOrView below;  // decoding: a node that nobody asks costs as much as a bag
+  return forward_operator().call(table, slots, weights);
 }
 
 }  // namespace

@@ -86,7 +86,9 @@ class QuantizedBagFunction : public torch::autograd::Function<QuantizedBagFuncti
 
 at::Tensor forward_autograd(const at::Tensor& codes, const at::Tensor& scales, int64_t value_dim,
                             const at::Tensor& slots, const at::Tensor& weights) {
-  return QuantizedBagFunction::apply(codes, scales, value_dim, slots, weights);
+  if (at::GradMode::is_enabled()) return QuantizedBagFunction::apply(codes, scales, value_dim, slots, weights);
+  at::AutoDispatchBelowADInplaceOrView below;
+  return forward_operator().call(codes, scales, value_dim, slots, weights);
 }
 
 }  // namespace

@@ -247,6 +247,10 @@ class ProductKeyTopKFunction : public torch::autograd::Function<ProductKeyTopKFu
 };
 
 std::tuple<at::Tensor, at::Tensor> forward_autograd(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) {
+  if (!at::GradMode::is_enabled()) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    return forward_operator().call(query, sub_keys, k);
+  }
   const auto outputs = ProductKeyTopKFunction::apply(query, sub_keys, k);
   return {outputs[0], outputs[1]};
 }

@@ -140,15 +140,14 @@ class SquareSums {
   std::vector<double> sums_;
 };
 
+/// values [U, D]
 template <class T>
-at::Tensor summed_values(const RowSums<T>& sums, const at::TensorOptions& options) {
-  at::Tensor values = at::empty({sums.num_rows(), sums.value_dim()}, options);
+void sum_into(const RowSums<T>& sums, at::Tensor& values) {
   T* target = values.mutable_data_ptr<T>();
   at::parallel_for(0, sums.work(), RowSums<T>::kWorkPerTask, [&](int64_t begin, int64_t end) {
     const int64_t first = sums.row_at(begin), last = sums.row_at(end);
     if (first < last) sums.sum(first, last, target + first * sums.value_dim());
   });
-  return values;
 }
 
 template <class T>
@@ -193,16 +192,24 @@ std::vector<at::Tensor> contiguous(at::TensorList tensors) {
   return result;
 }
 
+void sum_touched_cpu(const at::Tensor& row_begins, const at::Tensor& entries, at::TensorList weights,
+                     at::TensorList grad_outputs, at::Tensor values) {
+  const auto weight = contiguous(weights), grad = contiguous(grad_outputs);
+  check_sum_target(row_begins, weight, values);
+  if (values.scalar_type() == at::kDouble) {
+    sum_into(RowSums<double>(row_begins, entries, weight, grad, values.size(1)), values);
+  } else {
+    sum_into(RowSums<float>(row_begins, entries, weight, grad, values.size(1)), values);
+  }
+}
+
 std::tuple<at::Tensor, at::Tensor> gather_cpu(at::TensorList slots, at::TensorList weights, at::TensorList grad_outputs,
                                               int64_t value_dim) {
   check_records(slots, weights, grad_outputs, value_dim);
   const auto [rows, begins, entries] = sort_cpu(slots);
-  const auto weight = contiguous(weights), grad = contiguous(grad_outputs);
-  const auto options = weight[0].options();
-  if (weight[0].scalar_type() == at::kDouble) {
-    return {rows, summed_values(RowSums<double>(begins, entries, weight, grad, value_dim), options)};
-  }
-  return {rows, summed_values(RowSums<float>(begins, entries, weight, grad, value_dim), options)};
+  const at::Tensor values = at::empty({rows.size(0), value_dim}, weights[0].options());
+  sum_touched_cpu(begins, entries, weights, grad_outputs, values);
+  return {rows, values};
 }
 
 double touched_norm_cpu(const at::Tensor& row_begins, const at::Tensor& entries, at::TensorList weights,
@@ -264,6 +271,23 @@ RowGradient gather_row_gradient(const BagRecords& records, int64_t value_dim) {
   return {rows, values};
 }
 
+RowGradient sum_rows(const TouchedRows& touched, at::Tensor& buffer) {
+  const int64_t rows = touched.rows.size(0), dim = touched.value_dim;
+  const at::ScalarType dtype = touched.records.empty() ? at::kFloat : touched.records[0].weights.scalar_type();
+  if (!buffer.defined() || buffer.scalar_type() != dtype || buffer.size(1) != dim || buffer.size(0) < rows) {
+    buffer = at::Tensor();  // before the new one is made
+    buffer = allocate_rows(rows + rows / 8, dim, dtype);
+  }
+  at::Tensor values = buffer.narrow(0, 0, rows);
+  if (rows == 0) return {touched.rows, values};
+  const RecordLists lists(touched.records);
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("memlayers::sum_touched_rows", "")
+                             .typed<decltype(sum_touched_cpu)>();
+  op.call(touched.row_begins, touched.entries, lists.weights, lists.grad_outputs, values);
+  return {touched.rows, values};
+}
+
 double squared_norm(const TouchedRows& touched) {
   if (touched.records.empty()) return 0;
   const RecordLists lists(touched.records);
@@ -287,6 +311,10 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
   library.def("row_squared_norm(Tensor values) -> float");
   library.def("sort_records(Tensor[] slots) -> (Tensor rows, Tensor row_begins, Tensor entries)");
   library.def(
+      "sum_touched_rows(Tensor row_begins, Tensor entries, Tensor[] weights, Tensor[] grad_outputs, Tensor(a!) values) "
+      "-> "
+      "()");
+  library.def(
       "touched_squared_norm(Tensor row_begins, Tensor entries, Tensor[] weights, Tensor[] grad_outputs, int value_dim) "
       "-> float");
 }
@@ -294,6 +322,7 @@ TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("gather_row_gradient", gather_cpu);
   library.impl("row_squared_norm", squared_norm_cpu);
   library.impl("sort_records", sort_cpu);
+  library.impl("sum_touched_rows", sum_touched_cpu);
   library.impl("touched_squared_norm", touched_norm_cpu);
 }
 

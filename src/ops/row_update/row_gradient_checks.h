@@ -32,6 +32,14 @@ inline void check_records(at::TensorList slots, at::TensorList weights, at::Tens
   }
 }
 
+/// Where gradient rows are to be written.
+inline void check_sum_target(const at::Tensor& row_begins, at::TensorList weights, const at::Tensor& values) {
+  base::check(!weights.empty() && values.dim() == 2 && values.size(0) == row_begins.numel() - 1 &&
+                  values.is_contiguous() && values.scalar_type() == weights[0].scalar_type(),
+              "sum_touched_rows: values must be contiguous [", row_begins.numel() - 1,
+              ", D] in the records' dtype, got ", values.sizes(), " ", values.dtype());
+}
+
 inline void check_entry_count(int64_t entries) {
   base::check(entries <= int64_t{std::numeric_limits<uint32_t>::max()}, "gather_row_gradient: ", entries,
               " bag entries in one step, at most 2^32 - 1 are supported");
