@@ -121,6 +121,23 @@ TEST(SortRecords, ListsEachRowsEntriesInTheirOrder) {
                         at::tensor({int64_t{3}, 2 * slot + 1, 2 * slot + 4, 7 * slot, 7 * slot + 2, 7 * slot + 5})));
 }
 
+TEST(SortRecords, DoesNotDependOnThreads) {
+  const BagRecords records =
+      random_records(7, 5000, 1, {{9000, 5}, {10, 3}, {4000, 8}});  // more than a part each, and less
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const TouchedRows one = sort_records(records, 1);
+  EXPECT_TRUE(at::equal(one.entries, std::get<0>(at::sort(one.entries))));
+  for (int threads : {2, 3}) {
+    at::set_num_threads(threads);
+    const TouchedRows several = sort_records(records, 1);
+    EXPECT_TRUE(bit_equal(several.rows, one.rows));
+    EXPECT_TRUE(bit_equal(several.row_begins, one.row_begins));
+    EXPECT_TRUE(bit_equal(several.entries, one.entries));
+  }
+  at::set_num_threads(before);
+}
+
 TEST(SortRecords, SquaredNormHasTheBitsOfTheGatheredGradients) {
   for (int64_t dim : {1, 16, 45, 300, 5000}) {
     const BagRecords records = random_records(5, 300, dim, {{30, 8}, {0, 4}, {5, 0}, {17, 3}});

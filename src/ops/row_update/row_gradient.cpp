@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <numeric>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -36,27 +37,68 @@ struct Digits {
   uint64_t of(uint64_t key, int digit) const { return key >> (32 + digit * bits) & (values() - 1); }
 };
 
-uint64_t largest_slot(at::TensorList slots) {
-  uint64_t largest = 0;  // compared as unsigned, a negative slot is too large as well
+/// Entries in as many parts as there are threads to take them. What is made of them does not depend on the parts.
+class Parts {
+ public:
+  explicit Parts(int64_t entries)
+      : entries_(entries), count_(std::clamp<int64_t>(entries / kLeastEntries, 1, at::get_num_threads())) {}
+
+  int64_t count() const { return count_; }
+  /// Calls body(part, first entry, one past the last) for each, in parallel.
+  template <class Body>
+  void each(const Body& body) const {
+    at::parallel_for(0, count_, 1, [&](int64_t first, int64_t last) {
+      for (int64_t part = first; part < last; ++part) {
+        body(part, entries_ * part / count_, entries_ * (part + 1) / count_);
+      }
+    });
+  }
+
+ private:
+  static constexpr int64_t kLeastEntries = 8192;  // of a part
+  int64_t entries_, count_;
+};
+
+/// Writes slot << 32 | entry in the order of the records; returns the largest slot. A slot that does not fit its half of a key is
+/// found by that.
+uint64_t number_entries(at::TensorList slots, uint64_t* keys) {
+  uint64_t largest = 0, first_entry = 0;
   for (const at::Tensor& record : slots) {
     const int64_t* slot = record.const_data_ptr<int64_t>();
-    for (int64_t i = 0; i < record.numel(); ++i) largest = std::max(largest, uint64_t(slot[i]));
+    const Parts parts(record.numel());
+    std::vector<uint64_t> largest_of(size_t(parts.count()));
+    parts.each([&](int64_t part, int64_t begin, int64_t end) {
+      uint64_t most = 0;  // compared as unsigned, a negative slot is too large as well
+      for (int64_t i = begin; i < end; ++i) {
+        most = std::max(most, uint64_t(slot[i]));
+        keys[first_entry + uint64_t(i)] = uint64_t(slot[i]) << 32 | (first_entry + uint64_t(i));
+      }
+      largest_of[size_t(part)] = most;
+    });
+    for (uint64_t most : largest_of) largest = std::max(largest, most);
+    first_entry += uint64_t(record.numel());
   }
   return largest;
 }
 
-/// Writes slot << 32 | entry in the order of the records. Returns how often each value of each digit occurs.
-std::vector<int64_t> number_entries(at::TensorList slots, const Digits& digits, uint64_t* keys) {
-  std::vector<int64_t> counts(size_t(digits.count) * digits.values());
-  uint64_t entry = 0;
-  for (const at::Tensor& record : slots) {
-    const int64_t* slot = record.const_data_ptr<int64_t>();
-    for (int64_t i = 0; i < record.numel(); ++i, ++entry) {
-      keys[entry] = uint64_t(slot[i]) << 32 | entry;
-      for (int d = 0; d < digits.count; ++d) ++counts[size_t(d) * digits.values() + digits.of(keys[entry], d)];
-    }
+/// One pass of the sort: `to` holds the keys of `from` by one digit, equal ones in the order they had.
+void sort_by_digit(const uint64_t* from, uint64_t* to, int64_t count, const Digits& digits, int digit) {
+  const Parts parts(count);
+  const size_t values = digits.values();
+  std::vector<int64_t> next(size_t(parts.count()) *
+                            values);  // of each part: how many keys, then where its next one goes
+  parts.each([&](int64_t part, int64_t begin, int64_t end) {
+    int64_t* counts = next.data() + size_t(part) * values;
+    for (int64_t e = begin; e < end; ++e) ++counts[digits.of(from[e], digit)];
+  });
+  int64_t place = 0;
+  for (size_t value = 0; value < values; ++value) {
+    for (size_t at = value; at < next.size(); at += values) place += std::exchange(next[at], place);
   }
-  return counts;
+  parts.each([&](int64_t part, int64_t begin, int64_t end) {
+    int64_t* places = next.data() + size_t(part) * values;
+    for (int64_t e = begin; e < end; ++e) to[places[digits.of(from[e], digit)]++] = from[e];
+  });
 }
 
 /// All entries' keys in a stable sort by slot, least significant digit first.
@@ -64,21 +106,15 @@ at::Tensor sorted_entries(at::TensorList slots) {
   int64_t count = 0;
   for (const at::Tensor& record : slots) count += record.numel();
   check_entry_count(count);
-  const uint64_t largest = largest_slot(slots);
-  check_largest_slot(largest);
-  const Digits digits(largest);
   at::Tensor entries = at::empty({count}, at::kLong), other = at::empty({count}, at::kLong);
   const auto keys_of = [](at::Tensor& tensor) {
     return reinterpret_cast<uint64_t*>(tensor.mutable_data_ptr<int64_t>());
   };
-  std::vector<int64_t> counts = number_entries(slots, digits, keys_of(entries));
+  const uint64_t largest = number_entries(slots, keys_of(entries));
+  check_largest_slot(largest);
+  const Digits digits(largest);
   for (int d = 0; d < digits.count; ++d) {
-    int64_t* next = counts.data() + size_t(d) * digits.values();
-    int64_t begin = 0;
-    for (uint64_t value = 0; value < digits.values(); ++value) begin += std::exchange(next[value], begin);
-    const uint64_t* from = keys_of(entries);
-    uint64_t* to = keys_of(other);
-    for (int64_t e = 0; e < count; ++e) to[next[digits.of(from[e], d)]++] = from[e];
+    sort_by_digit(keys_of(entries), keys_of(other), count, digits, d);
     std::swap(entries, other);
   }
   return entries;
@@ -90,19 +126,28 @@ Sorted sort_cpu(at::TensorList slots) {
   std::vector<at::Tensor> contiguous_slots;
   for (const at::Tensor& record : slots) contiguous_slots.push_back(record.contiguous());
   const at::Tensor entries = sorted_entries(contiguous_slots);
-  const int64_t count = entries.numel();
   const auto* key = reinterpret_cast<const uint64_t*>(entries.const_data_ptr<int64_t>());
-  int64_t num_rows = count > 0;
-  for (int64_t e = 1; e < count; ++e) num_rows += key[e] >> 32 != key[e - 1] >> 32;
-  at::Tensor rows = at::empty({num_rows}, at::kLong), begins = at::zeros({num_rows + 1}, at::kLong);
+  const auto begins_row = [&](int64_t e) { return int64_t{e == 0 || key[e] >> 32 != key[e - 1] >> 32}; };
+  const Parts parts(entries.numel());
+  std::vector<int64_t> rows_before(size_t(parts.count()) + 1);
+  parts.each([&](int64_t part, int64_t first, int64_t last) {
+    int64_t rows = 0;
+    for (int64_t e = first; e < last; ++e) rows += begins_row(e);
+    rows_before[size_t(part) + 1] = rows;
+  });
+  std::partial_sum(rows_before.begin(), rows_before.end(), rows_before.begin());
+  const int64_t num_rows = rows_before.back();
+  at::Tensor rows = at::empty({num_rows}, at::kLong), begins = at::empty({num_rows + 1}, at::kLong);
   int64_t *row = rows.mutable_data_ptr<int64_t>(), *begin = begins.mutable_data_ptr<int64_t>();
-  // Every entry writes its row and where it would end: no branch that a processor cannot foresee.
-  int64_t u = 0;
-  for (int64_t e = 0; e < count; ++e) {
-    u += e > 0 && key[e] >> 32 != key[e - 1] >> 32;
-    row[u] = static_cast<int64_t>(key[e] >> 32);
-    begin[u + 1] = e + 1;
-  }
+  parts.each([&](int64_t part, int64_t first, int64_t last) {
+    int64_t u = rows_before[size_t(part)];
+    for (int64_t e = first; e < last; ++e) {
+      if (begins_row(e) == 0) continue;
+      row[u] = static_cast<int64_t>(key[e] >> 32);
+      begin[u++] = e;
+    }
+  });
+  begin[num_rows] = entries.numel();
   return {rows, begins, entries};
 }
 
