@@ -78,10 +78,12 @@ nlohmann::ordered_json to_json(const Plan& plan, const model::ModelCount& count,
           {"dtype", plan.dtype},
           {"parameters",
            {{"total", count.total},
+            {"active", count.active},
             {"embedding", count.embedding},
             {"head", count.head},
             {"attention", count.attention},
             {"feed_forward", count.feed_forward},
+            {"experts", count.experts},
             {"memory_dense", count.memory_dense},
             {"tables", count.tables},
             {"norms", count.norms}}},
@@ -90,6 +92,7 @@ nlohmann::ordered_json to_json(const Plan& plan, const model::ModelCount& count,
             {"forward", count.flops_forward},
             {"attention", count.flops_attention},
             {"feed_forward", count.flops_feed_forward},
+            {"experts", count.flops_experts},
             {"memory", count.flops_memory},
             {"head", count.flops_head}}},
           {"bytes",
@@ -112,14 +115,17 @@ void print(const Plan& plan, const model::ModelCount& count, const model::ByteCo
   print_row("token embedding", millions(double(count.embedding)));
   print_row("attention", millions(double(count.attention)));
   print_row("feed-forward", millions(double(count.feed_forward)));
+  print_row("experts and their routers", millions(double(count.experts)));
   print_row("memory layers, no tables", millions(double(count.memory_dense)));
   print_row("memory tables", millions(double(count.tables)));
   print_row("output head", millions(double(count.head)));
   print_row("total", millions(double(count.total)));
+  print_row("active for one token", millions(double(count.active)));
   print_row("norms, not in the total", millions(double(count.norms)));
   std::cout << "FLOPs per token, sequences of " << plan.shape.seq_len << "\n";
   print_row("attention", millions(count.flops_attention));
   print_row("feed-forward", millions(count.flops_feed_forward));
+  print_row("experts and their routers", millions(count.flops_experts));
   print_row("memory layers", millions(count.flops_memory));
   print_row("output head", millions(count.flops_head));
   print_row("forward", millions(count.flops_forward));

@@ -6,23 +6,22 @@
 
 namespace memlayers::layers {
 
-Block::Block(int64_t index, double norm_eps, const AttentionShape& shape, std::optional<FeedForward> feed_forward,
-             std::optional<MemoryLayer> memory)
+Block::Block(int64_t index, double norm_eps, const AttentionShape& shape, Rest rest)
     : index_(index),
       input_norm_(shape.hidden, norm_eps),
       post_attention_norm_(shape.hidden, norm_eps),
       attention_(shape),
-      feed_forward_(std::move(feed_forward)),
-      memory_(std::move(memory)) {
-  assert(feed_forward_ || memory_);
+      rest_(std::move(rest)) {
+  assert(rest_.feed_forward || rest_.experts || rest_.memory);
 }
 
 at::Tensor Block::forward(const at::Tensor& x, const ForwardContext& context) const {
   const at::Tensor h = x + attention_.forward(input_norm_.forward(x, context.dtype), index_, context);
   const at::Tensor normed = post_attention_norm_.forward(h, context.dtype);
   at::Tensor out = h;
-  if (feed_forward_) out = out + feed_forward_->forward(normed);
-  if (memory_) out = out + memory_->forward(normed, context);
+  if (rest_.feed_forward) out = out + rest_.feed_forward->forward(normed);
+  if (rest_.experts) out = out + rest_.experts->forward(normed, context);
+  if (rest_.memory) out = out + rest_.memory->forward(normed, context);
   return out;
 }
 
@@ -30,8 +29,9 @@ void Block::collect(const std::string& name, ParameterList& parameters, Paramete
   input_norm_.collect(name + ".input_layernorm", parameters);
   attention_.collect(name + ".self_attn", parameters);
   post_attention_norm_.collect(name + ".post_attention_layernorm", parameters);
-  if (feed_forward_) feed_forward_->collect(name + ".mlp", parameters);
-  if (memory_) memory_->collect(name + ".memory", parameters, buffers);
+  if (rest_.feed_forward) rest_.feed_forward->collect(name + ".mlp", parameters);
+  if (rest_.experts) rest_.experts->collect(name + ".mlp", parameters);
+  if (rest_.memory) rest_.memory->collect(name + ".memory", parameters, buffers);
 }
 
 }  // namespace memlayers::layers

@@ -1,4 +1,5 @@
-// One block: h = x + Attention(RMSNorm(x)); out = h + FeedForwardOrMemory(RMSNorm(h)). Beside, both are added.
+// One block: h = x + Attention(RMSNorm(x)); out = h + Rest(RMSNorm(h)), where Rest is the feed-forward, experts, a memory
+// layer, or the sum of feed-forward and memory layer (beside).
 #pragma once
 
 #include <optional>
@@ -7,26 +8,32 @@
 #include "layers/feed_forward.h"
 #include "layers/key_value_cache.h"
 #include "layers/memory_layer.h"
+#include "layers/mixture_of_experts.h"
 
 namespace memlayers::layers {
 
 class Block {
  public:
-  /// At least one of `feed_forward` and `memory` is there.
-  Block(int64_t index, double norm_eps, const AttentionShape& shape, std::optional<FeedForward> feed_forward,
-        std::optional<MemoryLayer> memory);
+  /// What follows attention; at least one is there.
+  struct Rest {
+    std::optional<FeedForward> feed_forward;
+    std::optional<MixtureOfExperts> experts;
+    std::optional<MemoryLayer> memory;
+  };
+  Block(int64_t index, double norm_eps, const AttentionShape& shape, Rest rest);
 
   /// x [B, T, d] float32 (the residual stream stays wide whatever the compute dtype) -> the same.
   at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const;
   /// Appends NAME.{self_attn,mlp,memory,input_layernorm,post_attention_layernorm}...
   void collect(const std::string& name, ParameterList& parameters, ParameterList& buffers);
+  /// Null in a block without experts.
+  const MixtureOfExperts* experts() const { return rest_.experts ? &*rest_.experts : nullptr; }
 
  private:
   int64_t index_;
   RmsNorm input_norm_, post_attention_norm_;
   Attention attention_;
-  std::optional<FeedForward> feed_forward_;
-  std::optional<MemoryLayer> memory_;
+  Rest rest_;
 };
 
 }  // namespace memlayers::layers

@@ -13,6 +13,7 @@ struct ForwardContext {
   const Rotary* rotary = nullptr;
   KeyValueCache* cache = nullptr;  // null: the whole sequence is given
   DropoutStream* dropout = nullptr;
+  at::Tensor* balance_loss = nullptr;  // in training, experts add theirs; null: nobody asks
 };
 
 }  // namespace memlayers::layers

@@ -1,6 +1,7 @@
 #include "model/count.h"
 
 #include <algorithm>
+#include <cmath>
 #include <initializer_list>
 
 #include "base/error.h"
@@ -8,6 +9,8 @@
 namespace memlayers::model {
 namespace {
 
+using layers::ExpertConfig;
+using layers::ExpertRouting;
 using layers::MemoryConfig;
 using layers::MemoryOutput;
 using layers::MemoryPlacement;
@@ -47,6 +50,26 @@ MemoryLayerCount count_memory_layer(const MemoryConfig& memory, int64_t hidden) 
   return count;
 }
 
+// Experts that compute a token in training, on average and at most.
+double experts_per_token(const ExpertConfig& experts) {
+  const double choices = static_cast<double>(experts.top_k), factor = experts.capacity_factor;
+  if (experts.routing == ExpertRouting::kTokenChoice) return factor > 0 ? choices * std::min(1.0, factor) : choices;
+  return std::min(choices * factor, static_cast<double>(experts.num_experts));
+}
+
+// One mixture of experts with its router: parameters, those of experts that one token does not choose, FLOPs a token.
+struct MixtureCount {
+  int64_t parameters = 0, idle = 0;
+  double flops = 0;
+};
+
+MixtureCount count_mixture(const ExpertConfig& experts, int64_t hidden) {
+  const int64_t router = experts.num_experts * hidden, expert = 3 * hidden * experts.intermediate_size;
+  const double computed = experts_per_token(experts) * static_cast<double>(expert);
+  return {experts.num_experts * expert + router, (experts.num_experts - experts.top_k) * expert,
+          2.0 * (static_cast<double>(router) + computed)};
+}
+
 int64_t slots_of(const MemoryConfig& memory) { return memory.num_sub_keys * memory.num_sub_keys; }
 
 // Table sets, and tables in all.
@@ -56,6 +79,11 @@ int64_t count_table_sets(const MemoryConfig& memory) {
 }
 
 int64_t tables_per_set(const MemoryConfig& memory) { return memory.variant == MemoryVariant::kPeer ? 2 : 1; }
+
+// Values of tables that one token reads in one layer.
+int64_t read_values(const MemoryConfig& memory) {
+  return tables_per_set(memory) * memory.heads * memory.top_k * memory.value_dim;
+}
 
 int64_t count_tables(const MemoryConfig& memory) {
   return count_table_sets(memory) * tables_per_set(memory) * slots_of(memory) * memory.value_dim;
@@ -125,6 +153,20 @@ int64_t memory_layer_bytes(const MemoryConfig& memory, int64_t hidden, int64_t e
   return bytes;
 }
 
+// Per token: the router's input where it is not the norm's output, probabilities; for each expert that computes it its row,
+// gate, up, their product, the result, weight and the numbers of token and choice.
+double expert_bytes(const ExpertConfig& experts, int64_t hidden, int64_t element) {
+  const int64_t row = (hidden + 3 * experts.intermediate_size) * element + 4 * hidden + 4 + 16;
+  const int64_t router = 4 * experts.num_experts + (element == 4 ? 0 : 4 * hidden);
+  return static_cast<double>(router) + experts_per_token(experts) * static_cast<double>(row);
+}
+
+// Blocks whose feed-forward is the dense one.
+int64_t count_feed_forwards(const ModelConfig& config) {
+  const size_t memories = config.memory.placement == MemoryPlacement::kReplace ? config.memory.layers.size() : 0;
+  return config.num_hidden_layers - static_cast<int64_t>(memories + config.experts.layers.size());
+}
+
 }  // namespace
 
 ModelCount count_model(const ModelConfig& given, int64_t seq_len) {
@@ -133,27 +175,34 @@ ModelCount count_model(const ModelConfig& given, int64_t seq_len) {
   const MemoryConfig& memory = config.memory;
   const int64_t d = config.hidden_size, blocks = config.num_hidden_layers;
   const int64_t memories = static_cast<int64_t>(memory.layers.size());
-  const int64_t replaced = memory.placement == MemoryPlacement::kReplace ? memories : 0;
+  const int64_t mixtures = static_cast<int64_t>(config.experts.layers.size());
   const int64_t query_width = config.num_attention_heads * config.head_dim;
   const int64_t key_width = config.num_key_value_heads * config.head_dim;
   const MemoryLayerCount layer = memories > 0 ? count_memory_layer(memory, d) : MemoryLayerCount{};
+  const MixtureCount mixture = mixtures > 0 ? count_mixture(config.experts, d) : MixtureCount{};
 
   ModelCount count;
   count.embedding = config.vocab_size * d;
   count.head = config.tie_word_embeddings ? 0 : config.vocab_size * d;
   count.attention = blocks * 2 * d * (query_width + key_width);
-  count.feed_forward = (blocks - replaced) * 3 * d * config.intermediate_size;
+  count.feed_forward = count_feed_forwards(config) * 3 * d * config.intermediate_size;
+  count.experts = mixtures * mixture.parameters;
   count.memory_dense = memories * layer.parameters;
   count.tables = count_tables(memory);
   count.norms = (2 * blocks + 1) * d + memories * layer.norms;
-  count.total = count.embedding + count.head + count.attention + count.feed_forward + count.memory_dense + count.tables;
+  count.total = count.embedding + count.head + count.attention + count.feed_forward + count.experts +
+                count.memory_dense + count.tables;
+  const int64_t read = memories > 0 ? memories * read_values(memory) : 0;
+  count.active = count.total - mixtures * mixture.idle - std::max<int64_t>(0, count.tables - read);
 
   const double scores = 2.0 * static_cast<double>(query_width) * static_cast<double>(seq_len);  // 4 * width * T / 2
   count.flops_attention = 2.0 * static_cast<double>(count.attention) + static_cast<double>(blocks) * scores;
   count.flops_feed_forward = 2.0 * static_cast<double>(count.feed_forward);
+  count.flops_experts = static_cast<double>(mixtures) * mixture.flops;
   count.flops_memory = static_cast<double>(memories) * layer.flops;
   count.flops_head = 2.0 * static_cast<double>(config.vocab_size * d);
-  count.flops_forward = count.flops_attention + count.flops_feed_forward + count.flops_memory + count.flops_head;
+  count.flops_forward =
+      count.flops_attention + count.flops_feed_forward + count.flops_experts + count.flops_memory + count.flops_head;
   count.flops_training = 3 * count.flops_forward;
   return count;
 }
@@ -166,14 +215,15 @@ ByteCount count_bytes(const ModelConfig& given, const TrainingShape& shape) {
   const int64_t dense = count.total - count.tables + count.norms, tokens = product({shape.batch_size, shape.seq_len});
   const int64_t d = config.hidden_size, element = shape.compute_bytes, blocks = config.num_hidden_layers;
   const int64_t memories = static_cast<int64_t>(memory.layers.size());
-  const int64_t replaced = memory.placement == MemoryPlacement::kReplace ? memories : 0;
+  const int64_t mixtures = static_cast<int64_t>(config.experts.layers.size());
 
   ByteCount bytes;
   bytes.weights = 4 * dense + element * count.tables;
   bytes.gradients = 4 * dense + table_gradient_bytes(memory, product({tokens, shape.micro_batches}));
   bytes.optimizer = 8 * dense + table_optimizer_bytes(memory, shape.table_optimizer);
   int64_t per_token = blocks * (2 * norm_bytes(d, element) + attention_bytes(config, element));
-  per_token += (blocks - replaced) * 3 * config.intermediate_size * element;  // gate, up, their product
+  per_token += count_feed_forwards(config) * 3 * config.intermediate_size * element;  // gate, up, their product
+  if (mixtures > 0) per_token += mixtures * std::llround(expert_bytes(config.experts, d, element));
   if (memories > 0) per_token += memories * memory_layer_bytes(memory, d, element);
   per_token += norm_bytes(d, element) + d * element + 8;  // the last norm, its gradient out of the loss, the token
   bytes.activations =

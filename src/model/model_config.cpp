@@ -11,6 +11,8 @@ namespace {
 
 using base::check;
 using base::ConfigNode;
+using layers::ExpertConfig;
+using layers::ExpertRouting;
 using layers::MemoryConfig;
 using layers::MemoryPlacement;
 using layers::MemoryVariant;
@@ -19,6 +21,8 @@ constexpr int64_t kLargestWidth = int64_t{1} << 20;
 constexpr int64_t kLargestVocabulary = int64_t{1} << 31;
 constexpr int64_t kLargestSubKeys = int64_t{1} << 16;  // n * n slots then fit 32 bits
 constexpr int64_t kLargestTables = int64_t{1} << 48;   // values of all tables, so that counts in bytes fit 64 bits
+constexpr int64_t kLargestExperts = int64_t{1} << 48;  // weights of all experts, likewise
+constexpr double kLargestFactor = 1e6;
 
 void check_range(const char* key, int64_t value, int64_t lowest, int64_t highest) {
   check(value >= lowest && value <= highest, key, " must be between ", lowest, " and ", highest, ", got ", value);
@@ -34,13 +38,17 @@ void check_share(const char* key, double value) {
   check(value >= 0 && value < 1, key, " must be at least 0 and below 1, got ", value);
 }
 
-void validate_placement(const MemoryConfig& memory, int64_t blocks) {
+void check_blocks(const char* key, const std::vector<int64_t>& layers, int64_t blocks) {
   std::set<int64_t> seen;
-  for (const int64_t layer : memory.layers) {
-    check(layer >= 0 && layer < blocks, "memory.layers names block ", layer, ", but the ", blocks,
-          " blocks count from 0 to ", blocks - 1);
-    check(seen.insert(layer).second, "memory.layers names block ", layer, " twice");
+  for (const int64_t layer : layers) {
+    check(layer >= 0 && layer < blocks, key, " names block ", layer, ", but the ", blocks, " blocks count from 0 to ",
+          blocks - 1);
+    check(seen.insert(layer).second, key, " names block ", layer, " twice");
   }
+}
+
+void validate_placement(const MemoryConfig& memory, int64_t blocks) {
+  check_blocks("memory.layers", memory.layers, blocks);
   check(memory.placement != MemoryPlacement::kEmbedding || memory.layers == std::vector<int64_t>{0},
         "memory.placement embedding has one memory layer, before block 0: set memory.layers to [0]");
 }
@@ -75,6 +83,43 @@ void validate_memory(MemoryConfig& memory, int64_t hidden, int64_t blocks) {
   check_share("memory.input_dropout", memory.input_dropout);
   check_share("memory.query_dropout", memory.query_dropout);
   check_share("memory.value_dropout", memory.value_dropout);
+}
+
+void check_routing(const ExpertConfig& experts) {
+  const double factor = experts.capacity_factor, balance = experts.balance_loss;
+  const bool by_experts = experts.routing == ExpertRouting::kExpertChoice;
+  check(factor >= 0 && factor <= kLargestFactor, "experts.capacity_factor must be between 0 and ", kLargestFactor,
+        ", got ", factor);
+  check(!by_experts || factor > 0,
+        "experts.capacity_factor is 0, which is no limit; with routing expert_choice it says ",
+        "how many tokens an expert takes: give 1 or more, or routing token_choice");
+  check(balance >= 0 && balance <= kLargestFactor, "experts.balance_loss must be between 0 and ", kLargestFactor,
+        ", got ", balance);
+  check(!by_experts || balance == 0, "experts.balance_loss is ", balance,
+        ", but with routing expert_choice every expert ",
+        "takes as many tokens: set it to 0, or routing to token_choice");
+}
+
+void validate_experts(ModelConfig& config) {
+  ExpertConfig& experts = config.experts;
+  const int64_t hidden = config.hidden_size;
+  check_blocks("experts.layers", experts.layers, config.num_hidden_layers);
+  if (experts.intermediate_size == 0) experts.intermediate_size = config.intermediate_size;
+  check_range("experts.intermediate_size", experts.intermediate_size, 1, kLargestWidth);
+  check_range("experts.num_experts", experts.num_experts, 1, kLargestWidth);
+  check(experts.top_k >= 1, "experts.top_k must be at least 1, got ", experts.top_k);
+  check(experts.top_k <= experts.num_experts, "experts.top_k is ", experts.top_k,
+        ", but there are only num_experts = ", experts.num_experts, "; lower top_k or raise num_experts");
+  const int64_t layers = static_cast<int64_t>(experts.layers.size());
+  check(3 * hidden * experts.intermediate_size <= kLargestExperts / experts.num_experts / layers,
+        "experts: weights are at most 2^48 in all, got ", layers, " layers of num_experts * 3 * hidden_size * ",
+        "intermediate_size = ", experts.num_experts, " * 3 * ", hidden, " * ", experts.intermediate_size);
+  check_routing(experts);
+  if (config.memory.placement == MemoryPlacement::kEmbedding) return;  // that one is in no block
+  for (const int64_t layer : experts.layers) {
+    check(std::ranges::find(config.memory.layers, layer) == config.memory.layers.end(), "block ", layer,
+          " is in memory.layers and in experts.layers; a block has one of them: take it out of the other list");
+  }
 }
 
 void validate_attention(ModelConfig& config) {
@@ -198,8 +243,9 @@ void ModelConfig::validate() {
   check(rms_norm_eps > 0 && rms_norm_eps < 1, "rms_norm_eps must be above 0 and below 1, got ", rms_norm_eps);
   check(rope_theta > 0 && rope_theta < 1e30, "rope_theta must be above 0, got ", rope_theta);
   validate_attention(*this);
-  const bool dense = memory.layers.empty();
-  if (!dense) validate_memory(memory, hidden_size, num_hidden_layers);
+  if (!memory.layers.empty()) validate_memory(memory, hidden_size, num_hidden_layers);
+  if (!experts.layers.empty()) validate_experts(*this);
+  const bool dense = memory.layers.empty() && experts.layers.empty();
   model_type = dense ? "llama" : "memlayers";
   architectures = {dense ? "LlamaForCausalLM" : "MemlayersForCausalLM"};
 }

@@ -2,6 +2,7 @@
 // these same keys; the dense ones are Hugging Face's Llama keys, so a dense checkpoint is a Llama checkpoint.
 #pragma once
 
+#include "layers/expert_config.h"
 #include "layers/memory_config.h"
 
 namespace memlayers::model {
@@ -23,12 +24,14 @@ struct ModelConfig {
   int64_t bos_token_id = 1;
   int64_t eos_token_id = 2;
   layers::MemoryConfig memory;
+  layers::ExpertConfig experts;
 
   static constexpr auto fields() {
     using base::field;
     using C = ModelConfig;
     return std::tuple{
-        field("model_type", &C::model_type, "llama (dense) or memlayers (with memory layers); set by itself"),
+        field("model_type", &C::model_type,
+              "llama (dense) or memlayers (with memory layers or experts); set by itself"),
         field("architectures", &C::architectures, "class names for Hugging Face readers; set by itself"),
         field("vocab_size", &C::vocab_size, "tokens of the vocabulary; 0 in a run takes the prepared data's"),
         field("hidden_size", &C::hidden_size, "d, width of the residual stream"),
@@ -46,6 +49,7 @@ struct ModelConfig {
         field("bos_token_id", &C::bos_token_id, "begins a document"),
         field("eos_token_id", &C::eos_token_id, "ends a document"),
         field("memory", &C::memory, "memory layers; none when memory.layers is empty"),
+        field("experts", &C::experts, "mixtures of experts; none when experts.layers is empty"),
     };
   }
 

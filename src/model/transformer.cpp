@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "model/cross_entropy.h"
@@ -32,6 +33,7 @@ struct Transformer::Parts {
   bool training = false;
   at::ScalarType dtype = at::kFloat;
   layers::DropoutStream dropout;
+  at::Tensor balance_loss;  // of the pass under way; undefined: none
 };
 
 namespace {
@@ -79,19 +81,23 @@ layers::MemoryLayer make_memory(const ModelConfig& config, int64_t index, TableM
   return {config.memory, config.hidden_size, config.rms_norm_eps, index, tables.next()};
 }
 
+bool lists(const std::vector<int64_t>& layers, int64_t index) {
+  return std::find(layers.begin(), layers.end(), index) != layers.end();
+}
+
 layers::Block make_block(const ModelConfig& config, int64_t index, TableMaker& tables) {
   const layers::MemoryConfig& memory = config.memory;
-  const bool listed = std::find(memory.layers.begin(), memory.layers.end(), index) != memory.layers.end();
-  const bool has_memory = listed && memory.placement != MemoryPlacement::kEmbedding;
-  std::optional<layers::FeedForward> feed_forward;
-  std::optional<layers::MemoryLayer> layer;
-  if (!has_memory || memory.placement == MemoryPlacement::kBeside) {
-    feed_forward.emplace(config.hidden_size, config.intermediate_size);
+  const bool has_memory = lists(memory.layers, index) && memory.placement != MemoryPlacement::kEmbedding;
+  const bool has_experts = lists(config.experts.layers, index);
+  layers::Block::Rest rest;
+  if (!has_experts && (!has_memory || memory.placement == MemoryPlacement::kBeside)) {
+    rest.feed_forward.emplace(config.hidden_size, config.intermediate_size);
   }
-  if (has_memory) layer = make_memory(config, index, tables);
+  if (has_experts) rest.experts.emplace(config.experts, config.hidden_size);
+  if (has_memory) rest.memory = make_memory(config, index, tables);
   const layers::AttentionShape shape{config.hidden_size, config.num_attention_heads, config.num_key_value_heads,
                                      config.head_dim};
-  return {index, config.rms_norm_eps, shape, std::move(feed_forward), std::move(layer)};
+  return {index, config.rms_norm_eps, shape, std::move(rest)};
 }
 
 }  // namespace
@@ -135,7 +141,7 @@ Transformer::Transformer(const ModelConfig& config, uint64_t seed) : Transformer
 }
 
 layers::ForwardContext Transformer::context(layers::KeyValueCache* cache) {
-  return {parts_->training, parts_->dtype, &parts_->rotary, cache, &parts_->dropout};
+  return {parts_->training, parts_->dtype, &parts_->rotary, cache, &parts_->dropout, &parts_->balance_loss};
 }
 
 at::Tensor Transformer::embed(const at::Tensor& tokens, const layers::ForwardContext& context) const {
@@ -153,6 +159,7 @@ at::Tensor Transformer::hidden(const at::Tensor& tokens, layers::KeyValueCache* 
   base::check(end <= config_.max_position_embeddings, "model: ", end, " positions, but max_position_embeddings is ",
               config_.max_position_embeddings, "; shorten the sequence or raise it");
   const c10::AutoGradMode record(cache == nullptr && at::GradMode::is_enabled());
+  parts_->balance_loss.reset();
   const layers::ForwardContext passed = context(cache);
   at::Tensor x = embed(tokens, passed);
   for (const layers::Block& block : parts_->blocks) x = block.forward(x, passed);
@@ -171,13 +178,25 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, layers::KeyValueCache*
   return head(hidden(tokens, cache));
 }
 
-at::Tensor Transformer::loss(const at::Tensor& tokens) {
+Transformer::Losses Transformer::losses(const at::Tensor& tokens) {
   base::check(tokens.dim() == 2 && tokens.size(0) > 0 && tokens.size(1) > 1,
               "model: the loss needs tokens [B, T + 1] with T > 0, got ", tokens.sizes());
   const int64_t length = tokens.size(1) - 1;
   const at::Tensor last = hidden(tokens.narrow(1, 0, length)).view({-1, config_.hidden_size});
   const at::Tensor& weight = parts_->head ? parts_->head->weight() : parts_->embedding;
-  return linear_cross_entropy(last, weight.to(last.scalar_type()), tokens.narrow(1, 1, length).reshape({-1}));
+  const at::Tensor balance = std::exchange(parts_->balance_loss, at::Tensor());
+  const at::Tensor cross_entropy =
+      linear_cross_entropy(last, weight.to(last.scalar_type()), tokens.narrow(1, 1, length).reshape({-1}));
+  return {cross_entropy, balance.defined() ? cross_entropy + balance : cross_entropy};
+}
+
+std::vector<Transformer::NamedUse> Transformer::expert_use() const {
+  std::vector<NamedUse> uses;
+  for (size_t i = 0; i < parts_->blocks.size(); ++i) {
+    const layers::MixtureOfExperts* experts = parts_->blocks[i].experts();
+    if (experts) uses.push_back({base::concat("model.layers.", i, ".mlp"), experts->last_use()});
+  }
+  return uses;
 }
 
 void Transformer::set_training(bool training) { parts_->training = training; }

@@ -1,6 +1,6 @@
 // The decoder-only transformer: embedding, blocks, norm, head. Forward only; parameters live in the layers.
 //
-//   h = x + Attention(RMSNorm(x));  out = h + FeedForwardOrMemory(RMSNorm(h))
+//   h = x + Attention(RMSNorm(x));  out = h + FeedForwardOrExpertsOrMemory(RMSNorm(h))
 #pragma once
 
 #include <memory>
@@ -30,9 +30,16 @@ class Transformer {
   at::Tensor hidden(const at::Tensor& tokens, layers::KeyValueCache* cache = nullptr);
   /// hidden [.., d] -> logits [.., V] float32.
   at::Tensor head(const at::Tensor& hidden) const;
+  /// What training minimizes, and the part of it that other kinds of model have too.
+  struct Losses {
+    at::Tensor cross_entropy;
+    at::Tensor total;  // with the experts' balance losses, which exist in training only
+  };
   /// Mean cross-entropy in float32 of predicting tokens[:, 1:] from tokens[:, :-1]; tokens [B, T + 1] int64. The logits
   /// exist only for a few rows at a time (model/cross_entropy.h).
-  at::Tensor loss(const at::Tensor& tokens);
+  Losses losses(const at::Tensor& tokens);
+  /// The total.
+  at::Tensor loss(const at::Tensor& tokens) { return losses(tokens).total; }
 
   const ModelConfig& config() const { return config_; }
   /// All trained tensors except the tables, in checkpoint order, under their names of DESIGN section 3.
@@ -43,6 +50,12 @@ class Transformer {
     std::shared_ptr<layers::MemoryTable> table;
   };
   const std::vector<NamedTable>& tables() const { return tables_; }
+  /// What the experts of each block that has some did with the last training pass; named as its tensors, "model.layers.3.mlp".
+  struct NamedUse {
+    std::string name;
+    layers::ExpertUse use;
+  };
+  std::vector<NamedUse> expert_use() const;
   /// Buffers saved with the model but not trained (batch-norm statistics).
   const layers::ParameterList& buffers() const { return buffers_; }
 

@@ -33,6 +33,10 @@ std::vector<std::string> changes_on_resume(const nlohmann::json& saved, const Tr
   std::map<std::string, std::string> before, after;
   flatten(saved, "", before);
   flatten(nlohmann::json::parse(base::config_to_json(now).dump()), "", after);
+  // A key younger than the checkpoint: what its default does is what was done then.
+  std::map<std::string, std::string> defaults;
+  flatten(nlohmann::json::parse(base::config_to_json(TrainConfig{}).dump()), "", defaults);
+  before.insert(defaults.begin(), defaults.end());
   std::map<std::string, std::string> keys = before;
   keys.insert(after.begin(), after.end());
   std::vector<std::string> allowed;

@@ -17,6 +17,8 @@ namespace memlayers::training {
 ///
 /// Allowed, and returned as "key: old -> new": everything else. What changes numbers (steps with a falling schedule, rates,
 /// decays, clips, dtype, micro_batches, threads) takes effect from the checkpoint on; the rest is output only.
+///
+/// A key that `saved` lacks, since it is younger, counts as its default.
 std::vector<std::string> changes_on_resume(const nlohmann::json& saved, const TrainConfig& now, int64_t steps_done,
                                            const std::string& where);
 

@@ -156,10 +156,10 @@ void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {
 double TrainingRun::forward_and_backward(const at::Tensor& batch) {
   double loss_sum = 0;
   for (const at::Tensor& part : batch.chunk(config_.micro_batches)) {
-    const at::Tensor loss = model_->loss(part);
+    const auto [cross_entropy, total] = model_->losses(part);
     // The mean over the batch is the mean of its equal parts' means.
-    (config_.micro_batches > 1 ? loss / double(config_.micro_batches) : loss).backward();
-    loss_sum += loss.item<double>();
+    (config_.micro_batches > 1 ? total / double(config_.micro_batches) : total).backward();
+    loss_sum += cross_entropy.item<double>();  // what models of other kinds can be compared with
   }
   return loss_sum / double(config_.micro_batches);
 }
@@ -226,6 +226,15 @@ nlohmann::ordered_json TrainingRun::usage_json() {
   return tables;
 }
 
+nlohmann::ordered_json TrainingRun::experts_json() const {
+  nlohmann::ordered_json blocks = nlohmann::ordered_json::object();
+  for (const auto& [name, use] : model_->expert_use()) {
+    blocks[name] = {{"tokens", use.tokens},   {"capacity", use.capacity}, {"capacity_used", use.capacity_used()},
+                    {"refused", use.refused}, {"dropped", use.dropped},   {"load", use.loads}};
+  }
+  return blocks;
+}
+
 void TrainingRun::write_metrics(std::optional<double> validation_loss) {
   nlohmann::ordered_json line = {{"step", report_.step}, {"tokens", report_.tokens}, {"loss", report_.loss}};
   line["mean_loss"] = window_.loss_sum / double(std::max<int64_t>(1, window_.steps));
@@ -240,6 +249,7 @@ void TrainingRun::write_metrics(std::optional<double> validation_loss) {
   line["resident_bytes"] = base::resident_bytes();
   line["peak_resident_bytes"] = base::peak_resident_bytes();
   if (!usage_.empty()) line["tables"] = usage_json();
+  if (!config_.model.experts.layers.empty()) line["experts"] = experts_json();
   metrics_->write(line);
   window_ = {};
 }

@@ -57,6 +57,7 @@ class TrainingRun {
   StateTensors state_tensors() const;
   nlohmann::ordered_json state_json() const;
   nlohmann::ordered_json usage_json();
+  nlohmann::ordered_json experts_json() const;
   int64_t tokens_of_step() const { return config_.data.batch_size * config_.data.seq_len; }
 
   TrainConfig config_;

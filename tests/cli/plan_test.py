@@ -22,9 +22,10 @@ def test_prints_the_published_total_to_the_printed_digit():
 def test_json_holds_unrounded_numbers_that_add_up():
     numbers = plan(str(PAPER / "134m_memory_plus_1m.yaml"), "dtype=float32")
     parts = numbers["parameters"]
-    total, norms = parts.pop("total"), parts.pop("norms")
+    total, norms, active = parts.pop("total"), parts.pop("norms"), parts.pop("active")
     assert norms == (2 * 12 + 1) * 768
     assert sum(parts.values()) == total
+    assert active == total - parts["tables"] + 3 * 4 * 32 * 768  # three layers, four heads, 32 rows
     assert numbers["flops_per_token"]["training"] == 3 * numbers["flops_per_token"]["forward"]
     sizes = numbers["bytes"]
     assert sizes.pop("total") == sum(sizes.values())
@@ -51,6 +52,17 @@ def test_overrides_reach_a_runs_model():
     config = str(PAPER / "134m_dense.yaml")
     with_table = plan(config, "model.memory.layers=[6]", "model.memory.num_sub_keys=64")
     assert with_table["parameters"]["tables"] == 64 * 64 * 768
+
+
+def test_experts_are_counted_whole_and_by_what_a_token_uses():
+    out = succeed("plan", str(PAPER / "134m_moe.yaml")).out
+    assert "983.6 M" in out and "experts" in out
+    numbers = plan(str(PAPER / "134m_moe.yaml"))
+    parts, dense = numbers["parameters"], plan(str(PAPER / "134m_dense.yaml"))
+    router = 12 * 16 * 768
+    assert parts["experts"] == 16 * dense["parameters"]["feed_forward"] + router
+    assert parts["active"] == dense["parameters"]["total"] + router
+    assert numbers["flops_per_token"]["experts"] == dense["flops_per_token"]["feed_forward"] + 2 * router
 
 
 @pytest.mark.parametrize("override, reason", [

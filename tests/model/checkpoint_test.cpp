@@ -71,7 +71,9 @@ TEST_F(Checkpoint, RoundTripIsBitEqualForEveryKind) {
   tied.tie_word_embeddings = true;
   embedding.memory.placement = layers::MemoryPlacement::kEmbedding;
   separate.memory.shared_table = false;
-  for (const ModelConfig& config : {tiny_config({}), rich_config(), peer, tied, embedding, separate}) {
+  ModelConfig mixed = tiny_expert_config();
+  mixed.memory.layers = {1};
+  for (const ModelConfig& config : {tiny_config({}), rich_config(), peer, tied, embedding, separate, mixed}) {
     Transformer model(config, 5);
     for (const layers::Parameter& buffer : model.buffers()) buffer.tensor->fill_(0.25);
     model::save_model(model, folder_.path());

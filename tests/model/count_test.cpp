@@ -37,6 +37,10 @@ constexpr Published kPublished[] = {
     {"1.3b_memory_plus_4m", "9823.1"},
     {"1.3b_memory_plus_16m", "35618.1"},
     {"1.3b_memory_plus_64m", "138747.6"},
+    {"134m_moe", "983.6"},
+    {"373m_moe", "1827.3"},
+    {"720m_moe", "2797.5"},
+    {"1.3b_moe", "3545.4"},
     {"8b_dense", "8030"},
     {"8b_memory_plus_16m", "76.5 B"},
 };
@@ -118,10 +122,35 @@ TEST(Count, EqualsWhatAModelAllocatesWhateverTheOptions) {
   });
   add([](auto& c) { c.memory.placement = layers::MemoryPlacement::kEmbedding, c.memory.layers = {0}; });
   add([](auto& c) { c.tie_word_embeddings = true; });
+  configs.push_back(tiny_expert_config());
+  configs.push_back(tiny_expert_config({0}));
+  configs.back().memory.layers = {1};
   for (const model::ModelConfig& config : configs) {
     const model::ModelCount count = model::count_model(config, 16);
     EXPECT_EQ(count.total + count.norms, allocated(model::Transformer(config, 1)));
   }
+}
+
+TEST(Count, ATokenIsComputedByFewExperts) {
+  model::ModelConfig config = tiny_expert_config({1});
+  auto count = [&] { return model::count_model(config, 16); };
+  const int64_t expert = 3 * 32 * 24, router = 4 * 32;
+  EXPECT_EQ(count().experts, 4 * expert + router);
+  EXPECT_EQ(count().active, count().total - 2 * expert);
+  EXPECT_EQ(count().flops_experts, 2.0 * double(router + 2 * expert));
+  config.experts.capacity_factor = 1.5;  // three of the four, on average
+  EXPECT_EQ(count().flops_experts, 2.0 * double(router + 3 * expert));
+  config.experts.capacity_factor = 100;
+  EXPECT_EQ(count().flops_experts, 2.0 * double(router + 4 * expert));
+  config.experts.routing = layers::ExpertRouting::kTokenChoice;  // no token chooses more than top_k
+  EXPECT_EQ(count().flops_experts, 2.0 * double(router + 2 * expert));
+  config.experts.capacity_factor = 0.5;
+  EXPECT_EQ(count().flops_experts, 2.0 * double(router + expert));
+  const model::ModelCount dense = model::count_model(tiny_config({}), 16);
+  EXPECT_EQ(dense.experts, 0);
+  EXPECT_EQ(dense.active, dense.total);
+  const model::ModelCount memory = model::count_model(tiny_config({1}), 16);
+  EXPECT_EQ(memory.active, memory.total - memory.tables + 2 * 4 * 32);  // heads * k rows of the table
 }
 
 TEST(Count, WeightAndOptimizerBytesFollowFromTheCounts) {
@@ -148,18 +177,20 @@ TEST(Count, ActivationBytesAreWhatAForwardPassKeeps) {
   const double before_any = bytes_in_use();
   const at::Tensor probe = at::empty({1 << 22});
   if (bytes_in_use() < before_any + (1 << 24)) GTEST_SKIP() << "this allocator does not count";
-  for (const bool with_memory : {false, true}) {
-    model::ModelConfig config = tiny_config(with_memory ? std::vector<int64_t>{0, 2} : std::vector<int64_t>{});
-    config.hidden_size = 64, config.head_dim = 0, config.intermediate_size = 256;
+  model::ModelConfig chosen_by_tokens = tiny_expert_config();
+  chosen_by_tokens.experts.routing = layers::ExpertRouting::kTokenChoice;
+  for (model::ModelConfig config : {tiny_config({}), tiny_config({0, 2}), tiny_expert_config(), chosen_by_tokens}) {
+    config.hidden_size = 64, config.head_dim = 0, config.intermediate_size = config.experts.intermediate_size = 256;
     config.memory.qk_norm = true;
     model::Transformer model(config, 1);
+    model.set_training(true);
     const at::Tensor tokens = tiny_tokens(16, 65);
     model.loss(tokens).backward();  // what torch allocates once
     const double before = bytes_in_use();
     const at::Tensor loss = model.loss(tokens);
     const double kept = bytes_in_use() - before;
     const auto counted = static_cast<double>(model::count_bytes(config, {16, 64}).activations);
-    EXPECT_NEAR(counted / kept, 1, 0.1) << (with_memory ? "memory" : "dense");
+    EXPECT_NEAR(counted / kept, 1, 0.1) << base::config_to_yaml(config);
   }
 }
 

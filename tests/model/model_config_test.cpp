@@ -51,10 +51,33 @@ TEST(ModelConfig, RefusesImpossibleShapesByName) {
                          {"{memory: {layers: [1], variant: peer, value_dim: 24}}", "peer"},
                          {"{memory: {layers: [1], placement: embedding}}", "embedding"},
                          {"{memory: {layers: [1], value_dropout: 1.0}}", "value_dropout"},
-                         {"{memory: {layers: [1], num_sub_keys: 100000}}", "num_sub_keys"}}) {
+                         {"{memory: {layers: [1], num_sub_keys: 100000}}", "num_sub_keys"},
+                         {"{experts: {layers: [12]}}", "experts.layers names block 12"},
+                         {"{experts: {layers: [1, 1]}}", "twice"},
+                         {"{experts: {layers: [1], num_experts: 0}}", "experts.num_experts"},
+                         {"{experts: {layers: [1], num_experts: 4, top_k: 5}}", "num_experts = 4"},
+                         {"{experts: {layers: [1], top_k: 0}}", "experts.top_k"},
+                         {"{experts: {layers: [1], capacity_factor: 0}}", "routing token_choice"},
+                         {"{experts: {layers: [1], capacity_factor: .nan, routing: token_choice}}", "capacity_factor"},
+                         {"{experts: {layers: [1], balance_loss: 0.01}}", "experts.balance_loss"},
+                         {"{experts: {layers: [1], balance_loss: -1, routing: token_choice}}", "balance_loss"},
+                         {"{experts: {layers: [1], intermediate_size: -1}}", "experts.intermediate_size"},
+                         {"{experts: {layers: [1], num_experts: 1000000, intermediate_size: 1000000}}", "2^48"},
+                         {"{experts: {layers: [1, 3]}, memory: {layers: [3]}}", "block 3"}}) {
     const std::string message = message_of([&] { parsed(row.text); });
     EXPECT_NE(message.find(row.names), std::string::npos) << row.text << " gave: " << message;
   }
+}
+
+TEST(ModelConfig, TakesExpertsInPlaceOfFeedForwards) {
+  const ModelConfig config = parsed("{hidden_size: 768, experts: {layers: [6], num_experts: 16}}");
+  EXPECT_EQ(config.experts.intermediate_size, 2048);
+  EXPECT_EQ(config.model_type, "memlayers");
+  EXPECT_EQ(config.architectures, std::vector<std::string>{"MemlayersForCausalLM"});
+  EXPECT_EQ(parsed("{experts: {layers: [1], routing: token_choice, capacity_factor: 0}}").experts.capacity_factor, 0);
+  // Memory at the token embedding is in no block, and other blocks may have either.
+  EXPECT_EQ(parsed("{experts: {layers: [0]}, memory: {layers: [0], placement: embedding}}").model_type, "memlayers");
+  EXPECT_EQ(parsed("{experts: {layers: [0]}, memory: {layers: [1]}}").experts.layers.size(), 1u);
 }
 
 TEST(ModelConfig, AcceptsAsManySlotsPerHeadAsTheTableHas) {
@@ -108,8 +131,9 @@ TEST(ModelConfig, ReadsTheModelSectionOfARunAndOverridesIt) {
 }
 
 TEST(ModelConfig, DumpReadsBackEqual) {
-  const ModelConfig config =
-      parsed("{hidden_size: 64, num_attention_heads: 4, memory: {layers: [1, 3], qk_norm: true}}");
+  const ModelConfig config = parsed(
+      "{hidden_size: 64, num_attention_heads: 4, memory: {layers: [1, 3], qk_norm: true}, "
+      "experts: {layers: [2], routing: token_choice, capacity_factor: 1.5, balance_loss: 0.01}}");
   const TemporaryFile file("config.yaml", base::config_to_yaml(config));
   EXPECT_EQ(base::config_to_yaml(model::load_model_config(file.path())), base::config_to_yaml(config));
 }

@@ -41,6 +41,12 @@ std::vector<Named> all_kinds() {
     c.memory.embedding_mode = layers::EmbeddingMode::kReplace;
   });
   add("tied", [](auto& c) { c.tie_word_embeddings = true; });
+  kinds.push_back({"experts", tiny_expert_config()});
+  kinds.push_back({"experts chosen by tokens", tiny_expert_config()});
+  kinds.back().config.experts.routing = layers::ExpertRouting::kTokenChoice;
+  kinds.back().config.experts.balance_loss = 0.01;
+  kinds.push_back({"experts and memory", tiny_expert_config({0})});
+  kinds.back().config.memory.layers = {1};
   return kinds;
 }
 
@@ -265,6 +271,51 @@ TEST(LinearCrossEntropy, GradientsMatchCentralDifferences) {
     return model::linear_cross_entropy(in[0], in[1], targets);
   };
   EXPECT_LT(gradient_error(loss, {at::randn({3, 4}, at::kDouble), at::randn({5, 4}, at::kDouble)}), kGradcheck);
+}
+
+TEST(Transformer, ExpertsHaveTheirNamesAndShapes) {
+  const auto tensors = named_tensors(Transformer(tiny_expert_config({2}), 1));
+  EXPECT_EQ(tensors.at("model.layers.2.mlp.router.weight").sizes(), (std::vector<int64_t>{4, 32}));
+  EXPECT_EQ(tensors.at("model.layers.2.mlp.experts.gate_proj.weight").sizes(), (std::vector<int64_t>{4, 24, 32}));
+  EXPECT_EQ(tensors.at("model.layers.2.mlp.experts.up_proj.weight").sizes(), (std::vector<int64_t>{4, 24, 32}));
+  EXPECT_EQ(tensors.at("model.layers.2.mlp.experts.down_proj.weight").sizes(), (std::vector<int64_t>{4, 32, 24}));
+  EXPECT_FALSE(tensors.contains("model.layers.2.mlp.gate_proj.weight"));
+  EXPECT_TRUE(tensors.contains("model.layers.1.mlp.gate_proj.weight"));
+}
+
+TEST(Transformer, TheBalanceLossOfEveryBlockIsMinimizedInTrainingAlone) {
+  ModelConfig config = tiny_expert_config();
+  config.experts.routing = layers::ExpertRouting::kTokenChoice;
+  const at::Tensor tokens = tiny_tokens(2, 9);
+  Transformer without(config, 1);
+  config.experts.balance_loss = 0.5;
+  Transformer with(config, 1);
+  without.set_training(true), with.set_training(true);
+  const auto plain = without.losses(tokens), balanced = with.losses(tokens);
+  EXPECT_TRUE(bit_equal(plain.total, plain.cross_entropy));
+  EXPECT_TRUE(bit_equal(balanced.cross_entropy, plain.cross_entropy));
+  const double added = (balanced.total - balanced.cross_entropy).item<double>();
+  EXPECT_GT(added, 0.5 * 2 * 0.5);  // two blocks, each near its weight
+  EXPECT_LT(added, 0.5 * 2 * 4);
+  plain.total.backward(), balanced.total.backward();
+  const std::string router = "model.layers.2.mlp.router.weight";
+  EXPECT_FALSE(named_gradients(with).at(router).allclose(named_gradients(without).at(router)));
+  with.set_training(false);
+  const auto evaluated = with.losses(tokens);
+  EXPECT_TRUE(bit_equal(evaluated.total, evaluated.cross_entropy));
+}
+
+TEST(Transformer, SaysWhatItsExpertsDid) {
+  Transformer model(tiny_expert_config(), 1);
+  model.set_training(true);
+  model.loss(tiny_tokens(2, 9));
+  const auto uses = model.expert_use();
+  ASSERT_EQ(uses.size(), 2u);
+  EXPECT_EQ(uses[0].name, "model.layers.0.mlp");
+  EXPECT_EQ(uses[1].name, "model.layers.2.mlp");
+  EXPECT_EQ(uses[1].use.tokens, 16);
+  EXPECT_EQ(uses[1].use.loads, std::vector<int64_t>(4, 8));  // 16 * 2 / 4
+  EXPECT_TRUE(Transformer(tiny_config({1}), 1).expert_use().empty());
 }
 
 }  // namespace

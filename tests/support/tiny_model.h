@@ -27,6 +27,16 @@ inline model::ModelConfig tiny_config(std::vector<int64_t> layers = {1}) {
   return config;
 }
 
+/// The same with four experts in `layers`, none with memory.
+inline model::ModelConfig tiny_expert_config(std::vector<int64_t> layers = {0, 2}) {
+  model::ModelConfig config = tiny_config({});
+  config.experts.layers = std::move(layers);
+  config.experts.num_experts = 4;
+  config.experts.top_k = 2;
+  config.experts.intermediate_size = 24;
+  return config;
+}
+
 /// Tokens [batch, length] that differ with `seed`.
 inline at::Tensor tiny_tokens(int64_t batch, int64_t length, int64_t seed = 1, int64_t vocabulary = 67) {
   const at::Tensor i = at::arange(batch * length, at::kLong) + 1000 * seed;

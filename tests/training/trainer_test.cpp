@@ -12,6 +12,8 @@
 #include "base/safetensors.h"
 #include "model/checkpoint.h"
 #include "support/tiny_run.h"
+#include "support/usage_error.h"
+#include "training/resume_check.h"
 #include "training/run_checkpoint.h"
 
 namespace memlayers::training {
@@ -346,6 +348,45 @@ TEST_F(Trainer, EveryKindOfTableTrainsAndResumesBitForBit) {
     const auto lines = metrics(run(name + "_whole"));
     EXPECT_EQ(lines[7]["tables"].size(), name == "peer" || name == "own_tables" ? 2u : 1u);
     EXPECT_LT(lines[7]["loss"].get<double>(), lines[0]["loss"].get<double>());
+  }
+}
+
+TEST(ResumeCheck, AKeyYoungerThanTheCheckpointCountsAsItsDefault) {
+  TrainConfig now;
+  auto saved = nlohmann::json::parse(base::config_to_json(now).dump());
+  saved["model"].erase("experts");
+  EXPECT_TRUE(changes_on_resume(saved, now, 0, "checkpoint").empty());
+  now.model.experts.layers = {1};
+  const std::string message = tests::usage_error([&] { changes_on_resume(saved, now, 0, "checkpoint"); });
+  EXPECT_TRUE(contains(message, "model.experts.layers.size: 0 -> 1")) << message;
+}
+
+TEST_F(Trainer, ExpertsTrainAndResumeBitForBit) {
+  for (const bool by_tokens : {false, true}) {
+    const std::string name = by_tokens ? "token_choice" : "expert_choice";
+    SCOPED_TRACE(name);
+    TrainConfig whole = config(name + "_whole"), parts = config(name + "_parts");
+    for (TrainConfig* c : {&whole, &parts}) {
+      c->model.memory.layers = {};
+      c->model.experts.layers = {0, 1};
+      c->model.experts.num_experts = 4;
+      c->model.experts.top_k = 2;
+      if (!by_tokens) continue;
+      c->model.experts.routing = layers::ExpertRouting::kTokenChoice;
+      c->model.experts.balance_loss = 0.01;
+    }
+    EXPECT_EQ(train(whole, {}), TrainEnd::kFinished);
+    train_until(parts, 4);
+    EXPECT_EQ(resume(parts), TrainEnd::kFinished);
+    expect_same_end(run(name + "_whole"), run(name + "_parts"));
+    const auto lines = metrics(run(name + "_whole"));
+    EXPECT_LT(lines[7]["loss"].get<double>(), lines[0]["loss"].get<double>());
+    const auto& use = lines[7]["experts"]["model.layers.1.mlp"];
+    EXPECT_EQ(use["tokens"], 4 * 16);
+    EXPECT_EQ(use["capacity"], 4 * 16 * 2 / 4);
+    EXPECT_EQ(use["load"].size(), 4u);
+    const int64_t refused = use["refused"];
+    EXPECT_EQ(use["capacity_used"].get<double>(), 1 - double(refused) / (4 * 16 * 2));
   }
 }
 
