@@ -14,6 +14,7 @@ int run_compare(int argc, char** argv);
 int run_plan(int argc, char** argv);
 int run_prepare(int argc, char** argv);
 int run_report(int argc, char** argv);
+int run_inspect(int argc, char** argv);
 int run_bench(int argc, char** argv);
 
 }  // namespace memlayers::cli

@@ -34,6 +34,8 @@ constexpr Command kCommands[] = {
     {"generate", run_generate, true, "continue prompts with a trained model"},
     {"compare", run_compare, true, "train several configurations on the same data, ask all, write report.html"},
     {"report", run_report, false, "write report.html again from a comparison's results.json"},
+    {"inspect", run_inspect, true,
+     "look into a trained model's tables: use, dead and hot slots, drift, what lights them"},
     {"plan", run_plan, false, "parameters, FLOPs and bytes of a configuration, without allocating them"},
     {"bench", run_bench, true, "time the parts against torch, a dense model and the machine's limits"},
 };

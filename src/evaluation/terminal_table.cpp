@@ -24,26 +24,6 @@ std::string padding(const std::string& cell, size_t width) {
   return std::string(width > own ? width - own : 0, ' ');
 }
 
-/// The first column to the left, the others to the right (or all to the left), two spaces between.
-std::string aligned(const Rows& rows, const std::string& indent, bool numbers) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    std::string line = indent;
-    for (size_t i = 0; i < row.size(); ++i) {
-      const std::string pad = padding(row[i], widths[i]);
-      line += (i == 0 ? "" : "  ") + (numbers && i > 0 ? pad + row[i] : row[i] + pad);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + "\n";
-  }
-  return out;
-}
-
 std::string models(const std::vector<VariantSummary>& variants) {
   const bool spread =
       std::any_of(variants.begin(), variants.end(), [](const auto& variant) { return variant.runs > 1; });
@@ -67,7 +47,7 @@ std::string models(const std::vector<VariantSummary>& variants) {
     if (spread) row.insert(row.begin() + 1, std::to_string(variant.runs));
     rows.push_back(std::move(row));
   }
-  return aligned(rows, "", true);
+  return aligned_rows(rows, "", true);
 }
 
 std::string verdicts(const Comparison& comparison, const std::vector<VariantSummary>& variants) {
@@ -91,10 +71,29 @@ std::string verdicts(const Comparison& comparison, const std::vector<VariantSumm
           (decided->several_seeds() && decided->overlapping() && !decided->level() ? " (seeds overlap)" : ""));
     rows.push_back(std::move(row));
   }
-  return aligned(rows, "  ", false);
+  return aligned_rows(rows, "  ", false);
 }
 
 }  // namespace
+
+std::string aligned_rows(const Rows& rows, const std::string& indent, bool numbers) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line = indent;
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string pad = padding(row[i], widths[i]);
+      line += (i == 0 ? "" : "  ") + (numbers && i > 0 ? pad + row[i] : row[i] + pad);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
+}
 
 std::string terminal_table(const Comparison& given) {
   const Comparison comparison = completed(given);

@@ -4,6 +4,8 @@
 
 #include "base/file.h"
 #include "evaluation/comparison_fixture.h"
+#include "evaluation/inspection_fixture.h"
+#include "evaluation/inspection_page.h"
 #include "evaluation/report_html.h"
 
 using namespace memlayers;
@@ -97,5 +99,6 @@ int main(int argc, char** argv) {
   write("many_variants", many_variants());
   write("sparse", sparse());
   write("nothing_recalled", nothing_recalled());
+  base::write_text_atomically(folder / "inspection.html", evaluation::inspection_page(fixture::full_inspection()));
   return 0;
 }

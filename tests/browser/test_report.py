@@ -20,7 +20,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from png import Image, read_png  # noqa: E402
 
-PAGES = ["three_seeds", "one_seed", "many_variants", "long_names", "sparse", "nothing_recalled"]
+PAGES = ["three_seeds", "one_seed", "many_variants", "long_names", "sparse", "nothing_recalled", "inspection"]
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 

@@ -7,7 +7,7 @@ import pytest
 
 from program import PROGRAM, refuse, run, succeed
 
-COMMANDS = ["prepare", "train", "eval", "generate", "compare", "report", "plan", "bench"]
+COMMANDS = ["prepare", "train", "eval", "generate", "compare", "report", "inspect", "plan", "bench"]
 
 
 def test_without_a_command_it_prints_how_it_is_used_and_exits_2():
