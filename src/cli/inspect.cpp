@@ -113,7 +113,10 @@ void set_questions(const Arguments& arguments, bool slot_given, evaluation::Insp
 void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("RUN", arguments.run, "the output folder of a run (its newest checkpoint), or a checkpoint")
       ->required();
-  app.add_option("--data", arguments.data, "prepared folders to read; default: those the run was trained on");
+  app.add_option("--data", arguments.data,
+                 "a prepared folder to read, may be repeated; default: what the run was trained on")
+      ->type_name("FOLDER")
+      ->allow_extra_args(false);
   app.add_option("--split", arguments.split, "which documents are read")
       ->capture_default_str()
       ->check(CLI::IsMember({"train", "validation"}));
