@@ -111,7 +111,7 @@ class TestSince:
 
 class TestErrors:
     def test_a_dense_run_has_nothing_to_inspect(self, world):
-        dense = world.train("dense_run", 2, "model.memory.layers=[]")
+        dense = world.train("dense_run_to_inspect", 2, "model.memory.layers=[]")
         assert "has no memory layers" in refuse(2, "inspect", dense)
 
     def test_a_folder_that_is_no_run(self, tmp_path):
