@@ -4,7 +4,6 @@
 
 #include <chrono>
 
-#include "base/error.h"
 #include "data/loader.h"
 #include "model/checkpoint.h"
 #include "training/run_checkpoint.h"
@@ -66,19 +65,12 @@ TrainingSteps::TrainingSteps(const training::TrainConfig& config, std::function<
   }
 }
 
-// The tensors that training::TrainingRun saves, in its names.
 void TrainingSteps::continue_run(const std::filesystem::path& run) {
-  const auto checkpoint = training::newest_good_checkpoint(run);
-  if (!checkpoint) throw base::IoError(run, "holds no checkpoint (RUN/checkpoints/step-XXXXXXXX)");
-  training::StateTensors state = optimizer_.state();
-  for (size_t t = 0; t < usage_.size(); ++t) {
-    for (const auto& [name, tensor] : usage_[t].state()) {
-      state.emplace_back("usage." + model_.tables()[t].name + "." + name, tensor);
-    }
-  }
-  model::load_weights(model_, checkpoint->folder);
-  training::read_state_tensors(checkpoint->folder / "training_state.safetensors", state);
-  optimizer_.continue_from(checkpoint->step);
+  const training::RunCheckpoint checkpoint = training::require_good_checkpoint(run);
+  model::load_weights(model_, checkpoint.folder);
+  training::read_state_tensors(checkpoint.folder / "training_state.safetensors",
+                               training::training_state(model_, optimizer_, usage_));
+  optimizer_.continue_from(checkpoint.step);
 }
 
 void TrainingSteps::step() {

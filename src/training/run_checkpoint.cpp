@@ -128,6 +128,12 @@ std::optional<RunCheckpoint> newest_good_checkpoint(const fs::path& run) {
                                    damage_of(checkpoints.back().folder).value_or("")));
 }
 
+RunCheckpoint require_good_checkpoint(const fs::path& run) {
+  const auto checkpoint = newest_good_checkpoint(run);
+  if (!checkpoint) throw base::IoError(run, "holds no checkpoint (RUN/checkpoints/step-XXXXXXXX)");
+  return *checkpoint;
+}
+
 void rotate_checkpoints(const fs::path& run, int64_t keep) {
   const std::vector<RunCheckpoint> checkpoints = list_checkpoints(run);
   if (keep == 0) return;

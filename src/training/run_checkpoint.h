@@ -37,6 +37,9 @@ std::optional<std::string> damage_of(const std::filesystem::path& checkpoint);
 /// no checkpoint folder at all. Throws IoError when there are some and all are damaged.
 std::optional<RunCheckpoint> newest_good_checkpoint(const std::filesystem::path& run);
 
+/// The same, but throws IoError where there is no checkpoint folder either.
+RunCheckpoint require_good_checkpoint(const std::filesystem::path& run);
+
 /// Deletes all but the `keep` newest (0: keeps all).
 void rotate_checkpoints(const std::filesystem::path& run, int64_t keep);
 

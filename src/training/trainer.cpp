@@ -78,9 +78,7 @@ TrainEnd train(const TrainConfig& config, const TrainOptions& options) {
 }
 
 std::filesystem::path newest_checkpoint(const std::filesystem::path& run) {
-  const auto checkpoint = newest_good_checkpoint(run);
-  if (!checkpoint) throw base::IoError(run, "holds no checkpoint (RUN/checkpoints/step-XXXXXXXX)");
-  return checkpoint->folder;
+  return require_good_checkpoint(run).folder;
 }
 
 }  // namespace memlayers::training

@@ -260,15 +260,18 @@ void TrainingRun::bring_tables_up_to_date() {
   report_.seconds += stopwatch.seconds();
 }
 
-StateTensors TrainingRun::state_tensors() const {
-  StateTensors tensors = optimizer_->state();
-  for (size_t t = 0; t < usage_.size(); ++t) {
-    for (const auto& [name, tensor] : usage_[t].state()) {
-      tensors.emplace_back("usage." + model_->tables()[t].name + "." + name, tensor);
+StateTensors training_state(const model::Transformer& model, const Optimizer& optimizer,
+                            const std::vector<TableUsage>& usage) {
+  StateTensors tensors = optimizer.state();
+  for (size_t t = 0; t < usage.size(); ++t) {
+    for (const auto& [name, tensor] : usage[t].state()) {
+      tensors.emplace_back("usage." + model.tables()[t].name + "." + name, tensor);
     }
   }
   return tensors;
 }
+
+StateTensors TrainingRun::state_tensors() const { return training_state(*model_, *optimizer_, usage_); }
 
 nlohmann::ordered_json TrainingRun::state_json() const {
   return {{"format", kStateFormat},

@@ -76,6 +76,10 @@ class TrainingRun {
 /// Sets torch's threads to a configuration's `threads`.
 void use_threads(int64_t threads);
 
+/// What training_state.safetensors holds, under its names; `usage` beside the model's tables.
+StateTensors training_state(const model::Transformer& model, const Optimizer& optimizer,
+                            const std::vector<TableUsage>& usage);
+
 /// `dtype` of a run on this processor: kFloat or kBFloat16.
 at::ScalarType resolved_dtype(ComputeDtype dtype);
 
