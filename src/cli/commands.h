@@ -11,6 +11,7 @@ int run_train(int argc, char** argv);
 int run_eval(int argc, char** argv);
 int run_generate(int argc, char** argv);
 int run_compare(int argc, char** argv);
+int run_experiment(int argc, char** argv);
 int run_plan(int argc, char** argv);
 int run_prepare(int argc, char** argv);
 int run_report(int argc, char** argv);

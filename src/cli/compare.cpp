@@ -2,26 +2,13 @@
 #include "base/file.h"
 #include "cli/build_info.h"
 #include "cli/command_line.h"
+#include "cli/command_text.h"
 #include "cli/commands.h"
 #include "evaluation/compare_runs.h"
 #include "evaluation/report_html.h"
 #include "evaluation/terminal_table.h"
 
 namespace memlayers::cli {
-namespace {
-
-/// The command as a person would type it again.
-std::string command_text(const std::string& config, const std::vector<std::string>& overrides) {
-  std::string text = "memlayers compare --config " + config;
-  for (const std::string& item : overrides) {
-    const bool plain = item.find_first_of(" '\"[]{}$*?&;|<>()#\\") == std::string::npos;
-    text += plain ? " " + item : " '" + item + "'";
-  }
-  return text;
-}
-
-}  // namespace
-
 int run_compare(int argc, char** argv) {
   CLI::App app(
       "Trains several variants of one run on the same data in the same order, once per seed, asks each the same\n"
@@ -36,8 +23,8 @@ int run_compare(int argc, char** argv) {
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
   const evaluation::ComparePlan plan = evaluation::load_compare_plan(config, overrides);
-  const std::string command = command_text(config, overrides);
-  const evaluation::CompareOutcome outcome = evaluation::compare_runs(plan, {program_commit(), command});
+  const std::string command = command_text("memlayers compare --config", config, overrides);
+  const evaluation::CompareOutcome outcome = evaluation::compare_runs(plan, {program_commit(), command, {}, {}, {}});
   if (outcome.end == evaluation::CompareEnd::kInterrupted) {
     std::cout << "interrupted; continue with: " << command << std::endl;
     return 0;

@@ -19,17 +19,6 @@ bool fits_a_folder(const std::string& name) {
   return !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), allowed);
 }
 
-training::TrainConfig variant_run(const std::filesystem::path& path, const std::vector<std::string>& overrides,
-                                  const VariantConfig& variant) {
-  std::vector<std::string> all = overrides;
-  for (const std::string& change : variant.set) all.push_back("run." + change);
-  try {
-    return base::load_config<CompareConfig>(path, all).run;
-  } catch (const base::UsageError& error) {
-    throw base::UsageError(base::concat(path.string(), ": variant ", variant.name, ": ", error.what()));
-  }
-}
-
 }  // namespace
 
 void CompareConfig::validate() {
@@ -69,14 +58,19 @@ int64_t ComparePlan::ask_every(size_t variant) const {
   return config.ask_every > 0 ? config.ask_every : std::max<int64_t>(1, runs[variant].steps / kAskingsInARun);
 }
 
-ComparePlan load_compare_plan(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
-  ComparePlan plan{base::load_config<CompareConfig>(path, overrides), {}};
+void check_same_data(const std::filesystem::path& path, const ComparePlan& plan) {
   const auto data = base::config_to_json(plan.config.run.data);
-  for (const VariantConfig& variant : plan.config.variants) {
-    plan.runs.push_back(variant_run(path, overrides, variant));
-    base::check(base::config_to_json(plan.runs.back().data) == data, path.string(), ": variant ", variant.name,
+  for (size_t v = 0; v < plan.runs.size(); ++v) {
+    base::check(base::config_to_json(plan.runs[v].data) == data, path.string(), ": variant ",
+                plan.config.variants[v].name,
                 ": changes data.*, but all variants must read the same data in the same order");
   }
+}
+
+ComparePlan load_compare_plan(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+  const auto config = base::load_config<CompareConfig>(path, overrides);
+  ComparePlan plan{config, variant_runs(path, overrides, config)};
+  check_same_data(path, plan);
   return plan;
 }
 

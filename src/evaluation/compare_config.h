@@ -1,6 +1,7 @@
 // What `memlayers compare` trains: one run's configuration, and what each variant changes in it.
 #pragma once
 
+#include "base/error.h"
 #include "training/train_config.h"
 
 namespace memlayers::evaluation {
@@ -63,6 +64,26 @@ struct ComparePlan {
   std::filesystem::path questions_path() const;
   int64_t ask_every(size_t variant) const;
 };
+
+/// The runs that the variants of a file come to. `Config` is CompareConfig or has its keys among others.
+template <class Config>
+std::vector<training::TrainConfig> variant_runs(const std::filesystem::path& path,
+                                                const std::vector<std::string>& overrides, const Config& config) {
+  std::vector<training::TrainConfig> runs;
+  for (const VariantConfig& variant : config.variants) {
+    std::vector<std::string> all = overrides;
+    for (const std::string& change : variant.set) all.push_back("run." + change);
+    try {
+      runs.push_back(base::load_config<Config>(path, all).run);
+    } catch (const base::UsageError& error) {
+      throw base::UsageError(base::concat(path.string(), ": variant ", variant.name, ": ", error.what()));
+    }
+  }
+  return runs;
+}
+
+/// Throws UsageError: a variant that changes data.*. `path` is for the message.
+void check_same_data(const std::filesystem::path& path, const ComparePlan& plan);
 
 /// Reads `path` with `overrides`. A variant's changes are applied before derived sizes are filled in, so that a variant with
 /// another hidden_size gets that one's intermediate_size. Throws UsageError (also: a variant that changes data.*), IoError.

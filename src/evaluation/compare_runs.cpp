@@ -93,9 +93,10 @@ double recall_of(const Score& score) { return score.questions > 0 ? score.exact_
 /// One variant with one seed.
 class Run {
  public:
-  Run(const ComparePlan& plan, size_t variant, uint64_t seed, const std::vector<data::Question>& questions,
-      const data::Tokenizer& tokenizer)
+  Run(const ComparePlan& plan, const CompareOptions& options, size_t variant, uint64_t seed,
+      const std::vector<data::Question>& questions, const data::Tokenizer& tokenizer)
       : plan_(plan),
+        options_(options),
         variant_(variant),
         seed_(seed),
         questions_(questions),
@@ -105,6 +106,7 @@ class Run {
         name_(base::concat(plan.config.variants[variant].name, " seed ", seed)) {}
 
   const std::string& name() const { return name_; }
+  const std::string& variant() const { return plan_.config.variants[variant_].name; }
   std::filesystem::path answers_path() const { return folder_ / "answers.jsonl"; }
 
   /// The result of an earlier call; nothing when the run is not finished.
@@ -127,7 +129,12 @@ class Run {
     const std::vector<Answer> answers =
         ask(*model, tokenizer_, questions_, {plan_.config.max_new_tokens, 0, answers_path(), "ask " + name_});
     if (answers.size() < questions_.size()) return std::nullopt;
-    const RunResult result = gather(*model, score(questions_, answers), counter, curve);
+    RunResult result = gather(*model, score(questions_, answers), counter, curve);
+    if (options_.measure) {
+      const auto measures = options_.measure(*model, config_);
+      if (!measures) return std::nullopt;
+      result.measures = *measures;
+    }
     base::write_text_atomically(folder_ / "result.json", base::config_to_json(result).dump(1) + "\n");
     return result;
   }
@@ -181,6 +188,7 @@ class Run {
   }
 
   const ComparePlan& plan_;
+  const CompareOptions& options_;
   size_t variant_;
   uint64_t seed_;
   const std::vector<data::Question>& questions_;
@@ -240,7 +248,10 @@ std::vector<Example> examples(const ComparePlan& plan, const std::vector<data::Q
 class Comparer {
  public:
   Comparer(const ComparePlan& plan, const CompareOptions& options)
-      : plan_(plan), output_(plan.config.output), questions_(data::read_questions(plan.questions_path())) {
+      : plan_(plan),
+        options_(options),
+        output_(plan.config.output),
+        questions_(data::read_questions(plan.questions_path())) {
     base::check(!questions_.empty(), plan.questions_path().string(), ": holds no questions");
     const data::Loader loader(plan.config.run.data, "train");
     tokenizer_ = data::load_tokenizer(loader.tokenizer_folder());
@@ -262,7 +273,7 @@ class Comparer {
     for (size_t s = 0; s < plan_.config.seeds.size(); ++s) {
       for (size_t i = 0; i < plan_.runs.size(); ++i) {
         const size_t variant = s % 2 == 0 ? i : plan_.runs.size() - 1 - i;
-        if (!run_one(Run(plan_, variant, plan_.config.seeds[s], questions_, *tokenizer_))) {
+        if (!run_one(Run(plan_, options_, variant, plan_.config.seeds[s], questions_, *tokenizer_))) {
           outcome_.end = CompareEnd::kInterrupted;
           return std::move(outcome_);
         }
@@ -283,6 +294,7 @@ class Comparer {
     Json now = identity(plan_);
     now["data_fingerprint"] = fingerprint_;
     now["questions_hash"] = base::hash_file(plan_.questions_path());
+    if (!options_.measure_identity.empty()) now["measures"] = options_.measure_identity;
     if (std::filesystem::exists(path)) {
       check_same_comparison(path, now);
     } else {
@@ -310,10 +322,16 @@ class Comparer {
                                     (facts > 0 ? sentences / static_cast<double>(facts) : 1.0);
   }
 
+  bool wanted(const std::string& variant) const {
+    const std::vector<std::string>& only = options_.only;
+    return only.empty() || std::find(only.begin(), only.end(), variant) != only.end();
+  }
+
   /// False when interrupted.
   bool run_one(Run run) {
     std::optional<RunResult> result = run.finished();
     try {
+      if (!result && !wanted(run.variant())) return true;
       if (!result) {
         if (base::interrupted()) return false;
         result = run.execute();
@@ -369,6 +387,7 @@ class Comparer {
   }
 
   const ComparePlan& plan_;
+  const CompareOptions& options_;
   std::filesystem::path output_;
   std::string fingerprint_;
   std::optional<training::RunLock> lock_;  // a second comparison on the same cores would spoil the seconds

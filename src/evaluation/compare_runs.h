@@ -8,14 +8,22 @@
 //     step_times.json                 where the time of a step goes; of each variant's first run
 #pragma once
 
+#include <functional>
+#include <optional>
+
 #include "evaluation/compare_config.h"
 #include "evaluation/comparison.h"
+#include "model/transformer.h"
 
 namespace memlayers::evaluation {
 
 /// What the program knows and this floor does not.
 struct CompareOptions {
   std::string commit = "unknown", command;
+  /// Measured on every trained model (not in training mode), which stays as it was. Nothing when interrupted.
+  std::function<std::optional<std::vector<Measure>>(model::Transformer&, const training::TrainConfig&)> measure;
+  std::vector<std::string> only;  // variants to run; empty: all. Of the others, finished runs are still read.
+  std::string measure_identity;   // of another text, the output folder's runs have other measures: it is refused
 };
 
 enum class CompareEnd { kFinished, kInterrupted, kSomeFailed };

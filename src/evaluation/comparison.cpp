@@ -3,8 +3,6 @@
 #include "evaluation/statistic.h"
 
 namespace memlayers::evaluation {
-namespace {
-
 double position(const CurvePoint& point, Axis axis) {
   switch (axis) {
     case Axis::kTokens:
@@ -16,6 +14,8 @@ double position(const CurvePoint& point, Axis axis) {
   }
   return 0;
 }
+
+namespace {
 
 bool asked(const CurvePoint& point) { return point.recall >= 0; }
 

@@ -62,6 +62,16 @@ struct SlotUsage {
   }
 };
 
+/// A number measured on a trained model beside the questions: a loss on held-out text, bits of knowledge.
+struct Measure {
+  std::string name;
+  double value = 0;
+  static constexpr auto fields() {
+    using base::field;
+    return std::tuple{field("name", &Measure::name, ""), field("value", &Measure::value, "")};
+  }
+};
+
 /// One trained model: a variant with one seed.
 struct RunResult {
   std::string variant;
@@ -73,6 +83,7 @@ struct RunResult {
   RelationScore seen, unseen;  // relation "all"
   std::vector<RelationScore> relations;
   std::vector<SlotUsage> slot_usage;
+  std::vector<Measure> measures;  // may be empty
   static constexpr auto fields() {
     using base::field;
     using C = RunResult;
@@ -86,7 +97,8 @@ struct RunResult {
                       field("seen", &C::seen, ""),
                       field("unseen", &C::unseen, ""),
                       field("relations", &C::relations, ""),
-                      field("slot_usage", &C::slot_usage, "")};
+                      field("slot_usage", &C::slot_usage, ""),
+                      field("measures", &C::measures, "")};
   }
 };
 
@@ -152,6 +164,7 @@ struct Comparison {
 /// Recall of one run where its curve reaches `budget` on an axis, linear between asked points; nothing before the first
 /// and after the last.
 enum class Axis { kTokens, kFlops, kSeconds };
+double position(const CurvePoint& point, Axis axis);
 std::optional<double> recall_at(const RunResult& run, Axis axis, double budget);
 
 /// Mean and sample deviation over seeds of every variant at the largest budget all runs reach.

@@ -23,10 +23,6 @@ struct Budget {
   double unit = 1;
 };
 
-double position(const CurvePoint& point, Axis axis) {
-  return axis == Axis::kTokens ? static_cast<double>(point.tokens) : axis == Axis::kFlops ? point.flops : point.seconds;
-}
-
 double largest(const Comparison& comparison, Axis axis) {
   double most = 0;
   for (const RunResult& run : comparison.runs) {

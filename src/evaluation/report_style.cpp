@@ -88,6 +88,7 @@ code { font: .9em ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; 
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .right::before { content: "\2713\00a0"; color: var(--series-2); font-weight: 700; }
 .wrong::before { content: "\2717\00a0"; color: var(--series-0); font-weight: 700; }
+a { color: var(--accent); }
 footer { color: var(--muted); font-size: .9rem; padding-top: 0; }
 @media (min-width: 56rem) {
   figure.whole-row { grid-column: 1 / -1; display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1.2fr);

@@ -48,10 +48,6 @@ VariantSummary summary_of(const std::string& variant, const std::vector<const Ru
   return summary;
 }
 
-double position(const CurvePoint& point, Axis axis) {
-  return axis == Axis::kTokens ? static_cast<double>(point.tokens) : axis == Axis::kFlops ? point.flops : point.seconds;
-}
-
 std::optional<double> tokens_at(const RunResult& run, Axis axis, double budget) {
   double before = 0, tokens_before = 0;
   for (const CurvePoint& point : run.curve) {

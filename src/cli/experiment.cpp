@@ -1,0 +1,65 @@
+// memlayers experiment: data, runs, seeds and criteria out of one file.
+#include "base/file.h"
+#include "cli/build_info.h"
+#include "cli/command_line.h"
+#include "cli/command_text.h"
+#include "cli/commands.h"
+#include "evaluation/experiment_page.h"
+#include "evaluation/experiment_runs.h"
+#include "evaluation/experiment_text.h"
+#include "evaluation/report_html.h"
+
+namespace memlayers::cli {
+namespace {
+
+/// The names of failed cells; their reasons were printed when they failed, and stand on the page.
+std::string cell_names(const std::vector<std::string>& failures) {
+  std::string text;
+  for (const std::string& failure : failures) text += (text.empty() ? "" : ", ") + failure.substr(0, failure.find(':'));
+  return text;
+}
+
+}  // namespace
+
+int run_experiment(int argc, char** argv) {
+  CLI::App app(
+      "Runs an experiment: prepares its data, trains every variant with every seed, asks and measures each, and "
+      "decides the\n"
+      "criteria that the file states. Writes report.html, runs.html, results.md, results.csv, criteria.json and the "
+      "charts\n"
+      "as SVG into its output folder. Ctrl-C saves and stops; the same command continues, and keeps finished cells.",
+      "memlayers experiment");
+  std::string file;
+  std::vector<std::string> overrides, only;
+  app.add_option("FILE", file, "YAML file with the keys below (experiments/*.yaml)")->required();
+  app.add_option("KEY=VALUE", overrides, "keys that override the file, e.g. scale=paper seeds=[1,2,3] run.steps=500");
+  app.add_option("--only", only, "run the cells of these variants only; others that are finished are still shown")
+      ->allow_extra_args(false)
+      ->delimiter(',')
+      ->type_name("VARIANT,...");
+  app.footer("configuration keys and defaults:\n" + base::config_help<evaluation::ExperimentConfig>());
+  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+
+  const evaluation::ExperimentPlan plan = evaluation::load_experiment_plan(file, overrides);
+  const std::filesystem::path output = plan.config.output;
+  const size_t cells = plan.compare.runs.size() * plan.config.seeds.size();
+  const std::string command = command_text("memlayers experiment", file, overrides);
+  const evaluation::ExperimentOutcome outcome =
+      evaluation::run_experiment(plan, {program_commit(), command, {}, only, {}});
+  const evaluation::Experiment& experiment = outcome.experiment;
+  if (outcome.end == evaluation::CompareEnd::kInterrupted) {
+    std::cout << "interrupted; continue with: " << command << std::endl;
+    return 0;
+  }
+  if (!experiment.skipped.empty() || !experiment.comparison.runs.empty()) {
+    base::write_text_atomically(output / "report.html", evaluation::experiment_page(experiment));
+    base::write_text_atomically(output / "runs.html", evaluation::report_html(experiment.comparison));
+    std::cout << evaluation::experiment_text(experiment) << "\nThe page: " << (output / "report.html").string()
+              << std::endl;
+  }
+  if (experiment.failures.empty()) return 0;
+  throw base::Error(
+      base::concat(experiment.failures.size(), " of ", cells, " cells failed: ", cell_names(experiment.failures)));
+}
+
+}  // namespace memlayers::cli

@@ -1,0 +1,101 @@
+#include "evaluation/experiment_files.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "evaluation/experiment_figures.h"
+#include "evaluation/experiment_text.h"
+#include "evaluation/metric.h"
+#include "evaluation/standalone_svg.h"
+
+namespace memlayers::evaluation {
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr const char* kExperimentFile = "experiment.json";
+
+std::string dump(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+/// A field as RFC 4180 writes it.
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+/// In the order of first mention, the general ones first.
+std::vector<std::string> all_metrics(const Experiment& experiment) {
+  std::vector<std::string> names{
+      "recall",  "recall_seen",      "f1", "nats", "nats_seen", "loss", "parameters", "flops_per_token",
+      "seconds", "tokens_per_second"};
+  std::set<std::string> known(names.begin(), names.end());
+  const auto add = [&](const std::string& name) {
+    if (known.insert(name).second) names.push_back(name);
+  };
+  for (const std::string& metric : experiment.metrics) add(metric);
+  for (const RunResult& run : experiment.comparison.runs) {
+    for (const Measure& measure : run.measures) add(measure.name);
+  }
+  return names;
+}
+
+}  // namespace
+
+std::string criteria_json(const Experiment& experiment) {
+  Json list = Json::array();
+  for (const CriterionResult& result : experiment.criteria) {
+    Json met;  // null: undecided
+    if (result.status != CriterionStatus::kUndecided) met = result.status == CriterionStatus::kMet;
+    Json interval;
+    if (result.low && result.high) interval = {*result.low, *result.high};
+    list.push_back({{"name", result.name},
+                    {"metric", result.metric},
+                    {"met", met},
+                    {"value", number_or_null(result.value)},
+                    {"interval", interval},
+                    {"seeds", result.seeds},
+                    {"note", experiment.skipped.empty() ? result.note : "skipped: " + experiment.skipped}});
+  }
+  return dump(list);
+}
+
+std::string results_csv(const Experiment& experiment) {
+  std::string text = "variant,seed,metric,value\n";
+  const std::vector<std::string> metrics = all_metrics(experiment);
+  for (const std::string& variant : experiment.comparison.variants) {
+    for (const RunResult& run : experiment.comparison.runs) {
+      if (run.variant != variant) continue;
+      for (const std::string& metric : metrics) {
+        const std::optional<double> value = metric_value(run, metric);
+        if (!value) continue;
+        text += base::concat(csv_field(variant), ",", run.seed, ",", csv_field(metric), ",", Json(*value).dump(), "\n");
+      }
+    }
+  }
+  return text;
+}
+
+void write_experiment_files(const Experiment& experiment, const std::filesystem::path& folder) {
+  const std::filesystem::path charts = folder / "figures";
+  std::error_code error;
+  std::filesystem::create_directories(charts, error);
+  if (error) throw base::IoError(charts, error.message());
+  for (const Figure& figure : experiment_figures(experiment)) {
+    if (!figure.svg.empty()) base::write_text_atomically(charts / (figure.id + ".svg"), standalone_svg(figure.svg));
+  }
+  base::write_text_atomically(folder / "criteria.json", criteria_json(experiment));
+  base::write_text_atomically(folder / "results.csv", results_csv(experiment));
+  base::write_text_atomically(folder / "results.md", experiment_text(experiment));
+  base::write_text_atomically(folder / kExperimentFile, dump(base::config_to_json(experiment)));
+}
+
+Experiment read_experiment(const std::filesystem::path& folder) {
+  return base::load_config<Experiment>(folder / kExperimentFile);
+}
+
+}  // namespace memlayers::evaluation

@@ -1,0 +1,111 @@
+#include "evaluation/experiment_page.h"
+
+#include "base/error.h"
+#include "evaluation/experiment_figures.h"
+#include "evaluation/experiment_text.h"
+#include "evaluation/html_markup.h"
+#include "evaluation/report_format.h"
+#include "evaluation/report_html.h"
+#include "evaluation/report_sections.h"
+#include "evaluation/report_summary.h"
+
+namespace memlayers::evaluation {
+namespace {
+
+using base::concat;
+using html::element;
+using html::paragraph;
+
+std::string wide(const std::string& markup) { return element("div", "class=\"wide\"", markup); }
+
+std::string bullets(const std::vector<std::string>& lines) {
+  std::string items;
+  for (const std::string& line : lines) items += element("li", "", escape_markup(line));
+  return items.empty() ? items : element("ul", "", items);
+}
+
+std::string answer(const Experiment& experiment) {
+  std::vector<std::string> notes;
+  if (!experiment.failures.empty()) notes.push_back(concat(experiment.failures.size(), " cells failed, see below"));
+  for (const std::string& missing : experiment.left_out) notes.push_back("left out: " + missing);
+  return element("section", "class=\"answer\" aria-label=\"The verdict\"",
+                 paragraph("headline", verdict_text(experiment)) + bullets(notes));
+}
+
+std::string criteria_section(const Experiment& experiment) {
+  const std::string how =
+      "Each was written before the runs. A gain is the better model's number minus the other's within one seed, where "
+      "both read "
+      "the same text in the same order; it is shown where its 95 % confidence interval over seeds (Student's t) "
+      "excludes zero.";
+  return html::section("What was claimed",
+                       paragraph("", how) + wide(html::table(criteria_table(experiment), "scroll whole")));
+}
+
+std::string published_section(const Experiment& experiment) {
+  if (experiment.published.empty()) return {};
+  std::string tables = paragraph("", "At the paper's size, with its data; only orderings can be compared with ours.");
+  for (const PublishedTable& table : experiment.published)
+    tables += wide(html::table({table.caption, table.head, table.rows}));
+  return html::section("What the paper printed", tables);
+}
+
+std::string index_verdicts(const Experiment& experiment) {
+  const Table criteria = criteria_table(experiment);
+  std::string items;
+  for (const auto& row : criteria.rows) {
+    const std::string style = row[1] == "met" ? "class=\"right\"" : row[1] == "missed" ? "class=\"wrong\"" : "";
+    items += element("li", style, escape_markup(row[1] + ": " + row[0]));
+  }
+  return element("ul", "", items);
+}
+
+std::string index_card(const IndexEntry& entry) {
+  const Experiment& experiment = entry.experiment;
+  std::string content = element(
+      "h3", "",
+      concat("<a href=\"", escape_markup(entry.link), "\">", escape_markup(experiment.comparison.title), "</a>"));
+  if (!experiment.paper.empty()) content += paragraph("budget", "In the paper: " + experiment.paper);
+  content += paragraph("lead-text", verdict_text(experiment)) + index_verdicts(experiment);
+  if (!experiment.comparison.runs.empty()) {
+    content += paragraph("small", concat(experiment.comparison.runs.size(), " models trained, ",
+                                         experiment.comparison.date, ", commit ", experiment.comparison.commit));
+  }
+  return element("div", "class=\"card\"", content);
+}
+
+}  // namespace
+
+std::string experiment_page(const Experiment& experiment) {
+  const Comparison comparison = completed(experiment.comparison);
+  const std::string title = comparison.title;
+  std::string body = concat("<h1>", escape_markup(title), "</h1>\n");
+  if (!comparison.description.empty()) body += paragraph("", comparison.description);
+  if (!experiment.paper.empty()) body += paragraph("lead", "In the paper: " + experiment.paper + ".");
+  body += answer(experiment) + criteria_section(experiment);
+  body += figures_section("What was measured", experiment_figures(experiment));
+  if (!comparison.runs.empty()) {
+    body += html::section("Every variant", wide(html::table(variants_table(experiment), "scroll whole")));
+  }
+  body += published_section(experiment);
+  if (!experiment.failures.empty()) body += html::section("Cells that failed", bullets(experiment.failures));
+  if (!comparison.runs.empty()) {
+    body += paragraph("", "Learning curves, examples and every run by itself are on the page of the runs: ") +
+            "<p><a href=\"runs.html\">runs.html</a></p>\n" + method_section(comparison);
+  }
+  return page_html(title, "memlayers experiment", body, "Drawn by memlayers experiment from experiment.json.");
+}
+
+std::string index_page(const std::vector<IndexEntry>& entries) {
+  std::string cards;
+  for (const IndexEntry& entry : entries) cards += index_card(entry);
+  const std::string title = "Experiments";
+  return page_html(title, "memlayers report",
+                   concat("<h1>", title, "</h1>\n",
+                          paragraph("", concat(entries.size(), entries.size() == 1 ? " experiment" : " experiments",
+                                               ", each with the criteria that were written before it ran.")),
+                          element("div", "class=\"cards\"", cards)),
+                   "Drawn by memlayers report from each experiment.json.");
+}
+
+}  // namespace memlayers::evaluation

@@ -1,0 +1,192 @@
+"""experiment: a file with data, variants, seeds and criteria; a kill, a failed cell, missing data; the index over all."""
+
+import csv
+import json
+import shutil
+
+import pytest
+
+from program import TRAIN, interrupt_when, json_lines, refuse, run, succeed
+
+EXPERIMENT = """\
+title: Tiny experiment
+description: Forty people, read by two models.
+paper: Table 0
+output: {output}
+seeds: [1, 2]
+ask_limit: 20
+max_new_tokens: 8
+profile_steps: 0
+prepared:
+  - prepare:
+      output: {output}-data
+      tokenizer: {{kind: sentencepiece, vocab_size: 400}}
+      sources: [{{kind: biographies, people: 40, copies: 4}}]
+      validation_share: 0.1
+  - optional: true
+    prepare: {{output: {output}-text, sources: [{{kind: text, path: {folder}/no-such-file.txt}}]}}
+variants:
+  - {{name: dense, set: ["model.memory.layers=[]"]}}
+  - name: memory_plus
+scales:
+  - {{name: longer, set: [run.steps=36]}}
+losses:
+  - {{name: held_out_loss, path: {output}-data, batches: 2}}
+  - {{name: text_loss, path: {output}-text}}
+metrics: [recall, nats, held_out_loss, text_loss]
+criteria:
+  - {{name: memory has fewer nats, metric: nats, order: [dense, memory_plus]}}
+  - {{name: memory learns, metric: held_out_loss, order: [memory_plus], at_most: 50}}
+  - {{name: memory reads text, metric: text_loss, order: [memory_plus], at_most: 50}}
+figures:
+  - title: Nats
+    metric: nats
+    groups: [tiny]
+    series: [{{name: Dense, variants: [dense]}}, {{name: Memory+, variants: [memory_plus]}}]
+published:
+  - {{caption: Table 0, head: [model, score], rows: [[Dense, "1.5"]]}}
+run:
+"""
+
+
+def experiment_file(world, name, extra=""):
+    """An experiment's file and its output folder."""
+    output = world.folder / "experiments" / name
+    lines = TRAIN.format(run="of-the-experiment", folder=world.folder, steps=24).replace(
+        f"{world.folder}/data}}", f"{output}-data}}, {{path: {output}-text}}").splitlines()
+    text = EXPERIMENT.format(output=output, folder=world.folder) + "".join("  " + line + "\n" for line in lines) + extra
+    return world.write(f"{name}.yaml", text), output
+
+
+@pytest.fixture(scope="module")
+def done(world):
+    file, output = experiment_file(world, "tiny")
+    result = succeed("experiment", file, "run.validate_every=24", "run.validation_batches=2", "run.data.seed=0")
+    return output, result, file
+
+
+def criteria_of(output):
+    return {each["name"]: each for each in json.loads((output / "criteria.json").read_text())}
+
+
+def test_data_are_prepared_and_every_cell_is_run(done):
+    experiment = json.loads((done[0] / "experiment.json").read_text())
+    runs = experiment["comparison"]["runs"]
+    assert sorted((each["variant"], each["seed"]) for each in runs) == [
+        ("dense", 1), ("dense", 2), ("memory_plus", 1), ("memory_plus", 2)]
+    assert experiment["comparison"]["facts"] == 240
+    assert experiment["failures"] == []
+
+
+def test_data_that_are_not_there_are_left_out_and_said_to_be(done):
+    output, result, _ = done
+    (missing,) = json.loads((output / "experiment.json").read_text())["left_out"]
+    assert "no-such-file.txt is not there" in missing
+    assert "no-such-file.txt is not there" in (output / "report.html").read_text()
+    assert "no-such-file.txt is not there" in result.out
+
+
+def test_criteria_are_decided_and_say_what_they_rest_on(done):
+    criteria = criteria_of(done[0])
+    nats = criteria["memory has fewer nats"]
+    assert nats["met"] in (True, False) and nats["seeds"] == 2
+    assert nats["interval"][0] <= nats["value"] <= nats["interval"][1]
+    assert (nats["interval"][0] > 0) == nats["met"]
+    assert criteria["memory learns"]["met"] is True and 0 < criteria["memory learns"]["value"] < 50
+    assert criteria["memory reads text"]["met"] is None and criteria["memory reads text"]["note"] == "not measured"
+
+
+def test_the_held_out_loss_is_the_trainers_validation_loss(done):
+    # Both read two batches of the same split in the order of data seed 1.
+    output = done[0]
+    for each in json.loads((output / "experiment.json").read_text())["comparison"]["runs"]:
+        if each["seed"] != 1:
+            continue
+        trained = json_lines(output / each["variant"] / "seed-1" / "metrics.jsonl")[-1]["validation_loss"]
+        (measure,) = each["measures"]
+        assert measure["name"] == "held_out_loss" and measure["value"] == pytest.approx(trained, abs=1e-6)
+
+
+def test_results_are_there_for_other_programs_and_for_people(done):
+    output, result, _ = done
+    rows = list(csv.DictReader((output / "results.csv").open()))
+    runs = json.loads((output / "experiment.json").read_text())["comparison"]["runs"]
+    for each in runs:
+        (row,) = [row for row in rows if row["variant"] == each["variant"] and int(row["seed"]) == each["seed"]
+                  and row["metric"] == "nats"]
+        assert float(row["value"]) == pytest.approx(each["unseen"]["nats"])
+    for name in ["report.html", "runs.html", "results.md", "figures/chart-1-nats.svg"]:
+        assert (output / name).stat().st_size > 0, name
+    assert (output / "results.md").read_text() in result.out
+    page = (output / "report.html").read_text()
+    assert "Table 0" in page and "1.5" in page and "memory has fewer nats" in page
+
+
+def test_calling_again_redoes_nothing(done):
+    output, _, file = done
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("result.json")}
+    assert len(before) == 4
+    succeed("experiment", file, "run.validate_every=24", "run.validation_batches=2", "run.data.seed=0")
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("result.json")} == before
+
+
+def test_other_measures_are_refused(done):
+    said = refuse(2, "experiment", done[2], "run.validate_every=24", "run.validation_batches=2", "run.data.seed=0",
+                  "losses.0.batches=3")
+    assert "measures" in said
+
+
+def test_an_interrupted_experiment_keeps_its_cells(world):
+    file, output = experiment_file(world, "interrupted_experiment")
+    second = output / "memory_plus" / "seed-1" / "recall.jsonl"
+    stopped = interrupt_when(second.exists, "experiment", file)
+    assert stopped.code == 0 and "interrupted; continue with: memlayers experiment" in stopped.out, stopped
+    kept = (output / "dense" / "seed-1" / "result.json").stat().st_mtime_ns
+    succeed("experiment", file)
+    assert (output / "dense" / "seed-1" / "result.json").stat().st_mtime_ns == kept
+    assert len(list(output.rglob("result.json"))) == 4
+
+
+def test_a_failed_cell_is_reported_and_the_others_go_on(world):
+    file, output = experiment_file(world, "one_cell_fails")
+    result = run("experiment", file, "seeds=[1]", "variants.0.set=[model.vocab_size=300]")
+    assert result.code == 1 and "1 of 2 cells failed: dense seed 1" in result.error, result
+    (failure,) = json.loads((output / "experiment.json").read_text())["failures"]
+    assert "vocab_size" in failure and "vocab_size" in (output / "report.html").read_text()
+    assert criteria_of(output)["memory has fewer nats"]["met"] is None
+
+
+def test_only_runs_the_named_variants(world):
+    file, output = experiment_file(world, "only")
+    succeed("experiment", file, "--only", "dense", "seeds=[1]", "scale=longer")
+    assert [path.parent.parent.name for path in output.rglob("result.json")] == ["dense"]
+    assert json.loads((output / "dense" / "seed-1" / "result.json").read_text())["curve"][-1]["step"] == 36
+    assert "no variant 'sparse'" in refuse(2, "experiment", file, "--only", "sparse")
+
+
+def test_without_a_required_file_it_is_skipped_and_says_so(world):
+    file, output = experiment_file(world, "skipped")
+    result = succeed("experiment", file, f"requires=[{world.folder}/absent.zst]")
+    assert "skipped" in result.out and "absent.zst is not there" in result.out
+    assert all(each["met"] is None and "skipped" in each["note"] for each in criteria_of(output).values())
+
+
+def test_the_index_lists_all_experiments_and_png_needs_a_program(world, done, monkeypatch):
+    folder = done[0].parent
+    result = succeed("report", folder)
+    assert "tiny:" in result.out
+    index = (folder / "index.html").read_text()
+    assert 'href="tiny/report.html"' in index and "memory has fewer nats" in index
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert "rsvg-convert" in refuse(1, "report", folder, "--png")
+
+
+@pytest.mark.skipif(shutil.which("rsvg-convert") is None, reason="rsvg-convert is not installed")
+def test_charts_are_drawn_as_png(done):
+    succeed("report", done[0], "--png")
+    assert (done[0] / "figures" / "chart-1-nats.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_without_experiments_is_refused(world, tmp_path):
+    assert "expected experiment.json" in refuse(2, "report", tmp_path)
+    assert "folder of experiments" in refuse(2, "report", world.folder / "tiny.yaml", "--png")

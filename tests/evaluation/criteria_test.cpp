@@ -1,0 +1,156 @@
+#include "evaluation/criteria.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "evaluation/metric.h"
+
+namespace memlayers::evaluation {
+namespace {
+
+RunResult run_with(const std::string& variant, uint64_t seed, double nats, double recall = 0.5) {
+  RunResult run;
+  run.variant = variant;
+  run.seed = seed;
+  run.unseen = {"all", "unseen", 10, recall, recall, nats};
+  return run;
+}
+
+Comparison comparison_of(std::vector<RunResult> runs) {
+  Comparison comparison;
+  comparison.runs = std::move(runs);
+  return comparison;
+}
+
+CriterionSpec order(std::vector<std::string> variants, const std::string& metric = "nats") {
+  CriterionSpec spec;
+  spec.name = "claim";
+  spec.metric = metric;
+  spec.order = std::move(variants);
+  return spec;
+}
+
+TEST(MeanInterval, IsStudentsTOfTheSampleDeviation) {
+  const MeanInterval three = mean_interval({1, 2, 3});  // deviation 1, t(2) = 4.303
+  EXPECT_DOUBLE_EQ(three.mean, 2);
+  EXPECT_NEAR(three.high - three.mean, 4.303 / std::sqrt(3.0), 1e-12);
+  EXPECT_NEAR(three.mean - three.low, 4.303 / std::sqrt(3.0), 1e-12);
+  const MeanInterval one = mean_interval({5});
+  EXPECT_DOUBLE_EQ(one.low, 5);
+  EXPECT_DOUBLE_EQ(one.high, 5);
+  EXPECT_EQ(mean_interval({}).count, 0);
+}
+
+TEST(Criterion, GainsArePairedWithinSeeds) {
+  // The seeds differ by 3 nats, the models by 0.5 in each: unpaired the ranges overlap, paired nothing is left to chance.
+  const Comparison comparison = comparison_of({run_with("a", 1, 4.0), run_with("a", 2, 7.0), run_with("a", 3, 5.5),
+                                               run_with("b", 1, 3.5), run_with("b", 2, 6.5), run_with("b", 3, 5.0)});
+  const CriterionResult result = decide(order({"a", "b"}), comparison);
+  EXPECT_EQ(result.status, CriterionStatus::kMet);
+  EXPECT_DOUBLE_EQ(*result.value, 0.5);
+  EXPECT_EQ(result.seeds, 3);
+  EXPECT_NE(result.note.find("ranges over seeds overlap"), std::string::npos) << result.note;
+  EXPECT_EQ(decide(order({"b", "a"}), comparison).status, CriterionStatus::kMissed);
+}
+
+TEST(Criterion, IsMissedWhereTheIntervalHoldsZero) {
+  const Comparison comparison = comparison_of({run_with("a", 1, 4.0), run_with("a", 2, 4.0), run_with("a", 3, 4.0),
+                                               run_with("b", 1, 3.0), run_with("b", 2, 4.2), run_with("b", 3, 3.6)});
+  const CriterionResult result = decide(order({"a", "b"}), comparison);
+  EXPECT_EQ(result.status, CriterionStatus::kMissed);
+  EXPECT_GT(*result.value, 0);
+  EXPECT_LT(*result.low, 0);
+}
+
+TEST(Criterion, HigherIsBetterForRecallAndLowerForLosses) {
+  const Comparison comparison = comparison_of(
+      {run_with("a", 1, 4, 0.2), run_with("a", 2, 4, 0.3), run_with("b", 1, 4, 0.4), run_with("b", 2, 4, 0.5)});
+  EXPECT_EQ(decide(order({"a", "b"}, "recall"), comparison).status, CriterionStatus::kMet);
+  EXPECT_TRUE(higher_is_better("recall"));
+  EXPECT_TRUE(higher_is_better("stored_bits"));
+  EXPECT_FALSE(higher_is_better("text_loss"));
+  EXPECT_FALSE(higher_is_better("nats"));
+}
+
+TEST(Criterion, EveryStepOfAnOrderMustBeShownAndTheWeakestIsNamed) {
+  std::vector<RunResult> runs;
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    const double noise = 0.01 * static_cast<double>(seed);
+    runs.push_back(run_with("dense", seed, 6 + noise));
+    runs.push_back(run_with("memory", seed, 5));
+    runs.push_back(run_with("memory_plus", seed, seed == 2 ? 5.5 : 4.5));
+  }
+  const CriterionResult result = decide(order({"dense", "memory", "memory_plus"}), comparison_of(runs));
+  EXPECT_EQ(result.status, CriterionStatus::kMissed);
+  EXPECT_EQ(result.note.find("1 of 2 steps shown; weakest: Memory+ over "), 0u) << result.note;
+}
+
+TEST(Criterion, AtLeastAsksForAGainOfThatSize) {
+  const Comparison comparison =
+      comparison_of({run_with("a", 1, 4), run_with("a", 2, 4), run_with("b", 1, 3), run_with("b", 2, 3)});
+  CriterionSpec spec = order({"a", "b"});
+  spec.at_least = 0.9;
+  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMet);
+  spec.at_least = 1.1;
+  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMissed);
+  spec = order({"b", "a"});
+  spec.at_least = -1.1;  // "no worse than by"
+  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMet);
+}
+
+TEST(Criterion, OneSeedDecidesNothing) {
+  const Comparison comparison = comparison_of({run_with("a", 1, 4), run_with("b", 1, 3), run_with("b", 2, 3)});
+  const CriterionResult result = decide(order({"a", "b"}), comparison);
+  EXPECT_EQ(result.status, CriterionStatus::kUndecided);
+  EXPECT_DOUBLE_EQ(*result.value, 1);
+  EXPECT_FALSE(result.low.has_value());
+  EXPECT_EQ(decide(order({"a", "c"}), comparison).status, CriterionStatus::kUndecided);
+}
+
+TEST(Criterion, OfOneVariantBoundsItsMean) {
+  const Comparison comparison = comparison_of({run_with("a", 1, 4), run_with("a", 2, 4.01)});
+  CriterionSpec spec = order({"a"});
+  spec.at_most = 5;
+  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMet);
+  spec.at_most = 4.05;  // the interval reaches beyond: t(1) = 12.7
+  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMissed);
+  spec.at_most.reset();
+  spec.at_least = 3;
+  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMet);
+}
+
+TEST(Criterion, AtEqualSecondsTakesRecallWhereTheFasterRunsEnd) {
+  std::vector<RunResult> runs;
+  for (uint64_t seed = 1; seed <= 2; ++seed) {
+    RunResult slow = run_with("slow", seed, 1, 0.9), fast = run_with("fast", seed, 1, 0.6);
+    slow.curve = {{1, 100, 1, 10, 1, 0.1, -1}, {2, 200, 2, 20, 1, 0.9, -1}};
+    fast.curve = {{1, 100, 1, 5, 1, 0.3, -1}, {2, 200, 2, 10, 1, 0.6, -1}};
+    runs.push_back(slow);
+    runs.push_back(fast);
+  }
+  CriterionSpec spec = order({"slow", "fast"}, "recall");
+  spec.at = "seconds";
+  const CriterionResult result = decide(spec, comparison_of(runs));
+  EXPECT_EQ(result.status, CriterionStatus::kMet);
+  EXPECT_DOUBLE_EQ(*result.value, 0.5);  // 0.6 against 0.1 after 10 seconds
+}
+
+TEST(Metric, OfARunThatWasNotAskedIsNothing) {
+  RunResult run;
+  EXPECT_FALSE(metric_value(run, "recall").has_value());
+  EXPECT_FALSE(metric_value(run, "text_loss").has_value());
+  run.measures = {{"text_loss", 2.5}};
+  EXPECT_DOUBLE_EQ(*metric_value(run, "text_loss"), 2.5);
+}
+
+TEST(Metric, TrainingLossIsTheMeanOverTheLastTenth) {
+  RunResult run;
+  for (int64_t step = 10; step <= 100; step += 5) run.curve.push_back({step, 0, 0, 0, step > 90 ? 2.0 : 9.0, -1, -1});
+  run.curve.back().loss = 4;
+  EXPECT_DOUBLE_EQ(*metric_value(run, "loss"), 3);  // of the steps 95 and 100
+}
+
+}  // namespace
+}  // namespace memlayers::evaluation
