@@ -79,6 +79,8 @@ Biographies parse(const fs::path& file) {
     if (person.values.size() != result.attributes.size()) {
       lines.fail(base::concat("expected ", attributes, " values, got ", person.values.size()));
     }
+    const bool blank = person.name.empty() || std::ranges::any_of(person.values, &std::string::empty);
+    if (blank) lines.fail("a name or a value is empty");
     if (!names.insert(person.name).second) lines.fail("two people have the name \"" + person.name + "\"");
     result.people.push_back(std::move(person));
   }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char *kSubject = "[X]", *kAnswer = "[Y]";
 
-/// What a wording says before its subject, as far as it tells the subjects of wordings apart.
+/// What a wording says before the name.
 std::string before_subject(const std::string& wording) { return wording.substr(0, wording.find(kSubject)); }
 
 const std::string& drawn(const std::vector<std::string>& wordings, base::RandomStream& draw) {

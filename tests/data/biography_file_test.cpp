@@ -93,6 +93,12 @@ TEST_F(BiographyFile, NamesTheLineThatCannotBe) {
   wrong.attributes[2].trained = {"[Y] is where [X] studied."};
   EXPECT_TRUE(contains(failure_of(wrong), "[X] before [Y]")) << failure_of(wrong);
   wrong = people;
+  wrong.people[2].name = "";
+  EXPECT_TRUE(contains(failure_of(wrong), "is empty")) << failure_of(wrong);
+  wrong = people;
+  wrong.people[2].values[5] = "";
+  EXPECT_TRUE(contains(failure_of(wrong), "is empty")) << failure_of(wrong);
+  wrong = people;
   wrong.names = 3;
   EXPECT_TRUE(contains(failure_of(wrong), "more people than names")) << failure_of(wrong);
   wrong = people;
