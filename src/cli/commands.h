@@ -16,6 +16,7 @@ int run_plan(int argc, char** argv);
 int run_prepare(int argc, char** argv);
 int run_report(int argc, char** argv);
 int run_inspect(int argc, char** argv);
+int run_capacity(int argc, char** argv);
 int run_bench(int argc, char** argv);
 
 }  // namespace memlayers::cli

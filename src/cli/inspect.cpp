@@ -1,17 +1,16 @@
 // memlayers inspect: what a trained model's tables hold and how they are read.
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/model_folder.h"
+#include "cli/trained_config.h"
 #include "data/prepared_data.h"
 #include "evaluation/inspection_page.h"
 #include "evaluation/slot_inspection.h"
 #include "model/checkpoint.h"
-#include "training/train_config.h"
 
 namespace memlayers::cli {
 namespace {
@@ -25,15 +24,6 @@ struct Arguments {
   double hot = 10;
   bool json = false;
 };
-
-/// The configuration a checkpoint was trained with; nothing for a bare model.
-std::optional<training::TrainConfig> trained_config(const fs::path& checkpoint) {
-  const fs::path file = checkpoint / "state.json";
-  if (!fs::exists(file)) return std::nullopt;
-  const auto state = nlohmann::json::parse(base::read_text(file), nullptr, /*allow_exceptions=*/false);
-  if (!state.is_object() || !state.contains("config")) throw base::IoError(file, "is damaged: no configuration in it");
-  return base::parse_config<training::TrainConfig>(state["config"].dump(), file.string());
-}
 
 std::vector<data::SourceConfig> sources(const Arguments& arguments, const fs::path& model,
                                         const std::optional<training::TrainConfig>& config) {

@@ -37,6 +37,7 @@ constexpr Command kCommands[] = {
     {"report", run_report, false, "write report.html again from results.json, or the index of all experiments"},
     {"inspect", run_inspect, true,
      "look into a trained model's tables: use, dead and hot slots, drift, what lights them"},
+    {"capacity", run_capacity, true, "count the bits of synthetic biographies that a trained model holds"},
     {"plan", run_plan, false, "parameters, FLOPs and bytes of a configuration, without allocating them"},
     {"bench", run_bench, true, "time the parts against torch, a dense model and the machine's limits"},
 };

@@ -117,6 +117,7 @@ constexpr uint64_t kFirstNames = kFirstBegins.size() * kFirstEnds.size(),
                    kLastNames = kLastBegins.size() * kLastEnds.size(), kCities = kCityBegins.size() * kCityEnds.size(),
                    kEmployers = kEmployerBegins.size() * kEmployerEnds.size();
 constexpr uint64_t kNames = kFirstNames * kMiddleNames * kLastNames;
+constexpr uint64_t kDays = 28, kFirstYear = 1900, kYears = 120;
 
 // As for iso-codes: six trained wordings, then two held-out ones made of their words alone.
 std::vector<Relation> biography_relations() {
@@ -166,6 +167,12 @@ std::string person_name(uint64_t seed, int64_t index) {
          composed(kLastBegins, kLastEnds, name % kLastNames);
 }
 
+int64_t person_name_count() { return kNames; }
+
+std::vector<int64_t> biography_value_counts() {
+  return {kMonths.size() * kDays * kYears, kCities, kUniversities.size() * kCities, kMajors.size(), kEmployers, 1};
+}
+
 FactSet biography_facts(uint64_t seed, int64_t people) {
   base::check(people >= 0 && static_cast<uint64_t>(people) <= kNames, "sources: people: there are ", kNames,
               " names, got ", people);
@@ -175,7 +182,7 @@ FactSet biography_facts(uint64_t seed, int64_t people) {
     const std::string name = person_name(seed, person);
     RandomStream draw(seed, "attributes of people", person);
     const std::string month = kMonths[draw.below(kMonths.size())];
-    const std::string date = base::concat(month, " ", 1 + draw.below(28), ", ", 1900 + draw.below(120));
+    const std::string date = base::concat(month, " ", 1 + draw.below(kDays), ", ", kFirstYear + draw.below(kYears));
     const std::string birth_city = city(draw.below(kCities));
     const std::string university = kUniversities[draw.below(kUniversities.size())] + city(draw.below(kCities));
     const std::string major = kMajors[draw.below(kMajors.size())];

@@ -8,6 +8,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "data/biography_file.h"
 #include "data/document_source.h"
 #include "data/iso_codes.h"
 #include "data/line_sample.h"
@@ -171,6 +172,17 @@ ordered_json write_source(DocumentSource& source, const PrepareSource& config, S
   return report;
 }
 
+/// The list of the people that are trained. A source of more people has those of one with fewer, so the largest has all.
+std::optional<ordered_json> list_people(const fs::path& folder, const PrepareConfig& config) {
+  int64_t people = 0;
+  for (const PrepareSource& source : config.sources) {
+    const bool trained = source.kind == SourceKind::kBiographies && source.use != SourceUse::kAsk;
+    if (trained) people = std::max(people, source.people);
+  }
+  if (people == 0) return std::nullopt;
+  return write_biographies(folder, draw_biographies(config.seed, people));
+}
+
 ordered_json fill_folder(const fs::path& folder, const PrepareConfig& config, const ordered_json& inputs,
                          Sources& sources, const Tokenizer& tokenizer) {
   tokenizer.save(folder);
@@ -201,6 +213,7 @@ ordered_json fill_folder(const fs::path& folder, const PrepareConfig& config, co
                           {"sources", reports},
                           {"config", base::config_to_json(config)},
                           {"inputs", inputs}};
+  if (const auto people = list_people(folder, config)) summary["biographies"] = *people;
   base::write_text_atomically(folder / kPrepareFile, summary.dump(2) + "\n");
   return summary;
 }
