@@ -86,6 +86,8 @@ nlohmann::ordered_json to_json(const Plan& plan, const model::ModelCount& count,
             {"experts", count.experts},
             {"memory_dense", count.memory_dense},
             {"tables", count.tables},
+            {"ngram_dense", count.ngram_dense},
+            {"ngram_tables", count.ngram_tables},
             {"norms", count.norms}}},
           {"flops_per_token",
            {{"training", count.flops_training},
@@ -94,6 +96,7 @@ nlohmann::ordered_json to_json(const Plan& plan, const model::ModelCount& count,
             {"feed_forward", count.flops_feed_forward},
             {"experts", count.flops_experts},
             {"memory", count.flops_memory},
+            {"ngrams", count.flops_ngrams},
             {"head", count.flops_head}}},
           {"bytes",
            {{"total", bytes.total},
@@ -118,6 +121,8 @@ void print(const Plan& plan, const model::ModelCount& count, const model::ByteCo
   print_row("experts and their routers", millions(double(count.experts)));
   print_row("memory layers, no tables", millions(double(count.memory_dense)));
   print_row("memory tables", millions(double(count.tables)));
+  print_row("n-gram layers, no tables", millions(double(count.ngram_dense)));
+  print_row("n-gram tables", millions(double(count.ngram_tables)));
   print_row("output head", millions(double(count.head)));
   print_row("total", millions(double(count.total)));
   print_row("active for one token", millions(double(count.active)));
@@ -127,6 +132,7 @@ void print(const Plan& plan, const model::ModelCount& count, const model::ByteCo
   print_row("feed-forward", millions(count.flops_feed_forward));
   print_row("experts and their routers", millions(count.flops_experts));
   print_row("memory layers", millions(count.flops_memory));
+  print_row("n-gram layers", millions(count.flops_ngrams));
   print_row("output head", millions(count.flops_head));
   print_row("forward", millions(count.flops_forward));
   print_row("training", millions(count.flops_training));
