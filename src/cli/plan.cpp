@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/plan_match.h"
 #include "data/prepared_data.h"
 #include "model/count.h"
 #include "training/train_config.h"
@@ -18,6 +19,7 @@ struct PlanCommand {
   std::vector<std::string> overrides;
   int64_t batch_size = 0, seq_len = 0;  // 0: the run's
   bool json = false;
+  MatchOptions match;
 };
 
 struct Plan {
@@ -70,6 +72,15 @@ Plan plan_of(const PlanCommand& command) {
   base::check(plan.shape.seq_len <= plan.model.max_position_embeddings, "--seq-len ", plan.shape.seq_len,
               " is longer than model.max_position_embeddings ", plan.model.max_position_embeddings);
   return plan;
+}
+
+/// The reference is read like CONFIG, without what overrides it, and counted at the same sequences.
+void match_plan(const PlanCommand& command, const Plan& plan) {
+  PlanCommand named;
+  named.config_file = command.match.reference;
+  const MatchedFile model{command.config_file, plan.model, model::is_run_config(command.config_file)};
+  const MatchedFile reference{named.config_file, plan_of(named).model, model::is_run_config(named.config_file)};
+  print_match(command.match, model, reference, plan.shape.seq_len, command.json);
 }
 
 nlohmann::ordered_json to_json(const Plan& plan, const model::ModelCount& count, const model::ByteCount& bytes) {
@@ -151,7 +162,7 @@ void print(const Plan& plan, const model::ModelCount& count, const model::ByteCo
 int run_plan(int argc, char** argv) {
   CLI::App app(
       "Prints parameters, FLOPs per token and training bytes of a configuration, without allocating anything.\n"
-      "Totals leave RMSNorm weights out, as the paper's do.",
+      "Totals leave RMSNorm weights out, as the paper's do. With --match it sizes CONFIG to compare with another one.",
       "memlayers plan");
   PlanCommand command;
   app.add_option("CONFIG", command.config_file, "a run's YAML (its section model), or a model's config.json or YAML")
@@ -162,9 +173,14 @@ int run_plan(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--seq-len", command.seq_len, "tokens of a sequence; default: the run's, or the model's longest")
       ->check(CLI::PositiveNumber);
+  add_match_options(app, command.match);
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
   const Plan plan = plan_of(command);
+  if (!command.match.reference.empty()) {
+    match_plan(command, plan);
+    return 0;
+  }
   const model::ModelCount count = model::count_model(plan.model, plan.shape.seq_len);
   const model::ByteCount bytes = model::count_bytes(plan.model, plan.shape);
   if (command.json) {
