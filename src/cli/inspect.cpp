@@ -141,7 +141,7 @@ int run_inspect(int argc, char** argv) {
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
   const LoadedModel loaded = load_named_model(arguments.run);
-  base::check(!loaded.model->tables().empty(), loaded.folder.string(),
+  base::check(!loaded.model->config().memory.layers.empty(), loaded.folder.string(),
               ": has no memory layers, so there is no table to inspect");
   const auto config = trained_config(loaded.folder);
   evaluation::InspectOptions options;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/plan_match.h"
 #include "data/prepared_data.h"
 #include "model/count.h"
 #include "training/train_config.h"
@@ -18,6 +19,7 @@ struct PlanCommand {
   std::vector<std::string> overrides;
   int64_t batch_size = 0, seq_len = 0;  // 0: the run's
   bool json = false;
+  MatchOptions match;
 };
 
 struct Plan {
@@ -72,6 +74,15 @@ Plan plan_of(const PlanCommand& command) {
   return plan;
 }
 
+/// The reference is read like CONFIG, without what overrides it, and counted at the same sequences.
+void match_plan(const PlanCommand& command, const Plan& plan) {
+  PlanCommand named;
+  named.config_file = command.match.reference;
+  const MatchedFile model{command.config_file, plan.model, model::is_run_config(command.config_file)};
+  const MatchedFile reference{named.config_file, plan_of(named).model, model::is_run_config(named.config_file)};
+  print_match(command.match, model, reference, plan.shape.seq_len, command.json);
+}
+
 nlohmann::ordered_json to_json(const Plan& plan, const model::ModelCount& count, const model::ByteCount& bytes) {
   return {{"batch_size", plan.shape.batch_size},
           {"seq_len", plan.shape.seq_len},
@@ -86,6 +97,8 @@ nlohmann::ordered_json to_json(const Plan& plan, const model::ModelCount& count,
             {"experts", count.experts},
             {"memory_dense", count.memory_dense},
             {"tables", count.tables},
+            {"ngram_dense", count.ngram_dense},
+            {"ngram_tables", count.ngram_tables},
             {"norms", count.norms}}},
           {"flops_per_token",
            {{"training", count.flops_training},
@@ -94,6 +107,7 @@ nlohmann::ordered_json to_json(const Plan& plan, const model::ModelCount& count,
             {"feed_forward", count.flops_feed_forward},
             {"experts", count.flops_experts},
             {"memory", count.flops_memory},
+            {"ngrams", count.flops_ngrams},
             {"head", count.flops_head}}},
           {"bytes",
            {{"total", bytes.total},
@@ -118,6 +132,8 @@ void print(const Plan& plan, const model::ModelCount& count, const model::ByteCo
   print_row("experts and their routers", millions(double(count.experts)));
   print_row("memory layers, no tables", millions(double(count.memory_dense)));
   print_row("memory tables", millions(double(count.tables)));
+  print_row("n-gram layers, no tables", millions(double(count.ngram_dense)));
+  print_row("n-gram tables", millions(double(count.ngram_tables)));
   print_row("output head", millions(double(count.head)));
   print_row("total", millions(double(count.total)));
   print_row("active for one token", millions(double(count.active)));
@@ -127,6 +143,7 @@ void print(const Plan& plan, const model::ModelCount& count, const model::ByteCo
   print_row("feed-forward", millions(count.flops_feed_forward));
   print_row("experts and their routers", millions(count.flops_experts));
   print_row("memory layers", millions(count.flops_memory));
+  print_row("n-gram layers", millions(count.flops_ngrams));
   print_row("output head", millions(count.flops_head));
   print_row("forward", millions(count.flops_forward));
   print_row("training", millions(count.flops_training));
@@ -145,7 +162,7 @@ void print(const Plan& plan, const model::ModelCount& count, const model::ByteCo
 int run_plan(int argc, char** argv) {
   CLI::App app(
       "Prints parameters, FLOPs per token and training bytes of a configuration, without allocating anything.\n"
-      "Totals leave RMSNorm weights out, as the paper's do.",
+      "Totals leave RMSNorm weights out, as the paper's do. With --match it sizes CONFIG to compare with another one.",
       "memlayers plan");
   PlanCommand command;
   app.add_option("CONFIG", command.config_file, "a run's YAML (its section model), or a model's config.json or YAML")
@@ -156,9 +173,14 @@ int run_plan(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--seq-len", command.seq_len, "tokens of a sequence; default: the run's, or the model's longest")
       ->check(CLI::PositiveNumber);
+  add_match_options(app, command.match);
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
   const Plan plan = plan_of(command);
+  if (!command.match.reference.empty()) {
+    match_plan(command, plan);
+    return 0;
+  }
   const model::ModelCount count = model::count_model(plan.model, plan.shape.seq_len);
   const model::ByteCount bytes = model::count_bytes(plan.model, plan.shape);
   if (command.json) {

@@ -50,6 +50,7 @@ struct SlotUsage {
   int64_t layer = 0, slots = 0;
   double used_share = 0, kl_to_uniform = 0, top_percent_share = 0;
   std::vector<double> read_share;  // [100], share of all reads on each hundredth of the slots, most read first
+  std::string table = "memory";    // of which kind: memory or ngrams
   static constexpr auto fields() {
     using base::field;
     using C = SlotUsage;
@@ -58,7 +59,8 @@ struct SlotUsage {
                       field("used_share", &C::used_share, ""),
                       field("kl_to_uniform", &C::kl_to_uniform, ""),
                       field("top_percent_share", &C::top_percent_share, ""),
-                      field("read_share", &C::read_share, "")};
+                      field("read_share", &C::read_share, ""),
+                      field("table", &C::table, "")};
   }
 };
 

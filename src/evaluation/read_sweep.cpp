@@ -84,7 +84,8 @@ class ReadHook {
 std::vector<model::Transformer::NamedTable> tables_with_values(const model::Transformer& model) {
   std::vector<model::Transformer::NamedTable> tables;
   for (const auto& named : model.tables()) {
-    if (!named.name.ends_with(".down.weight")) tables.push_back(named);
+    const bool by_keys = named.table->addressing == layers::Addressing::kProductKeys;
+    if (by_keys && !named.name.ends_with(".down.weight")) tables.push_back(named);
   }
   return tables;
 }

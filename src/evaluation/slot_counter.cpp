@@ -14,10 +14,11 @@ SlotCounter::SlotCounter(const model::Transformer& model) {
     const Hook previous = table->after_read;
     before_.emplace_back(table, previous);
     const auto slots_of_table = static_cast<size_t>(table->weight.size(0));
-    table->after_read = [this, previous, slots_of_table](int64_t layer, const at::Tensor& slots,
-                                                         const at::Tensor& weights) {
+    const layers::Addressing addressing = table->addressing;
+    table->after_read = [this, previous, addressing, slots_of_table](int64_t layer, const at::Tensor& slots,
+                                                                     const at::Tensor& weights) {
       if (previous) previous(layer, slots, weights);
-      std::vector<int64_t>& reads = reads_[layer];
+      std::vector<int64_t>& reads = reads_[{addressing, layer}];
       reads.resize(slots_of_table);
       const at::Tensor flat = slots.to(at::kCPU, at::kLong).contiguous();
       const int64_t* slot = flat.data_ptr<int64_t>();
@@ -32,7 +33,10 @@ SlotCounter::~SlotCounter() {
 
 std::vector<SlotUsage> SlotCounter::usage() const {
   std::vector<SlotUsage> result;
-  for (const auto& [layer, reads] : reads_) result.push_back(slot_usage(layer, reads));
+  for (const auto& [reader, reads] : reads_) {
+    result.push_back(slot_usage(reader.second, reads));
+    result.back().table = reader.first == layers::Addressing::kNgrams ? "ngrams" : "memory";
+  }
   return result;
 }
 

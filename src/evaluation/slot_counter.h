@@ -1,4 +1,4 @@
-// Counts which slots a model reads while it is alive, layer by layer.
+// Counts which slots a model reads while it is alive, layer by layer; a block may have a memory and an n-gram layer.
 #pragma once
 
 #include <functional>
@@ -17,13 +17,13 @@ class SlotCounter {
   SlotCounter(const SlotCounter&) = delete;
   SlotCounter& operator=(const SlotCounter&) = delete;
 
-  /// One entry per memory layer, layers ascending.
+  /// One entry per memory layer, layers ascending, then one per n-gram layer.
   std::vector<SlotUsage> usage() const;
 
  private:
   using Hook = std::function<void(int64_t, const at::Tensor&, const at::Tensor&)>;
   std::vector<std::pair<std::shared_ptr<layers::MemoryTable>, Hook>> before_;
-  std::map<int64_t, std::vector<int64_t>> reads_;  // layer -> reads of each slot
+  std::map<std::pair<layers::Addressing, int64_t>, std::vector<int64_t>> reads_;  // layer -> reads of each slot
 };
 
 /// The shares of `reads` [S] (at least one slot): used, KL(reads || uniform) in nats, the most read hundredth, all hundredths.

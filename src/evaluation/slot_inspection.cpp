@@ -23,7 +23,7 @@ constexpr int64_t kAnswerTokens = 24;
 
 /// What is wrong with the call is said before anything is read.
 void check_call(const model::Transformer& model, const data::Tokenizer& tokenizer, const InspectOptions& options) {
-  base::check(!model.tables().empty(), "the model has no memory layers, so there is no table to inspect");
+  base::check(!tables_with_values(model).empty(), "the model has no memory layers, so there is no table to inspect");
   const int64_t slots = model.tables()[0].table->weight.size(0);
   base::check(!options.slot || (*options.slot >= 0 && *options.slot < slots), "slot ", options.slot.value_or(0),
               " is outside of the table; its slots are 0 to ", slots - 1);
@@ -169,7 +169,7 @@ Inspection inspect(model::Transformer& model, const data::Tokenizer& tokenizer, 
   for (TableUse& table : result.tables) table.never_trained = never_trained(options.training_state, table.name);
   for (TableDrift& drift : result.drift) {
     const auto found = std::ranges::find(tables, drift.name, &ReadCounts::Table::name);
-    if (found == tables.end()) continue;  // PEER's first table, whose slots are read with the second's
+    if (found == tables.end()) continue;  // PEER's first table, whose slots are read with the second's; n-grams'
     for (MovedRow& row : drift.most) row.reads = counts.table_reads(found - tables.begin(), row.slot);
   }
   if (options.slot) {

@@ -14,7 +14,8 @@ namespace {
 
 /// One layer over the seeds of its variant.
 struct LayerUsage {
-  int64_t layer = 0, slots = 0;
+  std::string name;  // "layer 3", "n-gram layer 3"
+  int64_t slots = 0;
   Statistic used_share, kl_to_uniform, top_percent_share;
   std::vector<Statistic> cumulative;  // [parts + 1]: share of reads on the most read 0/parts, 1/parts, ... of the slots
 };
@@ -28,13 +29,13 @@ std::vector<double> cumulative_shares(const std::vector<double>& shares) {
   return cumulative;
 }
 
-LayerUsage usage_over_seeds(int64_t layer, const std::vector<const SlotUsage*>& seeds) {
+LayerUsage usage_over_seeds(const std::string& name, const std::vector<const SlotUsage*>& seeds) {
   const auto over = [&](double SlotUsage::*number) {
     std::vector<double> values;
     for (const SlotUsage* usage : seeds) values.push_back(usage->*number);
     return statistic(values);
   };
-  LayerUsage result{layer,
+  LayerUsage result{name,
                     seeds.front()->slots,
                     over(&SlotUsage::used_share),
                     over(&SlotUsage::kl_to_uniform),
@@ -54,20 +55,23 @@ LayerUsage usage_over_seeds(int64_t layer, const std::vector<const SlotUsage*>& 
 }
 
 std::vector<LayerUsage> layers_of(const Comparison& comparison, const std::string& variant) {
-  std::map<int64_t, std::vector<const SlotUsage*>> seeds;
+  std::map<std::pair<std::string, int64_t>, std::vector<const SlotUsage*>> seeds;  // by kind and layer
   for (const RunResult& run : comparison.runs) {
     if (run.variant != variant) continue;
-    for (const SlotUsage& usage : run.slot_usage) seeds[usage.layer].push_back(&usage);
+    for (const SlotUsage& usage : run.slot_usage) seeds[{usage.table, usage.layer}].push_back(&usage);
   }
   std::vector<LayerUsage> layers;
-  for (const auto& [layer, usages] : seeds) layers.push_back(usage_over_seeds(layer, usages));
+  for (const auto& [reader, usages] : seeds) {
+    const char* kind = reader.first == "ngrams" ? "n-gram layer " : "layer ";
+    layers.push_back(usage_over_seeds(base::concat(kind, reader.second), usages));
+  }
   std::erase_if(layers, [](const LayerUsage& layer) { return layer.cumulative.empty(); });
   return layers;
 }
 
 LineSeries series_of(const LayerUsage& usage, int index) {
   // Colors of the variants mean variants; layers take the other end of the palette.
-  LineSeries series{base::concat("layer ", usage.layer), 3 + index, index % 4, false, {}, {}};
+  LineSeries series{usage.name, 3 + index, index % 4, false, {}, {}};
   const double parts = static_cast<double>(usage.cumulative.size() - 1);
   for (size_t i = 0; i < usage.cumulative.size(); ++i) {
     const Statistic& share = usage.cumulative[i];
@@ -81,16 +85,15 @@ Table summary_table(const std::vector<LayerUsage>& layers) {
               {"layer", "slots", "slots read at least once", "reads on the most read 1%", "KL to even use (nats)"},
               {}};
   for (const LayerUsage& layer : layers) {
-    table.rows.push_back({base::concat("layer ", layer.layer), count_text(layer.slots),
-                          percent_text(layer.used_share.mean), percent_text(layer.top_percent_share.mean),
-                          decimal_text(layer.kl_to_uniform.mean, 2)});
+    table.rows.push_back({layer.name, count_text(layer.slots), percent_text(layer.used_share.mean),
+                          percent_text(layer.top_percent_share.mean), decimal_text(layer.kl_to_uniform.mean, 2)});
   }
   return table;
 }
 
 Table curve_table(const std::vector<LayerUsage>& layers) {
   Table table{"Share of all reads that the most read slots receive", {"most read slots"}, {}};
-  for (const LayerUsage& layer : layers) table.head.push_back(base::concat("layer ", layer.layer));
+  for (const LayerUsage& layer : layers) table.head.push_back(layer.name);
   for (const int percent : {1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100}) {
     std::vector<std::string> row{base::concat(percent, "%")};
     for (const LayerUsage& layer : layers) {
@@ -112,7 +115,9 @@ Figure usage_figure(const VariantSummary& variant, const std::vector<LayerUsage>
   for (size_t i = 0; i < layers.size(); ++i) {
     const LayerUsage& layer = layers[i];
     chart.series.push_back(series_of(layer, static_cast<int>(i)));
-    sentences += base::concat(" Layer ", layer.layer, " read ", percent_text(layer.used_share.mean, 0), " of the ",
+    std::string subject = layer.name;
+    subject.front() = subject.front() == 'l' ? 'L' : 'N';
+    sentences += base::concat(" ", subject, " read ", percent_text(layer.used_share.mean, 0), " of the ",
                               count_text(layer.slots), " slots; the most read 1% of them got ",
                               percent_text(layer.top_percent_share.mean, 0), " of its reads.");
   }

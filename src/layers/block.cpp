@@ -6,16 +6,18 @@
 
 namespace memlayers::layers {
 
-Block::Block(int64_t index, double norm_eps, const AttentionShape& shape, Rest rest)
+Block::Block(int64_t index, double norm_eps, const AttentionShape& shape, Rest rest, std::optional<NgramLayer> ngrams)
     : index_(index),
       input_norm_(shape.hidden, norm_eps),
       post_attention_norm_(shape.hidden, norm_eps),
       attention_(shape),
-      rest_(std::move(rest)) {
+      rest_(std::move(rest)),
+      ngrams_(std::move(ngrams)) {
   assert(rest_.feed_forward || rest_.experts || rest_.memory);
 }
 
-at::Tensor Block::forward(const at::Tensor& x, const ForwardContext& context) const {
+at::Tensor Block::forward(const at::Tensor& input, const ForwardContext& context) const {
+  const at::Tensor x = ngrams_ ? input + ngrams_->forward(input, context) : input;
   const at::Tensor h = x + attention_.forward(input_norm_.forward(x, context.dtype), index_, context);
   const at::Tensor normed = post_attention_norm_.forward(h, context.dtype);
   at::Tensor out = h;
@@ -26,6 +28,7 @@ at::Tensor Block::forward(const at::Tensor& x, const ForwardContext& context) co
 }
 
 void Block::collect(const std::string& name, ParameterList& parameters, ParameterList& buffers) {
+  if (ngrams_) ngrams_->collect(name + ".ngrams", parameters);
   input_norm_.collect(name + ".input_layernorm", parameters);
   attention_.collect(name + ".self_attn", parameters);
   post_attention_norm_.collect(name + ".post_attention_layernorm", parameters);

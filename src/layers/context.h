@@ -14,6 +14,7 @@ struct ForwardContext {
   KeyValueCache* cache = nullptr;  // null: the whole sequence is given
   DropoutStream* dropout = nullptr;
   at::Tensor* balance_loss = nullptr;  // in training, experts add theirs; null: nobody asks
+  const at::Tensor* tokens = nullptr;  // [B, positions up to and with those given] int64, for n-gram layers
 };
 
 }  // namespace memlayers::layers

@@ -78,9 +78,10 @@ std::string shard_name(size_t index, size_t count) {
 
 void write_config(const ModelConfig& config, const fs::path& folder) {
   Json json = base::config_to_json(config);
-  // Without either it is a Llama configuration and nothing else.
+  // Without any of them it is a Llama configuration and nothing else.
   if (config.memory.layers.empty()) json.erase("memory");
   if (config.experts.layers.empty()) json.erase("experts");
+  if (config.ngrams.layers.empty()) json.erase("ngrams");
   json["hidden_act"] = "silu";
   json["torch_dtype"] = "float32";
   base::write_text_atomically(folder / "config.json", json.dump(2) + "\n");

@@ -15,6 +15,7 @@ using layers::MemoryConfig;
 using layers::MemoryOutput;
 using layers::MemoryPlacement;
 using layers::MemoryVariant;
+using layers::NgramConfig;
 
 // One memory layer: trained tensors that are no table, and forward FLOPs a token.
 struct MemoryLayerCount {
@@ -70,6 +71,21 @@ MixtureCount count_mixture(const ExpertConfig& experts, int64_t hidden) {
           2.0 * (static_cast<double>(router) + computed)};
 }
 
+// One n-gram layer: what is no table, and FLOPs a token (two projections of its rows and their dot product with the query;
+// hashes are integer arithmetic, rows are copied).
+MemoryLayerCount count_ngram_layer(const NgramConfig& ngrams, int64_t hidden) {
+  const int64_t projections = 2 * ngrams.reads() * ngrams.value_dim * hidden;
+  return {projections, 2 * hidden, 2.0 * static_cast<double>(projections + hidden)};
+}
+
+// Tables of n-gram layers, and rows of one.
+int64_t count_ngram_tables(const NgramConfig& ngrams) {
+  if (ngrams.layers.empty()) return 0;
+  return ngrams.shared_table ? 1 : static_cast<int64_t>(ngrams.layers.size());
+}
+
+int64_t ngram_rows(const NgramConfig& ngrams) { return ngrams.reads() * ngrams.rows; }
+
 int64_t slots_of(const MemoryConfig& memory) { return memory.num_sub_keys * memory.num_sub_keys; }
 
 // Table sets, and tables in all.
@@ -101,25 +117,50 @@ int64_t product(std::initializer_list<int64_t> factors) {
   return result;
 }
 
-// Records of every memory layer and micro-step (slots, weights, output gradient), which stay until the optimizer's step;
-// then, one table at a time, two arrays of sort keys; and the gathered rows of the touched slots. `tokens`: of a step.
-int64_t table_gradient_bytes(const MemoryConfig& memory, int64_t tokens) {
-  if (memory.layers.empty()) return 0;
-  const int64_t layers = static_cast<int64_t>(memory.layers.size()), reads = memory.heads * memory.top_k;
-  const int64_t records = product({layers, tables_per_set(memory), tokens, reads * 12 + memory.value_dim * 4});
-  const int64_t entries = product({memory.shared_table ? layers : 1, tokens, reads});  // of one table
-  const int64_t touched = std::min(slots_of(memory), entries);
-  return records + product({entries, 16}) +
-         product({count_table_sets(memory), tables_per_set(memory), touched, memory.value_dim * 4 + 8});
+// Tables of one kind, as far as training them takes bytes.
+struct TableShape {
+  int64_t tables = 0, rows = 0, value_dim = 0;
+  int64_t layers = 0;              // that read each of the tables
+  int64_t reads = 0, outputs = 0;  // of one token in one layer: rows read, and sums of rows that come of it
+};
+
+std::vector<TableShape> table_shapes(const ModelConfig& config) {
+  const MemoryConfig& memory = config.memory;
+  const NgramConfig& ngrams = config.ngrams;
+  const auto sharing = [](bool shared, const std::vector<int64_t>& layers) {
+    return shared ? static_cast<int64_t>(layers.size()) : 1;
+  };
+  std::vector<TableShape> shapes;
+  if (!memory.layers.empty()) {
+    shapes.push_back({count_table_sets(memory) * tables_per_set(memory), slots_of(memory), memory.value_dim,
+                      sharing(memory.shared_table, memory.layers), memory.heads * memory.top_k, 1});
+  }
+  if (!ngrams.layers.empty()) {
+    shapes.push_back({count_ngram_tables(ngrams), ngram_rows(ngrams), ngrams.value_dim,
+                      sharing(ngrams.shared_table, ngrams.layers), ngrams.reads(), ngrams.reads()});
+  }
+  return shapes;
 }
 
-int64_t table_optimizer_bytes(const MemoryConfig& memory, ops::RowOptimizer kind) {
-  const int64_t rows = count_table_sets(memory) * tables_per_set(memory) * slots_of(memory);
+// Records of every layer and micro-step (slots, weights, output gradient), which stay until the optimizer's step; then the
+// gathered rows of the touched slots. `tokens`: of a step.
+int64_t table_gradient_bytes(const TableShape& shape, int64_t tokens) {
+  const int64_t record = shape.reads * 12 + shape.outputs * shape.value_dim * 4;
+  const int64_t records = product({shape.tables, shape.layers, tokens, record});
+  const int64_t touched = std::min(shape.rows, product({shape.layers, tokens, shape.reads}));
+  return records + product({shape.tables, touched, shape.value_dim * 4 + 8});
+}
+
+// Two arrays of sort keys, one table after another.
+int64_t sort_bytes(const TableShape& shape, int64_t tokens) { return product({shape.layers, tokens, shape.reads, 16}); }
+
+int64_t table_optimizer_bytes(const TableShape& shape, ops::RowOptimizer kind) {
+  const int64_t rows = shape.tables * shape.rows;
   switch (kind) {
     case ops::RowOptimizer::kExact:
-      return rows * (8 * memory.value_dim + 4);
+      return rows * (8 * shape.value_dim + 4);
     case ops::RowOptimizer::kLazy:
-      return rows * 8 * memory.value_dim;
+      return rows * 8 * shape.value_dim;
     case ops::RowOptimizer::kRowwise:
       return rows * 4;
     case ops::RowOptimizer::kSgd:
@@ -161,6 +202,14 @@ double expert_bytes(const ExpertConfig& experts, int64_t hidden, int64_t element
   return static_cast<double>(router) + experts_per_token(experts) * static_cast<double>(row);
 }
 
+// Per token: slots, weights, the rows side by side, the input of the query's norm, keys before the norm and after it, the
+// query, values, the dot product and its gate; values in float32 where they are not.
+int64_t ngram_layer_bytes(const NgramConfig& ngrams, int64_t hidden, int64_t element) {
+  const int64_t rows = ngrams.reads() * (8 + 4) + ngrams.reads() * ngrams.value_dim * element;
+  const int64_t wide = element == 4 ? 0 : 4 * hidden;
+  return rows + 4 * hidden + (element + 4) * hidden + 4 * hidden + element * hidden + wide + 16;
+}
+
 // Blocks whose feed-forward is the dense one.
 int64_t count_feed_forwards(const ModelConfig& config) {
   const size_t memories = config.memory.placement == MemoryPlacement::kReplace ? config.memory.layers.size() : 0;
@@ -178,6 +227,9 @@ ModelCount count_model(const ModelConfig& given, int64_t seq_len) {
   const int64_t mixtures = static_cast<int64_t>(config.experts.layers.size());
   const int64_t query_width = config.num_attention_heads * config.head_dim;
   const int64_t key_width = config.num_key_value_heads * config.head_dim;
+  const NgramConfig& ngrams = config.ngrams;
+  const int64_t lookups = static_cast<int64_t>(ngrams.layers.size());
+  const MemoryLayerCount lookup = lookups > 0 ? count_ngram_layer(ngrams, d) : MemoryLayerCount{};
   const MemoryLayerCount layer = memories > 0 ? count_memory_layer(memory, d) : MemoryLayerCount{};
   const MixtureCount mixture = mixtures > 0 ? count_mixture(config.experts, d) : MixtureCount{};
 
@@ -189,20 +241,24 @@ ModelCount count_model(const ModelConfig& given, int64_t seq_len) {
   count.experts = mixtures * mixture.parameters;
   count.memory_dense = memories * layer.parameters;
   count.tables = count_tables(memory);
-  count.norms = (2 * blocks + 1) * d + memories * layer.norms;
+  count.ngram_dense = lookups * lookup.parameters;
+  count.ngram_tables = count_ngram_tables(ngrams) * ngram_rows(ngrams) * ngrams.value_dim;
+  count.norms = (2 * blocks + 1) * d + memories * layer.norms + lookups * lookup.norms;
   count.total = count.embedding + count.head + count.attention + count.feed_forward + count.experts +
-                count.memory_dense + count.tables;
+                count.memory_dense + count.tables + count.ngram_dense + count.ngram_tables;
   const int64_t read = memories > 0 ? memories * read_values(memory) : 0;
-  count.active = count.total - mixtures * mixture.idle - std::max<int64_t>(0, count.tables - read);
+  count.active = count.total - mixtures * mixture.idle - std::max<int64_t>(0, count.tables - read) -
+                 std::max<int64_t>(0, count.ngram_tables - lookups * ngrams.reads() * ngrams.value_dim);
 
   const double scores = 2.0 * static_cast<double>(query_width) * static_cast<double>(seq_len);  // 4 * width * T / 2
   count.flops_attention = 2.0 * static_cast<double>(count.attention) + static_cast<double>(blocks) * scores;
   count.flops_feed_forward = 2.0 * static_cast<double>(count.feed_forward);
   count.flops_experts = static_cast<double>(mixtures) * mixture.flops;
   count.flops_memory = static_cast<double>(memories) * layer.flops;
+  count.flops_ngrams = static_cast<double>(lookups) * lookup.flops;
   count.flops_head = 2.0 * static_cast<double>(config.vocab_size * d);
-  count.flops_forward =
-      count.flops_attention + count.flops_feed_forward + count.flops_experts + count.flops_memory + count.flops_head;
+  count.flops_forward = count.flops_attention + count.flops_feed_forward + count.flops_experts + count.flops_memory +
+                        count.flops_ngrams + count.flops_head;
   count.flops_training = 3 * count.flops_forward;
   return count;
 }
@@ -212,19 +268,29 @@ ByteCount count_bytes(const ModelConfig& given, const TrainingShape& shape) {
   config.validate();
   const MemoryConfig& memory = config.memory;
   const ModelCount count = count_model(config, shape.seq_len);
-  const int64_t dense = count.total - count.tables + count.norms, tokens = product({shape.batch_size, shape.seq_len});
+  const int64_t tables = count.tables + count.ngram_tables, dense = count.total - tables + count.norms;
+  const int64_t tokens = product({shape.batch_size, shape.seq_len});
   const int64_t d = config.hidden_size, element = shape.compute_bytes, blocks = config.num_hidden_layers;
   const int64_t memories = static_cast<int64_t>(memory.layers.size());
   const int64_t mixtures = static_cast<int64_t>(config.experts.layers.size());
 
   ByteCount bytes;
-  bytes.weights = 4 * dense + element * count.tables;
-  bytes.gradients = 4 * dense + table_gradient_bytes(memory, product({tokens, shape.micro_batches}));
-  bytes.optimizer = 8 * dense + table_optimizer_bytes(memory, shape.table_optimizer);
+  bytes.weights = 4 * dense + element * tables;
+  bytes.gradients = 4 * dense;
+  bytes.optimizer = 8 * dense;
+  int64_t sorting = 0;
+  for (const TableShape& table : table_shapes(config)) {
+    const int64_t step_tokens = product({tokens, shape.micro_batches});
+    bytes.gradients += table_gradient_bytes(table, step_tokens);
+    bytes.optimizer += table_optimizer_bytes(table, shape.table_optimizer);
+    sorting = std::max(sorting, sort_bytes(table, step_tokens));
+  }
+  bytes.gradients += sorting;
   int64_t per_token = blocks * (2 * norm_bytes(d, element) + attention_bytes(config, element));
   per_token += count_feed_forwards(config) * 3 * config.intermediate_size * element;  // gate, up, their product
   if (mixtures > 0) per_token += mixtures * std::llround(expert_bytes(config.experts, d, element));
   if (memories > 0) per_token += memories * memory_layer_bytes(memory, d, element);
+  per_token += static_cast<int64_t>(config.ngrams.layers.size()) * ngram_layer_bytes(config.ngrams, d, element);
   per_token += norm_bytes(d, element) + d * element + 8;  // the last norm, its gradient out of the loss, the token
   bytes.activations =
       product({tokens, per_token}) + 4 * config.vocab_size * d;  // the head's gradient, made with the loss

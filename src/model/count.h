@@ -8,16 +8,17 @@ namespace memlayers::model {
 
 struct ModelCount {
   // Parameters. Like the paper's totals, `total` leaves RMSNorm weights out; `norms` holds them. `experts` has their
-  // routers too.
+  // routers too. `tables` are those of memory layers.
   int64_t embedding = 0, head = 0, attention = 0, feed_forward = 0, experts = 0, memory_dense = 0, tables = 0,
-          norms = 0;
+          ngram_dense = 0, ngram_tables = 0, norms = 0;
   int64_t total = 0;
   // Of the total, without experts that are not among a token's `top_k` and table rows that it does not read.
   int64_t active = 0;
   // Forward FLOPs per token in training, 2 per multiply-add; training is three times that. Attention counts the causal half
   // of `seq_len` on average. Experts: as many a token as capacity_factor and top_k allow on average (evaluated,
   // expert_choice computes one).
-  double flops_attention = 0, flops_feed_forward = 0, flops_experts = 0, flops_memory = 0, flops_head = 0;
+  double flops_attention = 0, flops_feed_forward = 0, flops_experts = 0, flops_memory = 0, flops_ngrams = 0,
+         flops_head = 0;
   double flops_forward = 0, flops_training = 0;
 };
 

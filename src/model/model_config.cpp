@@ -16,12 +16,15 @@ using layers::ExpertRouting;
 using layers::MemoryConfig;
 using layers::MemoryPlacement;
 using layers::MemoryVariant;
+using layers::NgramConfig;
 
 constexpr int64_t kLargestWidth = int64_t{1} << 20;
 constexpr int64_t kLargestVocabulary = int64_t{1} << 31;
 constexpr int64_t kLargestSubKeys = int64_t{1} << 16;  // n * n slots then fit 32 bits
 constexpr int64_t kLargestTables = int64_t{1} << 48;   // values of all tables, so that counts in bytes fit 64 bits
 constexpr int64_t kLargestExperts = int64_t{1} << 48;  // weights of all experts, likewise
+constexpr int64_t kLargestRows = int64_t{1} << 32;     // slots of a table fit 32 bits
+constexpr int64_t kLongestNgram = 8;
 constexpr double kLargestFactor = 1e6;
 
 void check_range(const char* key, int64_t value, int64_t lowest, int64_t highest) {
@@ -120,6 +123,37 @@ void validate_experts(ModelConfig& config) {
     check(std::ranges::find(config.memory.layers, layer) == config.memory.layers.end(), "block ", layer,
           " is in memory.layers and in experts.layers; a block has one of them: take it out of the other list");
   }
+}
+
+void check_orders(const std::vector<int64_t>& orders) {
+  check(!orders.empty(), "ngrams.orders is empty; give lengths of n-grams, as [2, 3]");
+  std::set<int64_t> seen;
+  for (const int64_t order : orders) {
+    check_range("ngrams.orders", order, 1, kLongestNgram);
+    check(seen.insert(order).second, "ngrams.orders names ", order, " twice");
+  }
+}
+
+void validate_ngrams(ModelConfig& config) {
+  NgramConfig& ngrams = config.ngrams;
+  check_blocks("ngrams.layers", ngrams.layers, config.num_hidden_layers);
+  check_orders(ngrams.orders);
+  check_range("ngrams.hashes", ngrams.hashes, 1, 1024);
+  const int64_t reads = ngrams.reads();
+  if (ngrams.value_dim == 0) {
+    check(config.hidden_size % reads == 0, "hidden_size (", config.hidden_size, ") must be a multiple of the ", reads,
+          " rows that a token reads (ngrams.orders * ngrams.hashes), or give ngrams.value_dim");
+    ngrams.value_dim = config.hidden_size / reads;
+  }
+  check_range("ngrams.value_dim", ngrams.value_dim, 1, kLargestWidth);
+  check_width("ngrams: rows of a token * value_dim", reads, ngrams.value_dim);
+  check_range("ngrams.rows", ngrams.rows, 1, kLargestRows);
+  check(ngrams.rows <= kLargestRows / reads,
+        "ngrams: a table has at most 2^32 rows, got orders * hashes * rows = ", reads, " * ", ngrams.rows);
+  const int64_t tables = ngrams.shared_table ? 1 : static_cast<int64_t>(ngrams.layers.size());
+  check(ngrams.value_dim <= kLargestTables / (reads * ngrams.rows) / tables,
+        "ngrams: tables hold at most 2^48 values in all, got ", tables, " of ", reads, " * rows * value_dim = ", reads,
+        " * ", ngrams.rows, " * ", ngrams.value_dim);
 }
 
 void validate_attention(ModelConfig& config) {
@@ -245,7 +279,8 @@ void ModelConfig::validate() {
   validate_attention(*this);
   if (!memory.layers.empty()) validate_memory(memory, hidden_size, num_hidden_layers);
   if (!experts.layers.empty()) validate_experts(*this);
-  const bool dense = memory.layers.empty() && experts.layers.empty();
+  if (!ngrams.layers.empty()) validate_ngrams(*this);
+  const bool dense = memory.layers.empty() && experts.layers.empty() && ngrams.layers.empty();
   model_type = dense ? "llama" : "memlayers";
   architectures = {dense ? "LlamaForCausalLM" : "MemlayersForCausalLM"};
 }

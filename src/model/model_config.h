@@ -4,6 +4,7 @@
 
 #include "layers/expert_config.h"
 #include "layers/memory_config.h"
+#include "layers/ngram_config.h"
 
 namespace memlayers::model {
 
@@ -25,13 +26,14 @@ struct ModelConfig {
   int64_t eos_token_id = 2;
   layers::MemoryConfig memory;
   layers::ExpertConfig experts;
+  layers::NgramConfig ngrams;
 
   static constexpr auto fields() {
     using base::field;
     using C = ModelConfig;
     return std::tuple{
         field("model_type", &C::model_type,
-              "llama (dense) or memlayers (with memory layers or experts); set by itself"),
+              "llama (dense) or memlayers (with memory layers, experts or n-gram layers); set by itself"),
         field("architectures", &C::architectures, "class names for Hugging Face readers; set by itself"),
         field("vocab_size", &C::vocab_size, "tokens of the vocabulary; 0 in a run takes the prepared data's"),
         field("hidden_size", &C::hidden_size, "d, width of the residual stream"),
@@ -50,6 +52,7 @@ struct ModelConfig {
         field("eos_token_id", &C::eos_token_id, "ends a document"),
         field("memory", &C::memory, "memory layers; none when memory.layers is empty"),
         field("experts", &C::experts, "mixtures of experts; none when experts.layers is empty"),
+        field("ngrams", &C::ngrams, "n-gram layers; none when ngrams.layers is empty"),
     };
   }
 

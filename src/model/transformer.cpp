@@ -44,9 +44,9 @@ ModelConfig validated(ModelConfig config) {
   return config;
 }
 
-std::shared_ptr<layers::MemoryTable> make_table(const layers::MemoryConfig& memory) {
+std::shared_ptr<layers::MemoryTable> make_table(int64_t rows, int64_t value_dim) {
   auto table = std::make_shared<layers::MemoryTable>();
-  table->weight = ops::allocate_rows(memory.num_sub_keys * memory.num_sub_keys, memory.value_dim, at::kFloat);
+  table->weight = ops::allocate_rows(rows, value_dim, at::kFloat);
   return table;
 }
 
@@ -67,7 +67,7 @@ class TableMaker {
 
  private:
   std::shared_ptr<layers::MemoryTable> add(const std::string& name) {
-    named_.push_back({name, make_table(memory_)});
+    named_.push_back({name, make_table(memory_.num_sub_keys * memory_.num_sub_keys, memory_.value_dim)});
     return named_.back().table;
   }
 
@@ -75,6 +75,31 @@ class TableMaker {
   std::vector<Transformer::NamedTable>& named_;
   layers::MemoryTables last_;
   int64_t made_ = 0;
+};
+
+// The same for n-gram layers.
+class NgramTableMaker {
+ public:
+  explicit NgramTableMaker(const layers::NgramConfig& ngrams) : ngrams_(ngrams) {}
+
+  /// The table of the next layer and its number.
+  std::pair<std::shared_ptr<layers::MemoryTable>, int64_t> next() {
+    if (tables_.empty() || !ngrams_.shared_table) {
+      tables_.push_back(make_table(ngrams_.reads() * ngrams_.rows, ngrams_.value_dim));
+      tables_.back()->addressing = layers::Addressing::kNgrams;
+    }
+    return {tables_.back(), static_cast<int64_t>(tables_.size()) - 1};
+  }
+
+  void name(std::vector<Transformer::NamedTable>& named) const {
+    for (size_t t = 0; t < tables_.size(); ++t) {
+      named.push_back({base::concat("model.ngram_tables.", t, ".weight"), tables_[t]});
+    }
+  }
+
+ private:
+  const layers::NgramConfig& ngrams_;
+  std::vector<std::shared_ptr<layers::MemoryTable>> tables_;
 };
 
 layers::MemoryLayer make_memory(const ModelConfig& config, int64_t index, TableMaker& tables) {
@@ -85,7 +110,12 @@ bool lists(const std::vector<int64_t>& layers, int64_t index) {
   return std::find(layers.begin(), layers.end(), index) != layers.end();
 }
 
-layers::Block make_block(const ModelConfig& config, int64_t index, TableMaker& tables) {
+layers::NgramLayer make_ngrams(const ModelConfig& config, int64_t index, NgramTableMaker& tables) {
+  auto [table, number] = tables.next();
+  return {config.ngrams, {config.hidden_size, config.rms_norm_eps, index, {config.bos_token_id, number}}, table};
+}
+
+layers::Block make_block(const ModelConfig& config, int64_t index, TableMaker& tables, NgramTableMaker& ngram_tables) {
   const layers::MemoryConfig& memory = config.memory;
   const bool has_memory = lists(memory.layers, index) && memory.placement != MemoryPlacement::kEmbedding;
   const bool has_experts = lists(config.experts.layers, index);
@@ -97,7 +127,9 @@ layers::Block make_block(const ModelConfig& config, int64_t index, TableMaker& t
   if (has_memory) rest.memory = make_memory(config, index, tables);
   const layers::AttentionShape shape{config.hidden_size, config.num_attention_heads, config.num_key_value_heads,
                                      config.head_dim};
-  return {index, config.rms_norm_eps, shape, std::move(rest)};
+  std::optional<layers::NgramLayer> ngrams;
+  if (lists(config.ngrams.layers, index)) ngrams = make_ngrams(config, index, ngram_tables);
+  return {index, config.rms_norm_eps, shape, std::move(rest), std::move(ngrams)};
 }
 
 }  // namespace
@@ -110,7 +142,11 @@ Transformer::Transformer(const ModelConfig& config, Uninitialized) : config_(val
     parts.memory_norm.emplace(config_.hidden_size, config_.rms_norm_eps);
     parts.embedding_memory = make_memory(config_, 0, tables);
   }
-  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) parts.blocks.push_back(make_block(config_, i, tables));
+  NgramTableMaker ngram_tables(config_.ngrams);
+  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
+    parts.blocks.push_back(make_block(config_, i, tables, ngram_tables));
+  }
+  ngram_tables.name(tables_);
   list_parameters();
 }
 
@@ -133,9 +169,8 @@ void Transformer::list_parameters() {
 Transformer::Transformer(const ModelConfig& config, uint64_t seed) : Transformer(config, Uninitialized{}) {
   for (const layers::Parameter& parameter : parameters_) layers::initialize(parameter, seed);
   for (const layers::Parameter& buffer : buffers_) layers::initialize(buffer, seed);
-  const bool peer = config_.memory.variant == MemoryVariant::kPeer;
-  const auto width = static_cast<double>(peer ? config_.hidden_size : config_.memory.value_dim);
   for (const NamedTable& named : tables_) {
+    const auto width = static_cast<double>(named.table->weight.size(1));
     layers::initialize({named.name, &named.table->weight, layers::Initializer::normal(1 / std::sqrt(width))}, seed);
   }
 }
@@ -160,7 +195,9 @@ at::Tensor Transformer::hidden(const at::Tensor& tokens, layers::KeyValueCache* 
               config_.max_position_embeddings, "; shorten the sequence or raise it");
   const c10::AutoGradMode record(cache == nullptr && at::GradMode::is_enabled());
   parts_->balance_loss.reset();
-  const layers::ForwardContext passed = context(cache);
+  layers::ForwardContext passed = context(cache);
+  const at::Tensor seen = cache && !config_.ngrams.layers.empty() ? cache->append_tokens(tokens) : tokens;
+  passed.tokens = &seen;
   at::Tensor x = embed(tokens, passed);
   for (const layers::Block& block : parts_->blocks) x = block.forward(x, passed);
   if (cache) cache->advance(tokens.size(1));

@@ -1,6 +1,6 @@
 // The decoder-only transformer: embedding, blocks, norm, head. Forward only; parameters live in the layers.
 //
-//   h = x + Attention(RMSNorm(x));  out = h + FeedForwardOrExpertsOrMemory(RMSNorm(h))
+//   h = x + Attention(RMSNorm(x));  out = h + FeedForwardOrExpertsOrMemory(RMSNorm(h)), see layers/block.h
 #pragma once
 
 #include <memory>
@@ -44,7 +44,7 @@ class Transformer {
   const ModelConfig& config() const { return config_; }
   /// All trained tensors except the tables, in checkpoint order, under their names of DESIGN section 3.
   const layers::ParameterList& parameters() const { return parameters_; }
-  /// Named "model.memory_tables.{t}.weight" (peer: ".down.weight", ".up.weight").
+  /// Named "model.memory_tables.{t}.weight" (peer: ".down.weight", ".up.weight"), then "model.ngram_tables.{t}.weight".
   struct NamedTable {
     std::string name;
     std::shared_ptr<layers::MemoryTable> table;

@@ -25,15 +25,16 @@ TimedStep timed_step(TrainingSteps& training) {
   return {training.parts, times.ops()};
 }
 
-/// The plain gather of what the steps read, over all tables. Tables of one model have one width.
+/// The plain gather of what the steps read, over all tables.
 double gather_rate(TrainingSteps& training) {
   double bytes = 0, seconds = 0;
   for (size_t t = 0; t < training.reads().size(); ++t) {
     const at::Tensor& table = training.model().tables()[t].table->weight;
     const double rate = measure_gather(table, training.reads()[t]);
     if (rate == 0) return 0;
+    const double row_bytes = double(table.size(1)) * double(table.element_size());
     double read = 0;
-    for (const at::Tensor& slots : training.reads()[t]) read += double(slots.numel());
+    for (const at::Tensor& slots : training.reads()[t]) read += double(slots.numel()) * row_bytes;
     bytes += read;
     seconds += read / rate;
   }

@@ -116,6 +116,9 @@ void TrainingRun::take_vocabulary_of_data() {
   }
   base::check(model.vocab_size >= loader_->vocab_size(), "model.vocab_size is ", model.vocab_size, " but the data has ",
               loader_->vocab_size(), " tokens: set model.vocab_size=0 to take the data's");
+  base::check(model.ngrams.layers.empty() || model.bos_token_id == tokenizer_->bos(), "model.bos_token_id is ",
+              model.bos_token_id, ", but the data's documents begin with ", tokenizer_->bos(),
+              ": n-grams would reach from one document into the next; set model.bos_token_id=", tokenizer_->bos());
 }
 
 void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {

@@ -65,6 +65,48 @@ def test_experts_are_counted_whole_and_by_what_a_token_uses():
     assert numbers["flops_per_token"]["experts"] == dense["flops_per_token"]["feed_forward"] + 2 * router
 
 
+@pytest.mark.parametrize("base, experts, total", [("134m", 16, "983.6 M"), ("373m", 8, "1827.3 M"),
+                                                  ("720m", 6, "2797.5 M"), ("1.3b", 4, "3545.4 M")])
+def test_matches_experts_to_a_memory_model_as_the_paper_did(base, experts, total):
+    arguments = [str(PAPER / f"{base}_moe.yaml"), "model.experts.num_experts=2",
+                 "--match", str(PAPER / f"{base}_memory.yaml")]
+    found = plan(*arguments)
+    assert found["overrides"] == [f"model.experts.num_experts={experts}"]
+    assert found["given"] == 2 and found["value"] == experts
+    assert found["matched"] == ("fewest experts, a multiple of 2, whose total of parameters exceeds the reference's")
+    assert found["reference"]["parameters"] == plan(str(PAPER / f"{base}_memory.yaml"))["parameters"]["total"]
+    assert found["ratio"]["parameters"] == found["model"]["parameters"] / found["reference"]["parameters"] > 1
+    out = succeed("plan", *arguments).out
+    assert total in out and f"model.experts.num_experts={experts}" in out and found["matched"] in out
+
+
+def test_what_a_match_prints_is_what_plan_then_counts():
+    config, reference = str(PAPER / "134m_dense.yaml"), str(PAPER / "134m_memory_plus_1m.yaml")
+    for times in (1, 2, 4):
+        found = plan(config, "--match", reference, "--flops", str(times))
+        counted = plan(config, *found["overrides"])
+        assert counted["parameters"]["total"] == found["model"]["parameters"]
+        assert counted["flops_per_token"]["training"] == found["model"]["flops_per_token"]["training"]
+        assert abs(found["ratio"]["flops_per_token"] / times - 1) < 0.1
+
+
+def test_the_size_and_its_multiples_can_be_chosen():
+    found = plan(str(PAPER / "134m_peer.yaml"), "--match", str(PAPER / "134m_memory.yaml"), "--multiple-of", "256")
+    assert found["overrides"] == ["model.memory.num_sub_keys=768"]
+    found = plan(str(PAPER / "134m_dense.yaml"), "--match", str(PAPER / "373m_dense.yaml"), "--vary", "intermediate_size")
+    assert abs(found["ratio"]["parameters"] - 1) < 1e-4
+
+
+@pytest.mark.parametrize("arguments, reason", [
+    (["--flops", "2"], "--match"),
+    (["--match", str(PAPER / "134m_memory.yaml"), "--vary", "vocab_size"], "expected one of experts.num_experts"),
+    (["--match", str(PAPER / "134m_memory.yaml"), "--vary", "ngrams.rows"], "no n-gram layers"),
+    (["--match", str(PAPER / "134m_memory.yaml"), "--flops", "1e12"], "no valid size"),
+])
+def test_impossible_matches_are_refused(arguments, reason):
+    assert reason in refuse(2, "plan", str(PAPER / "134m_dense.yaml"), *arguments)
+
+
 @pytest.mark.parametrize("override, reason", [
     ("model.hiden_size=3", "hidden_size"),
     ("model.num_attention_heads=7", "num_attention_heads"),

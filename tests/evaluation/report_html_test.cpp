@@ -110,6 +110,21 @@ TEST(ReportPage, DrawsWhatIsThereWhenMuchIsMissing) {
   EXPECT_EQ(markup_fault(report_html(odd)), "");
 }
 
+TEST(ReportPage, NamesNgramLayersApartFromMemoryLayersOfTheirBlock) {
+  Comparison comparison = fixture::comparison(1);
+  for (RunResult& run : comparison.runs) {
+    if (run.slot_usage.empty()) continue;
+    run.slot_usage.push_back(run.slot_usage[0]);
+    run.slot_usage.back().table = "ngrams";
+    run.slot_usage.back().slots = 777;
+  }
+  const std::string page = report_html(comparison);
+  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_TRUE(contains(page, "N-gram layer 1 read"));
+  EXPECT_TRUE(contains(page, "of the 777 slots"));
+  EXPECT_TRUE(contains(page, " Layer 1 read"));
+}
+
 TEST(ReportPage, ShowsEachVariantsStepAgainstItsLimits) {
   const std::string page = report_html(fixture::comparison(1));
   EXPECT_EQ(occurrences(page, "<h2>Where a step&#39;s time goes</h2>"), 1U);

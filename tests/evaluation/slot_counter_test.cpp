@@ -71,5 +71,28 @@ TEST(SlotCounter, CountsEveryReadOfTheModelAndLeavesTheHooksAsTheyWere) {
   EXPECT_EQ(seen_by_other, 2 * once);
 }
 
+TEST(SlotCounter, KeepsAMemoryAndAnNgramLayerOfOneBlockApart) {
+  model::ModelConfig config = memlayers::testing::tiny_config();
+  config.ngrams.layers = {0, 1};
+  config.ngrams.hashes = 2;
+  config.ngrams.rows = 30;
+  model::Transformer model(config, 3);
+  const at::NoGradGuard no_grad;
+  const SlotCounter counter(model);
+  model.forward(at::arange(12, at::kLong).view({2, 6}));
+  const std::vector<SlotUsage> usage = counter.usage();
+  ASSERT_EQ(usage.size(), 3u);
+  EXPECT_EQ(usage[0].table, "memory");
+  EXPECT_EQ(usage[0].layer, 1);
+  EXPECT_EQ(usage[0].slots, 64);
+  for (const size_t i : {1, 2}) {
+    EXPECT_EQ(usage[i].table, "ngrams");
+    EXPECT_EQ(usage[i].layer, static_cast<int64_t>(i) - 1);
+    EXPECT_EQ(usage[i].slots, 4 * 30);
+    EXPECT_GT(usage[i].used_share, 0.2);  // 48 reads
+    EXPECT_LE(usage[i].used_share, 0.4);
+  }
+}
+
 }  // namespace
 }  // namespace memlayers::evaluation

@@ -176,6 +176,30 @@ TEST_F(SlotInspection, DriftFindsTheRowsThatWereMoved) {
   EXPECT_NEAR(found.drift[0].most[1].relative, 0.5, 1e-6);
 }
 
+TEST_F(SlotInspection, LeavesTablesOfNgramsToTheDrift) {
+  model::ModelConfig config = memlayers::testing::tiny_config(tokenizer_->vocab_size());
+  config.ngrams.layers = {1};  // the memory layer's block
+  config.ngrams.rows = 20;
+  config.ngrams.hashes = 2;
+  model::Transformer mixed(config, 3);
+  const model::Transformer start(config, 3);
+  mixed.tables()[1].table->weight.select(0, 17).add_(1);
+  options_.since = &start;
+  options_.since_name = "start";
+  options_.top = 1;
+  const Inspection inspection = inspect(mixed, *tokenizer_, options_);
+  ASSERT_EQ(inspection.tables.size(), 1u);
+  EXPECT_EQ(inspection.tables[0].name, "model.memory_tables.0.weight");
+  ASSERT_EQ(inspection.drift.size(), 2u);
+  EXPECT_EQ(inspection.drift[1].name, "model.ngram_tables.0.weight");
+  EXPECT_EQ(inspection.drift[1].most[0].slot, 17);
+
+  config.memory.layers = {};
+  model::Transformer ngrams_alone(config, 3);
+  const std::string message = tests::usage_error([&] { inspect(ngrams_alone, *tokenizer_, options_); });
+  EXPECT_NE(message.find("no memory layers"), std::string::npos) << message;
+}
+
 TEST_F(SlotInspection, RefusesWhatCannotBe) {
   options_.slot = 64;
   EXPECT_NE(refusal().find("slots are 0 to 63"), std::string::npos) << refusal();

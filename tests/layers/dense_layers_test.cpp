@@ -164,6 +164,23 @@ TEST(KeyValueCache, GrowsTruncatesAndKeepsRows) {
   EXPECT_THROW(cache.truncate(81), base::UsageError);
 }
 
+TEST(KeyValueCache, HoldsTokensBesideKeys) {
+  layers::KeyValueCache cache;
+  const at::Tensor tokens = at::arange(300, at::kLong).view({3, 100});
+  EXPECT_TRUE(cache.append_tokens(tokens.narrow(1, 0, 1)).equal(tokens.narrow(1, 0, 1)));
+  cache.advance(1);
+  EXPECT_TRUE(cache.append_tokens(tokens.narrow(1, 1, 99)).equal(tokens));
+  cache.advance(99);
+  cache.keep_rows(at::tensor({2, 0, 0}, at::kLong));
+  cache.truncate(70);
+  const at::Tensor more = at::full({3, 2}, 7, at::kLong);
+  const at::Tensor kept = tokens.index_select(0, at::tensor({2, 0, 0}, at::kLong)).narrow(1, 0, 70);
+  EXPECT_TRUE(cache.append_tokens(more).equal(at::cat({kept, more}, 1)));
+  EXPECT_THROW(cache.append_tokens(tokens.narrow(0, 0, 2)), base::UsageError);
+  cache.truncate(0);
+  EXPECT_TRUE(cache.append_tokens(tokens.narrow(0, 0, 2)).equal(tokens.narrow(0, 0, 2)));
+}
+
 TEST(FeedForward, IsSwiglu) {
   layers::FeedForward layer(6, 10);
   layers::ParameterList list;

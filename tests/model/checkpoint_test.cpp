@@ -73,7 +73,9 @@ TEST_F(Checkpoint, RoundTripIsBitEqualForEveryKind) {
   separate.memory.shared_table = false;
   ModelConfig mixed = tiny_expert_config();
   mixed.memory.layers = {1};
-  for (const ModelConfig& config : {tiny_config({}), rich_config(), peer, tied, embedding, separate, mixed}) {
+  ModelConfig ngrams = tiny_ngram_config();
+  ngrams.memory.layers = {1};
+  for (const ModelConfig& config : {tiny_config({}), rich_config(), peer, tied, embedding, separate, mixed, ngrams}) {
     Transformer model(config, 5);
     for (const layers::Parameter& buffer : model.buffers()) buffer.tensor->fill_(0.25);
     model::save_model(model, folder_.path());

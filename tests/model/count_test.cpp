@@ -125,6 +125,11 @@ TEST(Count, EqualsWhatAModelAllocatesWhateverTheOptions) {
   configs.push_back(tiny_expert_config());
   configs.push_back(tiny_expert_config({0}));
   configs.back().memory.layers = {1};
+  configs.push_back(tiny_ngram_config());
+  configs.push_back(tiny_ngram_config());
+  configs.back().ngrams.shared_table = true;
+  configs.push_back(tiny_ngram_config());
+  configs.back().ngrams.value_dim = 5, configs.back().memory = tiny_config({1}).memory;
   for (const model::ModelConfig& config : configs) {
     const model::ModelCount count = model::count_model(config, 16);
     EXPECT_EQ(count.total + count.norms, allocated(model::Transformer(config, 1)));
@@ -153,6 +158,21 @@ TEST(Count, ATokenIsComputedByFewExperts) {
   EXPECT_EQ(memory.active, memory.total - memory.tables + 2 * 4 * 32);  // heads * k rows of the table
 }
 
+TEST(Count, AnNgramLayerIsTwoProjectionsAndFewRowsOfItsTable) {
+  const model::ModelCount count = model::count_model(tiny_ngram_config(), 16),
+                          dense = model::count_model(tiny_config({}), 16);
+  EXPECT_EQ(count.ngram_dense, 2 * 2 * 32 * 32);     // two layers; G * D = d
+  EXPECT_EQ(count.ngram_tables, 2 * (4 * 50) * 8);   // a table each; 2 orders, 2 hashes, rows of 8
+  EXPECT_EQ(count.norms, dense.norms + 2 * 2 * 32);  // of query and key
+  EXPECT_EQ(count.active, count.total - count.ngram_tables + 2 * 4 * 8);
+  EXPECT_EQ(count.flops_ngrams, 2 * 2.0 * (2 * 32 * 32 + 32));
+  EXPECT_EQ(count.flops_forward, dense.flops_forward + count.flops_ngrams);
+  EXPECT_EQ(count.total, dense.total + count.ngram_dense + count.ngram_tables);
+  model::ModelConfig shared = tiny_ngram_config();
+  shared.ngrams.shared_table = true;
+  EXPECT_EQ(model::count_model(shared, 16).ngram_tables, 4 * 50 * 8);
+}
+
 TEST(Count, WeightAndOptimizerBytesFollowFromTheCounts) {
   const auto config = tiny_config({1});
   const model::ModelCount count = model::count_model(config, 16);
@@ -166,6 +186,10 @@ TEST(Count, WeightAndOptimizerBytesFollowFromTheCounts) {
   EXPECT_EQ(model::count_bytes(config, shape).optimizer, 8 * dense);
   shape.compute_bytes = 2;
   EXPECT_EQ(model::count_bytes(config, shape).weights, 4 * dense + 2 * count.tables);
+  const model::ModelCount lookup = model::count_model(tiny_ngram_config(), 16);
+  const model::ByteCount lookup_bytes = model::count_bytes(tiny_ngram_config(), {2, 16, ops::RowOptimizer::kExact, 4});
+  EXPECT_EQ(lookup_bytes.weights, 4 * (lookup.total + lookup.norms));
+  EXPECT_EQ(lookup_bytes.optimizer, 8 * (lookup.total + lookup.norms) + 4 * 2 * 200);
 }
 
 double bytes_in_use() {
@@ -179,7 +203,8 @@ TEST(Count, ActivationBytesAreWhatAForwardPassKeeps) {
   if (bytes_in_use() < before_any + (1 << 24)) GTEST_SKIP() << "this allocator does not count";
   model::ModelConfig chosen_by_tokens = tiny_expert_config();
   chosen_by_tokens.experts.routing = layers::ExpertRouting::kTokenChoice;
-  for (model::ModelConfig config : {tiny_config({}), tiny_config({0, 2}), tiny_expert_config(), chosen_by_tokens}) {
+  for (model::ModelConfig config :
+       {tiny_config({}), tiny_config({0, 2}), tiny_expert_config(), chosen_by_tokens, tiny_ngram_config()}) {
     config.hidden_size = 64, config.head_dim = 0, config.intermediate_size = config.experts.intermediate_size = 256;
     config.memory.qk_norm = true;
     model::Transformer model(config, 1);

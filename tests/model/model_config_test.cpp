@@ -63,7 +63,17 @@ TEST(ModelConfig, RefusesImpossibleShapesByName) {
                          {"{experts: {layers: [1], balance_loss: -1, routing: token_choice}}", "balance_loss"},
                          {"{experts: {layers: [1], intermediate_size: -1}}", "experts.intermediate_size"},
                          {"{experts: {layers: [1], num_experts: 1000000, intermediate_size: 1000000}}", "2^48"},
-                         {"{experts: {layers: [1, 3]}, memory: {layers: [3]}}", "block 3"}}) {
+                         {"{experts: {layers: [1, 3]}, memory: {layers: [3]}}", "block 3"},
+                         {"{ngrams: {layers: [12]}}", "ngrams.layers names block 12"},
+                         {"{ngrams: {layers: [1], orders: []}}", "ngrams.orders is empty"},
+                         {"{ngrams: {layers: [1], orders: [2, 9]}}", "ngrams.orders must be between 1 and 8"},
+                         {"{ngrams: {layers: [1], orders: [2, 2]}}", "ngrams.orders names 2 twice"},
+                         {"{ngrams: {layers: [1], hashes: 0}}", "ngrams.hashes"},
+                         {"{ngrams: {layers: [1], hashes: 5}}", "a multiple of the 10 rows"},
+                         {"{ngrams: {layers: [1], rows: 0}}", "ngrams.rows"},
+                         {"{ngrams: {layers: [1], rows: 1000000000}}", "2^32 rows"},
+                         {"{ngrams: {layers: [1], rows: 500000000, value_dim: 131072}}", "2^48"},
+                         {"{ngrams: {layers: [1], value_dim: 1000000}}", "value_dim"}}) {
     const std::string message = message_of([&] { parsed(row.text); });
     EXPECT_NE(message.find(row.names), std::string::npos) << row.text << " gave: " << message;
   }
@@ -78,6 +88,14 @@ TEST(ModelConfig, TakesExpertsInPlaceOfFeedForwards) {
   // Memory at the token embedding is in no block, and other blocks may have either.
   EXPECT_EQ(parsed("{experts: {layers: [0]}, memory: {layers: [0], placement: embedding}}").model_type, "memlayers");
   EXPECT_EQ(parsed("{experts: {layers: [0]}, memory: {layers: [1]}}").experts.layers.size(), 1u);
+}
+
+TEST(ModelConfig, TakesNgramLayersBesideEverythingElse) {
+  const ModelConfig config = parsed("{hidden_size: 768, ngrams: {layers: [1], orders: [2, 3], hashes: 8}}");
+  EXPECT_EQ(config.ngrams.value_dim, 48);
+  EXPECT_EQ(config.model_type, "memlayers");
+  EXPECT_EQ(parsed("{ngrams: {layers: [1], hashes: 5, value_dim: 7}}").ngrams.value_dim, 7);
+  EXPECT_EQ(parsed("{ngrams: {layers: [1]}, memory: {layers: [1]}}").memory.layers.size(), 1u);
 }
 
 TEST(ModelConfig, AcceptsAsManySlotsPerHeadAsTheTableHas) {
@@ -133,7 +151,8 @@ TEST(ModelConfig, ReadsTheModelSectionOfARunAndOverridesIt) {
 TEST(ModelConfig, DumpReadsBackEqual) {
   const ModelConfig config = parsed(
       "{hidden_size: 64, num_attention_heads: 4, memory: {layers: [1, 3], qk_norm: true}, "
-      "experts: {layers: [2], routing: token_choice, capacity_factor: 1.5, balance_loss: 0.01}}");
+      "experts: {layers: [2], routing: token_choice, capacity_factor: 1.5, balance_loss: 0.01}, "
+      "ngrams: {layers: [0, 1], orders: [3, 1], hashes: 4, rows: 99, shared_table: true}}");
   const TemporaryFile file("config.yaml", base::config_to_yaml(config));
   EXPECT_EQ(base::config_to_yaml(model::load_model_config(file.path())), base::config_to_yaml(config));
 }

@@ -47,21 +47,36 @@ std::vector<Named> all_kinds() {
   kinds.back().config.experts.balance_loss = 0.01;
   kinds.push_back({"experts and memory", tiny_expert_config({0})});
   kinds.back().config.memory.layers = {1};
+  kinds.push_back({"n-grams", tiny_ngram_config()});
+  kinds.push_back({"n-grams with one table", tiny_ngram_config()});
+  kinds.back().config.ngrams.shared_table = true;
+  kinds.push_back({"n-grams, experts and memory", tiny_ngram_config({0, 1})});
+  kinds.back().config.memory = tiny_config({1}).memory;
+  kinds.back().config.experts = tiny_expert_config({2}).experts;
   return kinds;
+}
+
+// Starts as the model without memory or n-grams.
+bool starts_as_another(const ModelConfig& config) {
+  return !config.ngrams.layers.empty() ||
+         (config.memory.placement == MemoryPlacement::kBeside && !config.memory.layers.empty());
+}
+
+// Behind a projection that starts at zero nothing has a gradient before the first step moves it.
+bool is_behind_zero(const ModelConfig& config, const std::string& parameter) {
+  const auto has = [&](const char* part) { return parameter.find(part) != std::string::npos; };
+  if (has(".ngrams.")) return !has("value_proj");
+  return config.memory.placement == MemoryPlacement::kBeside && has(".memory.") && !has("out_proj");
 }
 
 TEST(Transformer, EveryKindTrainsAllItsParameters) {
   for (const auto& [name, config] : all_kinds()) {
     Transformer model(config, 1);
     model.set_training(true);
-    // Beside starts with a zero projection: nothing behind it has a gradient before the first step moves it.
-    const bool zero_start = config.memory.placement == MemoryPlacement::kBeside && !config.memory.layers.empty();
     model.loss(tiny_tokens(2, 9)).backward();
     for (const layers::Parameter& parameter : model.parameters()) {
       ASSERT_TRUE(parameter.tensor->grad().defined()) << name << ": " << parameter.name;
-      const bool behind = zero_start && parameter.name.find(".memory.") != std::string::npos &&
-                          parameter.name.find("out_proj") == std::string::npos;
-      if (!behind) {
+      if (!is_behind_zero(config, parameter.name)) {
         EXPECT_GT(parameter.tensor->grad().abs().max().item<float>(), 0) << name << ": " << parameter.name;
       }
     }
@@ -76,8 +91,8 @@ TEST(Transformer, EveryKindHasItsOwnLogits) {
     Transformer model(config, 1);
     model.set_training(true);  // a batch norm that has seen nothing changes nothing yet
     const at::Tensor logits = model.forward(tokens);
-    // Beside starts as the dense model, and sharing shows only where two layers read.
-    if (config.memory.placement == MemoryPlacement::kBeside) continue;
+    // Sharing shows only where two layers read.
+    if (starts_as_another(config)) continue;
     for (const at::Tensor& other : seen) EXPECT_FALSE(logits.allclose(other, 1e-4, 1e-5)) << name;
     seen.push_back(logits);
   }
@@ -87,6 +102,7 @@ TEST(Transformer, CachedDecodingEqualsTheWholePass) {
   const at::Tensor tokens = tiny_tokens(2, 12);
   for (const auto& [name, config] : all_kinds()) {
     Transformer model(config, 1);
+    fill_zero_parameters(model);
     const at::Tensor whole = model.forward(tokens);
     for (const std::vector<int64_t>& pieces : {std::vector<int64_t>{5, 1, 1, 1, 1, 1, 1, 1}, {1, 7, 4}}) {
       layers::KeyValueCache cache;
@@ -105,6 +121,7 @@ TEST(Transformer, SequencesOfABatchDoNotTouchEachOther) {
   const at::Tensor tokens = tiny_tokens(3, 8);
   for (const auto& [name, config] : all_kinds()) {
     Transformer model(config, 1);
+    fill_zero_parameters(model);
     const at::Tensor together = model.forward(tokens);
     for (int64_t i = 0; i < 3; ++i) {
       EXPECT_TRUE(model.forward(tokens.narrow(0, i, 1)).allclose(together.narrow(0, i, 1), 1e-5, 1e-5)) << name;

@@ -37,6 +37,24 @@ inline model::ModelConfig tiny_expert_config(std::vector<int64_t> layers = {0, 2
   return config;
 }
 
+/// The same with n-gram layers in `layers`, each with a table of 2 * 2 * 50 rows.
+inline model::ModelConfig tiny_ngram_config(std::vector<int64_t> layers = {0, 2}) {
+  model::ModelConfig config = tiny_config({});
+  config.ngrams.layers = std::move(layers);
+  config.ngrams.hashes = 2;
+  config.ngrams.rows = 50;
+  return config;
+}
+
+/// Parameters that start at zero hide what lies behind them: gives them random values.
+inline void fill_zero_parameters(model::Transformer& model) {
+  for (const layers::Parameter& parameter : model.parameters()) {
+    const bool zero =
+        parameter.initializer.kind == layers::Initializer::Kind::kConstant && parameter.initializer.scale == 0;
+    if (zero) layers::initialize({parameter.name, parameter.tensor, layers::Initializer::normal(0.2)}, 11);
+  }
+}
+
 /// Tokens [batch, length] that differ with `seed`.
 inline at::Tensor tiny_tokens(int64_t batch, int64_t length, int64_t seed = 1, int64_t vocabulary = 67) {
   const at::Tensor i = at::arange(batch * length, at::kLong) + 1000 * seed;

@@ -390,6 +390,79 @@ TEST_F(Trainer, ExpertsTrainAndResumeBitForBit) {
   }
 }
 
+// Addressed by token ids and by hidden states, in one model; in bfloat16 updates of both are rounded stochastically.
+TEST_F(Trainer, NgramLayersTrainBesideMemoryAndResumeBitForBit) {
+  const std::vector<std::pair<std::string, std::function<void(TrainConfig&)>>> kinds = {
+      {"exact", [](TrainConfig&) {}},
+      {"lazy", [](TrainConfig& c) { c.optimizer.table_optimizer = ops::RowOptimizer::kLazy; }},
+      {"rowwise_shared",
+       [](TrainConfig& c) {
+         c.optimizer.table_optimizer = ops::RowOptimizer::kRowwise;
+         c.model.ngrams.shared_table = true;
+       }},
+      {"bfloat16_micro_batches",
+       [](TrainConfig& c) {
+         c.dtype = ComputeDtype::kBFloat16;
+         c.micro_batches = 2;
+       }},
+      {"alone", [](TrainConfig& c) { c.model.memory.layers = {}; }},
+  };
+  for (const auto& [name, change] : kinds) {
+    SCOPED_TRACE(name);
+    TrainConfig whole = config(name + "_whole"), parts = config(name + "_parts");
+    for (TrainConfig* c : {&whole, &parts}) {
+      c->model.ngrams.layers = {0, 1};
+      c->model.ngrams.hashes = 2;
+      c->model.ngrams.rows = 40;
+      change(*c);
+    }
+    EXPECT_EQ(train(whole, {}), TrainEnd::kFinished);
+    train_until(parts, 4);
+    EXPECT_EQ(resume(parts), TrainEnd::kFinished);
+    expect_same_end(run(name + "_whole"), run(name + "_parts"));
+    const auto lines = metrics(run(name + "_whole"));
+    EXPECT_LT(lines[7]["loss"].get<double>(), lines[0]["loss"].get<double>());
+    const auto& usage = lines[7]["tables"]["model.ngram_tables.0.weight"];
+    const int64_t layers = whole.model.ngrams.shared_table ? 2 : 1;
+    EXPECT_EQ(usage["reads"], layers * 4 * 16 * 4);  // layers * batch * length * orders * hashes
+    EXPECT_GT(usage["read_share"].get<double>(), 0.1);
+    EXPECT_EQ(lines[7]["tables"].contains("model.memory_tables.0.weight"), name != "alone");
+  }
+}
+
+// Every row is decayed at every step, read or not, as dense AdamW does; lazily the rows that nobody read stay.
+TEST_F(Trainer, UnreadRowsOfNgramTablesFollowTheirOptimizer) {
+  for (const bool lazy : {false, true}) {
+    TrainConfig c = config(lazy ? "lazy" : "exact");
+    c.model.ngrams.layers = {0};
+    c.model.ngrams.hashes = 2;
+    c.model.ngrams.rows = 5000;
+    c.optimizer.warmup_steps = 0;  // a rate of 0 would move nothing
+    if (lazy) c.optimizer.table_optimizer = ops::RowOptimizer::kLazy;
+    EXPECT_EQ(train(c, {}), TrainEnd::kFinished);
+    const fs::path last = newest_checkpoint(c.output);
+    const auto after = model::load_model(last);
+    const model::Transformer before(after->config(), c.seed);
+    const auto table = [](const model::Transformer& model) { return model.tables()[1].table->weight; };
+    const int64_t moved = (table(before) != table(*after)).any(1).sum().item<int64_t>();
+    EXPECT_GT(moved, 0);
+    const int64_t dead = metrics(c.output)[7]["tables"]["model.ngram_tables.0.weight"]["dead_slots"];
+    EXPECT_GT(dead, 10'000);
+    EXPECT_EQ(moved, lazy ? 20'000 - dead : 20'000);
+  }
+}
+
+TEST_F(Trainer, RefusesNgramsThatWouldReachOverDocuments) {
+  TrainConfig c = config("run");
+  c.model.ngrams.layers = {0};
+  c.model.vocab_size = 1000;
+  c.model.bos_token_id = 999;
+  const std::string message = refusal(c, {});
+  EXPECT_TRUE(contains(message, "model.bos_token_id is 999")) << message;
+  c.model.ngrams.layers = {};
+  EXPECT_EQ(train(c, {}), TrainEnd::kFinished);
+}
+
 TEST_F(Trainer, RefusesAFolderThatAnotherRunIsTrainingIn) {
   TrainOptions options;
   options.callback_every = 4;
