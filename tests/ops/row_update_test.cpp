@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "ops/row_update/row_update_reference.h"
 #include "support/allocations.h"
+#include "support/ordered_dot.h"
 #include "support/seeds.h"
 #include "support/tolerance.h"
 
@@ -101,6 +102,31 @@ void adamw_definition(Trained& trained, const at::Tensor& gradient, int64_t step
     w[e] = w[e] * decay - step_size * (m[e] / (std::sqrt(v[e]) * inverse_bias + eps));
     if (trained.table.scalar_type() == at::kBFloat16) {
       w[e] = bfloat16_up_or_down(w[e], random_bits(o, step, e / dim, e % dim, dim));
+    }
+  }
+  trained.table.copy_(wide);
+}
+
+/// One rowwise step in plain loops, the squares of a row added in the order of column_blocks.h.
+void rowwise_definition(Trained& trained, const RowGradient& gradient, int64_t step, double rate) {
+  const RowUpdateOptions& o = trained.options;
+  const float inverse_bias = float(1 / std::sqrt(1 - std::pow(o.beta2, double(step))));
+  const float decay = float(1 - rate * o.weight_decay), eps = float(o.eps), beta2 = float(o.beta2);
+  const int64_t dim = trained.table.size(1);
+  const at::Tensor scaled = gradient.values * float(o.grad_scale);
+  at::Tensor wide = trained.table.to(at::kFloat);
+  for (int64_t u = 0; u < gradient.rows.size(0); ++u) {
+    const int64_t row = gradient.rows.const_data_ptr<int64_t>()[u];
+    const float* g = scaled.const_data_ptr<float>() + u * dim;
+    float& v = trained.state.exp_avg_sq.mutable_data_ptr<float>()[row];
+    v = beta2 * v + float(1 - o.beta2) * (tests::ordered_dot(g, g, dim) / float(dim));
+    const float divisor = std::sqrt(v) * inverse_bias + eps;
+    for (int64_t c = 0; c < dim; ++c) {
+      float& w = wide.mutable_data_ptr<float>()[row * dim + c];
+      w = w * decay - float(rate) * (g[c] / divisor);
+      if (trained.table.scalar_type() == at::kBFloat16) {
+        w = bfloat16_up_or_down(w, random_bits(o, step, row, c, dim));
+      }
     }
   }
   trained.table.copy_(wide);
@@ -261,6 +287,24 @@ TEST(RowUpdate, RowwiseScalesByTheRootOfTheRowsMeanSquare) {
   Trained trained(at::zeros({1, 4}), {.kind = RowOptimizer::kRowwise, .weight_decay = 0});
   trained.update({at::zeros({1}, at::kLong), at::tensor({3.0f, 4.0f, 0.0f, 0.0f}).view({1, 4})}, 1, {0.5});
   EXPECT_TRUE(at::allclose(trained.table, at::tensor({-0.6f, -0.8f, 0.0f, 0.0f}).view({1, 4}), 1e-6, 1e-6));
+}
+
+TEST(RowUpdate, RowwiseEqualsPlainLoopsInTheOrderOfTheBlocks) {
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    for (int64_t dim : {1, 15, 16, 17, 32, 48, 64, 100, 129, 144, 192, 256, 320, 1040, 2048}) {
+      at::manual_seed(uint64_t(dim));
+      const at::Tensor start = (at::randn({9, dim}) * 0.1).to(dtype);
+      const RowUpdateOptions options{.kind = RowOptimizer::kRowwise, .grad_scale = 0.7, .seed = 5, .table_index = 3};
+      Trained kernel(start, options), definition(start, options);
+      const std::vector<double> rates = schedule(5);
+      for (int64_t step = 1; step <= 5; ++step) {
+        const RowGradient gradient = random_gradient(9, dim, 0.6, 1e-2);
+        kernel.update(gradient, step, rates);
+        rowwise_definition(definition, gradient, step, rates[step - 1]);
+      }
+      EXPECT_TRUE(same(kernel, definition)) << "D " << dim << " " << dtype;
+    }
+  }
 }
 
 TEST(RowUpdate, PermutingRowsPermutesTheResult) {

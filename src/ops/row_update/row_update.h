@@ -79,7 +79,7 @@ RowState make_row_state(const at::Tensor& table, RowOptimizer kind);
 ///   exact    replays a row's skipped zero-gradient steps, then AdamW: bit-identical to dense_row_update run every step
 ///   lazy     AdamW of touched rows only, bias correction by global step (as SparseAdam, with decoupled decay on touch)
 ///   rowwise  v_row = beta2 * v_row + (1 - beta2) * mean(g^2); w -= rate * g / (sqrt(v_row / (1 - beta2^t)) + eps);
-///            decay on touch
+///            the squares are added in the order of column_blocks.h; decay on touch
 ///   sgd      w -= rate * g; decay on touch
 /// table [S, D] float32 or bfloat16 (bfloat16: rounded stochastically, exact is still reproducible from (seed, step)).
 void row_update(at::Tensor& table, RowState& state, const RowGradient& gradient, int64_t step,

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "ops/column_blocks.h"
 #include "ops/cuda/device_type.h"
 #include "ops/row_update/device_records.h"
 #include "ops/row_update/row_update_checks.h"
@@ -110,7 +111,10 @@ void check_state_of(const Step& s) {
   const RowOptimizer kind = s.options.kind;
   if (kind == RowOptimizer::kExact || kind == RowOptimizer::kLazy) check_adam_state(s.table, s.state);
   if (kind == RowOptimizer::kExact) check_state(s.state.last_step, "last_step", {s.table.size(0)}, at::kInt);
-  if (kind == RowOptimizer::kRowwise) check_state(s.state.exp_avg_sq, "exp_avg_sq", {s.table.size(0)}, at::kFloat);
+  if (kind != RowOptimizer::kRowwise) return;
+  check_state(s.state.exp_avg_sq, "exp_avg_sq", {s.table.size(0)}, at::kFloat);
+  base::check(column_blocks(s.table.size(1)) <= int64_t{1} << kDeviceTreeLevels, "row_update: rows of ",
+              s.table.size(1), " columns are longer than the device's kernel can add");
 }
 
 /// Rows that have passed their checks. `entries`, if not null, stand for the values.

@@ -5,6 +5,7 @@
 // block. A load then covers two pieces of 64 bytes, and a lane has sixteen numbers on their way (w, m, v, g).
 #include "ops/row_update/row_update_cuda.h"
 
+#include "ops/column_blocks.h"
 #include "ops/cuda/device.h"
 #include "ops/cuda/lane_sum.h"
 #include "ops/row_update/entry_reader.h"
@@ -234,29 +235,36 @@ __global__ void __launch_bounds__(kThreads)
   descend(LaneColumns<Row>(problem, problem.rows ? problem.rows[u] : u, item % groups), gradients, step, u, 1.0f);
 }
 
-/// One warp a row: first the mean of its squares. The lower sixteen threads are the lanes of that sum; of each group they
-/// add their own four columns and then those of the thread sixteen places on, which are the next.
+/// One warp a row: first the mean of its squares, in the order of column_blocks.h, `sixteens` times sixteen columns a
+/// block. The lower sixteen threads are the lanes of a block's sum; of each group they add their own four columns and then
+/// those of the thread sixteen places on, which are the next.
 template <class Row, class Gradients>
 __global__ void __launch_bounds__(kThreads)
-    rowwise(UpdateProblem<Row> problem, StepScalars step, Gradients gradients, int64_t count) {
+    rowwise(UpdateProblem<Row> problem, StepScalars step, Gradients gradients, int64_t count, int sixteens) {
   const int64_t u = block_index() * kWarpsPerBlock + warp_index(), groups = divide_up(problem.value_dim, kColumns);
   if (u >= count) return;
   const int64_t row = problem.rows ? problem.rows[u] : u;
+  LaneTree<float, kDeviceTreeLevels + 1> tree;
   float sum[1] = {0};
+  uint32_t blocks = 0;
+  int steps = 0;
   for (int64_t group = 0; group < groups; ++group) {
     float g[kPerLane];
     gradients.load(LaneColumns<Row>(problem, row, group), u, g);
 #pragma unroll
     for (int i = 0; i < kPerLane; ++i) g[i] = g[i] * problem.grad_scale;
 #pragma unroll
-    for (int i = 0; i < kPerLane; ++i) sum[0] += g[i] * g[i];
-#pragma unroll
-    for (int i = 0; i < kPerLane; ++i) {
-      const float next = __shfl_down_sync(kFullMask, g[i], 16);
-      sum[0] += next * next;
+    for (int i = 0; i < 2 * kPerLane; ++i) {
+      if (group * kColumns + i * kSumLanes >= problem.value_dim) break;
+      const float value = i < kPerLane ? g[i] : __shfl_down_sync(kFullMask, g[i - kPerLane], kSumLanes);
+      sum[0] += value * value;
+      if (++steps != sixteens) continue;
+      tree.add(blocks++, sum_lanes<1>(sum));
+      steps = 0;
+      sum[0] = 0;
     }
   }
-  const float squares = sum_lanes<1>(sum);
+  const float squares = tree.total();
   float v = 0;
   if (lane_index() == 0) {
     v = problem.beta2 * problem.exp_avg_sq[row] + problem.one_minus_beta2 * (squares / float(problem.value_dim));
@@ -308,7 +316,9 @@ void launch_adam(const UpdateProblem<Row>& problem, const Replay& replay, const 
 template <class Row, class Gradients>
 void launch_rowwise(const UpdateProblem<Row>& problem, const StepScalars& step, const Gradients& gradients,
                     int64_t count, Stream stream) {
-  launch(rowwise<Row, Gradients>, divide_up(count, kWarpsPerBlock), kThreads, stream, problem, step, gradients, count);
+  const int64_t width = problem.value_dim / column_blocks(problem.value_dim);
+  launch(rowwise<Row, Gradients>, divide_up(count, kWarpsPerBlock), kThreads, stream, problem, step, gradients, count,
+         divide_up(width, kSumLanes));
 }
 
 template <class Row, class Gradients>
