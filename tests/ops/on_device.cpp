@@ -58,7 +58,7 @@ TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
        {"product_key_topk", "product_key_topk_of_half_scores", "pack_sub_keys", "product_key_topk_packed",
         "product_key_topk_backward", "memory_bag", "memory_bag_weight_gradient", "quantized_bag",
         "quantized_bag_weight_gradient", "gather_row_gradient", "row_squared_norm", "row_update", "row_update_touched",
-        "sort_records", "touched_squared_norm", "bring_rows_up_to_date", "dense_row_update"}) {
+        "sort_records", "touched_squared_norm", "bring_rows_up_to_date", "dense_row_update", "check_recorded_bags"}) {
     library.impl(name, torch::CppFunction::makeFromBoxedFunction<&call_on_device>());
   }
 }

@@ -24,6 +24,7 @@ TEST(OpsRegistration, EveryOpHasASchemaAndACpuKernel) {
                            "product_key_topk_backward",
                            "memory_bag",
                            "memory_bag_weight_gradient",
+                           "check_recorded_bags",
                            "quantize_rows",
                            "dequantize_rows",
                            "quantized_bag",
