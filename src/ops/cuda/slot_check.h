@@ -26,19 +26,11 @@ SlotFindings wait_for_findings(const at::TensorOptions& options, Stream stream, 
   return findings;
 }
 
-/// Slots [..] (contiguous) that may be read without looking: the given ones, after waiting for the device, or
-/// `throw_outside(slot, num_slots)`. While a graph is being recorded, a copy without those outside (slot_range.h); whether
-/// there were any is said at the next call that waits.
-inline at::Tensor slots_inside(const at::Tensor& slots, int64_t num_slots, Stream stream,
-                               void (*throw_outside)(int64_t slot, int64_t num_slots)) {
+/// Slots [..] (contiguous), after waiting for the device to look at them; or `throw_outside(slot, num_slots)`.
+inline const at::Tensor& checked_slots(const at::Tensor& slots, int64_t num_slots, Stream stream,
+                                       void (*throw_outside)(int64_t slot, int64_t num_slots)) {
   if (slots.numel() == 0) return slots;
   const int64_t* slot = slots.const_data_ptr<int64_t>();
-  if (is_recording()) {
-    base::check(num_slots > 0, "memory_bag: a table without rows has no slot to read");
-    at::Tensor inside = at::empty(slots.sizes(), slots.options());
-    replace_slots_outside(slot, slots.numel(), num_slots, inside.mutable_data_ptr<int64_t>(), stream);
-    return inside;
-  }
   const SlotFindings findings = wait_for_findings(slots.options(), stream, [&](SlotFindings* on_device) {
     find_slot_outside(slot, slots.numel(), num_slots, on_device, stream);
   });
@@ -47,6 +39,19 @@ inline at::Tensor slots_inside(const at::Tensor& slots, int64_t num_slots, Strea
   copy_to_host(&outside, slot + findings.place, sizeof(outside), stream);
   throw_outside(outside, num_slots);
   return slots;
+}
+
+/// Slots [..] (contiguous) that may be read without looking: the given ones, after waiting for the device, or
+/// `throw_outside(slot, num_slots)`. While a graph is being recorded, a copy without those outside (slot_range.h); whether
+/// there were any is said at the next call that waits.
+inline at::Tensor slots_inside(const at::Tensor& slots, int64_t num_slots, Stream stream,
+                               void (*throw_outside)(int64_t slot, int64_t num_slots)) {
+  if (slots.numel() == 0 || !is_recording()) return checked_slots(slots, num_slots, stream, throw_outside);
+  base::check(num_slots > 0, "memory_bag: a table without rows has no slot to read");
+  at::Tensor inside = at::empty(slots.sizes(), slots.options());
+  replace_slots_outside(slots.const_data_ptr<int64_t>(), slots.numel(), num_slots, inside.mutable_data_ptr<int64_t>(),
+                        stream);
+  return inside;
 }
 
 }  // namespace memlayers::ops::MEMLAYERS_DEVICE
