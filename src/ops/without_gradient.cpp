@@ -6,6 +6,7 @@
 
 TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
   for (const char* name : {"bring_rows_up_to_date",
+                           "check_recorded_bags",
                            "dense_row_update",
                            "dequantize_rows",
                            "gather_row_gradient",
@@ -15,6 +16,7 @@ TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
                            "product_key_topk_packed",
                            "quantize_rows",
                            "quantized_bag_weight_gradient",
+                           "read_memory",
                            "rms_norm_backward",
                            "row_squared_norm",
                            "row_update",

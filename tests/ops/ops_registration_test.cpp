@@ -25,6 +25,7 @@ TEST(OpsRegistration, EveryOpHasASchemaAndACpuKernel) {
                            "memory_bag",
                            "memory_bag_weight_gradient",
                            "check_recorded_bags",
+                           "read_memory",
                            "quantize_rows",
                            "dequantize_rows",
                            "quantized_bag",
