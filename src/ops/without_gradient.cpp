@@ -20,13 +20,11 @@ TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
                            "rms_norm_backward",
                            "row_squared_norm",
                            "row_update",
-                           "row_update_touched",
                            "softmax_cross_entropy",
                            "softmax_cross_entropy_gradient_",
                            "sort_records",
                            "sum_touched_rows",
-                           "swiglu_backward",
-                           "touched_squared_norm"}) {
+                           "swiglu_backward"}) {
     library.impl(name, torch::CppFunction::makeFallthrough());
   }
 }

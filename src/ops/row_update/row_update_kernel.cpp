@@ -79,7 +79,7 @@ struct Group {
   }
 
   MEMLAYERS_INLINE void load_gradient(int64_t u, float* g) const {
-    const float* source = problem.gradients + (u - problem.first_gradient) * problem.value_dim + first;
+    const float* source = problem.gradients + u * problem.value_dim + first;
     for (int64_t c = 0; c < count; ++c) g[c] = source[c] * problem.grad_scale;
     for (int64_t c = count; c < width; ++c) g[c] = 0;
   }
@@ -291,7 +291,7 @@ template <class Row>
 void rowwise(const UpdateProblem<Row>& problem, StepScalars step, int64_t first, int64_t last) {
   const int64_t dim = problem.value_dim;
   for (int64_t u = first; u < last; ++u) {
-    const float* gradient = problem.gradients + (u - problem.first_gradient) * dim;
+    const float* gradient = problem.gradients + u * dim;
     const float squares = sum_of_squares(gradient, dim, problem.grad_scale);
     float& v = problem.exp_avg_sq[problem.rows ? problem.rows[u] : u];
     v = problem.beta2 * v + problem.one_minus_beta2 * (squares / float(dim));
