@@ -35,6 +35,7 @@ struct Shape {
 struct Trained {
   AdamTable table;
   ops::RowState state;
+  at::Tensor buffer;  // of gradient rows, kept from step to step as training does
   std::vector<double> rates;
   int64_t step = 0;
 
@@ -68,7 +69,8 @@ std::function<void()> our_update(const Shape& shape, std::shared_ptr<Trained> tr
     const at::NoGradGuard no_grad;
     trained->next_step(shape.step_size);
     const ops::TouchedRows touched = ops::sort_records({records.next()}, shape.value_dim);
-    ops::row_update(trained->table.weight, trained->state, touched, trained->step, trained->rates, options);
+    const ops::RowGradient gradient = ops::sum_rows(touched, trained->buffer);
+    ops::row_update(trained->table.weight, trained->state, gradient, trained->step, trained->rates, options);
   };
   // Every set once, so that rows have moments and a step they were last seen at.
   for (size_t i = 0; i < records.size(); ++i) update();

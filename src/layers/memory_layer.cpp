@@ -5,6 +5,7 @@
 
 #include "layers/peer_score.h"
 #include "ops/memory_bag/memory_bag.h"
+#include "ops/memory_read/memory_read.h"
 #include "ops/product_key_topk/product_key_topk.h"
 #include "ops/swiglu/swiglu.h"
 
@@ -91,8 +92,8 @@ MemoryLayer::QueryAffine MemoryLayer::query_affine(at::ScalarType dtype) const {
   return {scale, batch_bias_.to(dtype) - running_mean_.to(dtype) * scale};
 }
 
-// [N, H, K] in the scores' dtype. Null `ready`: nothing was prepared.
-at::Tensor MemoryLayer::query(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const {
+// [N, H, K] in the scores' dtype, before qk-norm. Null `ready`: nothing was prepared.
+at::Tensor MemoryLayer::project(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const {
   at::Tensor query = query_proj_.forward(x).to(score_dtype(x));
   if (config_.query_batch_norm && context.training) {
     query = batch_normalize(query);
@@ -103,10 +104,14 @@ at::Tensor MemoryLayer::query(const at::Tensor& x, const ForwardContext& context
   if (context.training && config_.query_dropout > 0) {
     query = dropout(query, config_.query_dropout, context.dropout->next_key());
   }
-  if (config_.qk_norm) {
-    query = rms_normalize(query.view({-1, config_.heads, 2, config_.key_dim / 2}), query_norm_, eps_);
-  }
   return query.view({-1, config_.heads, config_.key_dim});
+}
+
+at::Tensor MemoryLayer::query(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const {
+  const at::Tensor query = project(x, context, ready);
+  if (!config_.qk_norm) return query;
+  const at::Tensor halves = query.view({-1, config_.heads, 2, config_.key_dim / 2});
+  return rms_normalize(halves, query_norm_, eps_).view(query.sizes());
 }
 
 at::Tensor MemoryLayer::keys(at::ScalarType dtype) const {
@@ -115,25 +120,42 @@ at::Tensor MemoryLayer::keys(at::ScalarType dtype) const {
 }
 
 const MemoryLayer::Prepared& MemoryLayer::prepared(at::ScalarType dtype) const {
-  std::vector<int64_t> from = {static_cast<int64_t>(dtype)};
+  std::array<int64_t, 13> from = {static_cast<int64_t>(dtype)};
+  size_t known = 1;
   for (const at::Tensor* tensor : std::initializer_list<const at::Tensor*>{
            &sub_keys_, &key_norm_, &batch_weight_, &batch_bias_, &running_mean_, &running_var_}) {
     if (!tensor->defined()) continue;
-    from.push_back(tensor->_version());
-    from.push_back(reinterpret_cast<int64_t>(tensor->const_data_ptr()));  // another tensor may have the same version
+    from[known++] = tensor->_version();
+    from[known++] = reinterpret_cast<int64_t>(tensor->const_data_ptr());  // another tensor may have the same version
   }
   if (prepared_.made_from != from) {
     prepared_.keys = ops::pack_sub_keys(keys(dtype));
     if (config_.query_batch_norm) prepared_.affine = query_affine(dtype);
-    prepared_.made_from = std::move(from);
+    prepared_.made_from = from;
   }
   return prepared_;
 }
 
+bool MemoryLayer::is_decoding(const ForwardContext& context) {
+  return context.cache != nullptr && !context.training && !at::GradMode::is_enabled();
+}
+
+// Nobody wants to see the slots, and nothing but the table's rows goes into the output.
+bool MemoryLayer::reads_at_once(const ForwardContext& context) const {
+  return is_decoding(context) && !tables_.down && !tables_.values->before_read && !tables_.values->after_read;
+}
+
+at::Tensor MemoryLayer::read_at_once(const at::Tensor& x, const ForwardContext& context) const {
+  const at::ScalarType dtype = score_dtype(x);
+  const Prepared& ready = prepared(dtype);
+  std::optional<at::Tensor> norm;
+  if (config_.qk_norm) norm = query_norm_.to(dtype);
+  return ops::read_memory(project(x, context, &ready), norm, eps_, ready.keys, config_.top_k, tables_.values->weight);
+}
+
 MemoryLayer::Bag MemoryLayer::choose(const at::Tensor& x, const ForwardContext& context) const {
   if (context.training) prepared_ = {};  // what it was made of is about to change
-  const bool decoding = context.cache != nullptr && !at::GradMode::is_enabled();
-  const Prepared* ready = decoding ? &prepared(score_dtype(x)) : nullptr;
+  const Prepared* ready = is_decoding(context) ? &prepared(score_dtype(x)) : nullptr;
   const at::Tensor queries = query(x, context, ready);
   const ops::TopK best = ready ? ops::product_key_topk(queries, ready->keys, config_.top_k)
                                : ops::product_key_topk(queries, keys(score_dtype(x)), config_.top_k);
@@ -166,7 +188,8 @@ at::Tensor MemoryLayer::forward(const at::Tensor& input, const ForwardContext& c
   if (context.training && config_.input_dropout > 0) {
     x = dropout(x, config_.input_dropout, context.dropout->next_key());
   }
-  at::Tensor y = read(x, choose(x, context), context).to(x.scalar_type());
+  at::Tensor y = reads_at_once(context) ? read_at_once(x, context) : read(x, choose(x, context), context);
+  y = y.to(x.scalar_type());
   if (gate_proj_) y = ops::swiglu(gate_proj_->forward(x), y);
   if (out_proj_) y = out_proj_->forward(y);
   if (scalar_gate_) y = y * at::sigmoid(scalar_gate_->forward(x));

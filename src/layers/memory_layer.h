@@ -1,6 +1,7 @@
 // The memory layer: a query, the k best slots of each head by product keys, the weighted sum of their rows.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -46,14 +47,19 @@ class MemoryLayer {
   struct Prepared {
     ops::PackedSubKeys keys;
     QueryAffine affine;
-    std::vector<int64_t> made_from;  // the dtype, the tensors' versions and addresses
+    std::array<int64_t, 13> made_from = {};  // the dtype, the tensors' versions and addresses
   };
 
   at::Tensor keys(at::ScalarType dtype) const;
   const Prepared& prepared(at::ScalarType dtype) const;
+  at::Tensor project(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const;
   at::Tensor query(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const;
   QueryAffine query_affine(at::ScalarType dtype) const;
   at::Tensor read(const at::Tensor& x, const Bag& bag, const ForwardContext& context) const;
+  static bool is_decoding(const ForwardContext& context);
+  bool reads_at_once(const ForwardContext& context) const;
+  /// read() of what choose() gives, without anybody seeing it.
+  at::Tensor read_at_once(const at::Tensor& x, const ForwardContext& context) const;
   at::Tensor batch_normalize(const at::Tensor& query) const;
   bool has_out_projection() const;
 

@@ -20,6 +20,9 @@ constexpr int64_t column_blocks(int64_t value_dim) {
   return value_dim % kBlockUnit != 0 || units == 0 ? 1 : units & -units;
 }
 
+/// On a device a sum has up to 2^kDeviceTreeLevels blocks: rows of 65,536 columns and more.
+constexpr int kDeviceTreeLevels = 12;
+
 /// Adds the sums of a power of two of blocks (or of equal runs of blocks), which come from left to right, in the tree.
 /// Sum is anything that has a +: a number, a vector of several rows' sums, a tensor.
 template <class Sum>

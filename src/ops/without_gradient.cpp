@@ -6,6 +6,7 @@
 
 TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
   for (const char* name : {"bring_rows_up_to_date",
+                           "check_recorded_bags",
                            "dense_row_update",
                            "dequantize_rows",
                            "gather_row_gradient",
@@ -15,16 +16,15 @@ TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
                            "product_key_topk_packed",
                            "quantize_rows",
                            "quantized_bag_weight_gradient",
+                           "read_memory",
                            "rms_norm_backward",
                            "row_squared_norm",
                            "row_update",
-                           "row_update_touched",
                            "softmax_cross_entropy",
                            "softmax_cross_entropy_gradient_",
                            "sort_records",
                            "sum_touched_rows",
-                           "swiglu_backward",
-                           "touched_squared_norm"}) {
+                           "swiglu_backward"}) {
     library.impl(name, torch::CppFunction::makeFallthrough());
   }
 }

@@ -144,7 +144,7 @@ inline VariantStep step_of(const Variant& variant) {
   if (variant.layers > 0) {
     step.ops.push_back({"memlayers::product_key_topk", "selection", 0.0026, 0.0011});
     step.ops.push_back({"memlayers::memory_bag", "bag", 0.0023, 0.0021});
-    step.ops.push_back({"memlayers::row_update_touched", "row update", 0.0029, 0.0014});
+    step.ops.push_back({"memlayers::row_update", "row update", 0.0029, 0.0014});
     step.ops.push_back({"memlayers::bring_rows_up_to_date", "bringing rows up to date", 0.0012, std::nullopt});
     step.rates.gather = 7.7e9;
   }

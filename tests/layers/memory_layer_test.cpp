@@ -256,6 +256,34 @@ TEST(MemoryLayer, TheTablesHooksSeeEveryRead) {
   EXPECT_FALSE(weights.requires_grad());
 }
 
+// Decoding reads in one call where no hook wants to see the slots.
+TEST(MemoryLayer, DecodingHasTheSameBitsWithAndWithoutHooks) {
+  const at::NoGradGuard guard;
+  for (const Option& first : options()) {
+    for (const Option& second : options()) {
+      MemoryConfig config = small_config();
+      first.set(config);
+      second.set(config);
+      MemoryFixture fixture(config, kHidden);
+      layers::KeyValueCache cache;
+      fixture.context.cache = &cache;
+      for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+        for (const auto& [name, table] : fixture.named_tables()) table->weight = table->weight.to(dtype);
+        for (int64_t tokens : {1, 3, 40}) {
+          at::manual_seed(tokens);
+          const at::Tensor x = at::randn({1, tokens, kHidden});
+          fixture.tables.values->after_read = nullptr;
+          const at::Tensor at_once = fixture.forward(x);
+          int reads = 0;
+          fixture.tables.values->after_read = [&](int64_t, const at::Tensor&, const at::Tensor&) { ++reads; };
+          EXPECT_TRUE(bit_equal(fixture.forward(x), at_once)) << first.name << " and " << second.name;
+          EXPECT_EQ(reads, 1);
+        }
+      }
+    }
+  }
+}
+
 TEST(MemoryLayer, BFloat16FollowsFloat32) {
   for (const MemoryVariant variant : {MemoryVariant::kValues, MemoryVariant::kPeer}) {
     MemoryConfig config = small_config();

@@ -8,10 +8,10 @@
 #include <string>
 
 #include "base/error.h"
-#include "ops/column_blocks.h"
 #include "ops/memory_bag/memory_bag_reference.h"
 #include "support/allocations.h"
 #include "support/gradcheck.h"
+#include "support/ordered_dot.h"
 #include "support/seeds.h"
 #include "support/tolerance.h"
 
@@ -51,19 +51,6 @@ at::Tensor definition(const Bag& bag) {
     }
   }
   return output;
-}
-
-/// A dot product in the order of column_blocks.h, by recursion: halves of the blocks, then lanes.
-float ordered_dot(const float* left, const float* right, int64_t dim) {
-  if (column_blocks(dim) > 1) {
-    return ordered_dot(left, right, dim / 2) + ordered_dot(left + dim / 2, right + dim / 2, dim / 2);
-  }
-  float lane[16] = {};
-  for (int64_t c = 0; c < dim; ++c) lane[c % 16] += left[c] * right[c];
-  for (int width = 8; width > 0; width /= 2) {
-    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
-  }
-  return lane[0];
 }
 
 TEST(MemoryBag, EqualsTheDefinitionOnEveryWidth) {
@@ -193,7 +180,7 @@ TEST(MemoryBag, WeightGradientEqualsItsDefinedOrderOnEveryWidth) {
     for (int64_t e = 0; e < bag.slots.numel(); ++e) {
       const float* row = bag.table.const_data_ptr<float>() + bag.slots.const_data_ptr<int64_t>()[e] * dim;
       const float* left = grad.const_data_ptr<float>() + e / 6 * dim;
-      EXPECT_EQ(actual.const_data_ptr<float>()[e], ordered_dot(left, row, dim)) << "D " << dim;
+      EXPECT_EQ(actual.const_data_ptr<float>()[e], tests::ordered_dot(left, row, dim)) << "D " << dim;
     }
   }
 }

@@ -54,11 +54,30 @@ const auto* const kDevice = ::testing::AddGlobalTestEnvironment(new Device);
 }  // namespace
 
 TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
-  for (const char* name :
-       {"product_key_topk", "product_key_topk_of_half_scores", "pack_sub_keys", "product_key_topk_packed",
-        "product_key_topk_backward", "memory_bag", "memory_bag_weight_gradient", "quantized_bag",
-        "quantized_bag_weight_gradient", "gather_row_gradient", "row_squared_norm", "row_update", "row_update_touched",
-        "sort_records", "touched_squared_norm", "bring_rows_up_to_date", "dense_row_update"}) {
+  for (const char* name : {"product_key_topk",
+                           "product_key_topk_of_half_scores",
+                           "pack_sub_keys",
+                           "product_key_topk_packed",
+                           "product_key_topk_backward",
+                           "memory_bag",
+                           "memory_bag_weight_gradient",
+                           "quantized_bag",
+                           "quantized_bag_weight_gradient",
+                           "gather_row_gradient",
+                           "row_squared_norm",
+                           "row_update",
+                           "sort_records",
+                           "sum_touched_rows",
+                           "bring_rows_up_to_date",
+                           "dense_row_update",
+                           "check_recorded_bags",
+                           "rms_norm",
+                           "rms_norm_backward",
+                           "rotary",
+                           "softmax_cross_entropy",
+                           "softmax_cross_entropy_gradient_",
+                           "swiglu",
+                           "swiglu_backward"}) {
     library.impl(name, torch::CppFunction::makeFromBoxedFunction<&call_on_device>());
   }
 }

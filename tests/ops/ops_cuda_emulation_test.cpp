@@ -11,8 +11,13 @@
 #include "ops/memory_bag/quantized_rows.h"
 #include "ops/product_key_topk/product_key_topk.h"
 #include "ops/product_key_topk/product_key_topk_reference.h"
+#include "ops/rms_norm/rms_norm.h"
+#include "ops/rms_norm/rms_norm_kernel.h"
+#include "ops/rotary/rotary.h"
 #include "ops/row_update/row_update.h"
 #include "ops/row_update/row_update_reference.h"
+#include "ops/softmax_cross_entropy/softmax_cross_entropy.h"
+#include "ops/swiglu/swiglu.h"
 #include "support/tolerance.h"
 
 namespace memlayers::ops {
@@ -55,6 +60,16 @@ TEST(CudaEmulation, TakesThePlaceOfTheCpuKernels) {
   RowState state = make_row_state(trained, RowOptimizer::kExact);
   EXPECT_GT(blocks_of([&] { row_update(trained, state, gradient, 1, {0.1, 0.1}, {}); }), 0);
   EXPECT_GT(blocks_of([&] { bring_all_up_to_date(trained, state, 2, {0.1, 0.1}, {}); }), 0);
+  const at::Tensor x = at::randn({4, 6}).requires_grad_(true), angles = at::ones({4, 3});
+  at::Tensor y;
+  EXPECT_GT(blocks_of([&] { y = rms_norm(x, at::ones({6}), 1e-5); }), 0);
+  EXPECT_GT(blocks_of([&] { y.sum().backward(); }), 0);
+  EXPECT_GT(blocks_of([&] { y = swiglu(x, x); }), 0);
+  EXPECT_GT(blocks_of([&] { y.sum().backward(); }), 0);
+  EXPECT_GT(blocks_of([&] { rotary(at::randn({1, 4, 2, 6}), angles, angles, 0); }), 0);
+  at::Tensor logits = at::randn({4, 9});
+  EXPECT_GT(blocks_of([&] { softmax_cross_entropy(logits, at::zeros({4}, at::kLong)); }), 0);
+  EXPECT_GT(blocks_of([&] { softmax_cross_entropy_gradient_(logits, at::zeros({4}, at::kLong), 1); }), 0);
 }
 
 // Lists of more than 96 sub-keys are ranked from all scores, more than 512 pairs from scratch memory.
@@ -109,6 +124,33 @@ TEST(CudaEmulation, RowsAreAsWideAsEightThousand) {
       EXPECT_TRUE(memory_bag_weight_gradient(table, slots, grad)
                       .equal(at::einsum("td,tjd->tj", {grad, at::embedding(table.to(at::kFloat), slots)})));
     }
+  }
+}
+
+// The suites hold the norm's gradient to a bound; it also has the CPU's bits, with weight rows that change inside a block.
+TEST(CudaEmulation, TheNormsGradientHasTheBitsOfTheCpu) {
+  at::manual_seed(6);
+  constexpr int64_t kInner = 3, kGroups = 2, kRows = 50 * kInner * kGroups;
+  for (int64_t dim : {5, 64, 83}) {
+    const at::Tensor x = at::randn({50, kGroups, kInner, dim}), weight = at::randn({kGroups, 1, dim});
+    const at::Tensor grad = at::randn(x.sizes()), leaf = x.clone().requires_grad_(true),
+                     scale = weight.clone().requires_grad_(true);
+    rms_norm(leaf, scale, 1e-5).backward(grad);
+    RmsProblem<float> problem{dim, kInner, kGroups, 1e-5, x.const_data_ptr<float>(), weight.const_data_ptr<float>()};
+    at::Tensor y = at::empty(x.sizes()), root = at::empty({kRows}), grad_x = at::empty(x.sizes()),
+               total = at::zeros(weight.sizes());
+    baseline::kRmsKernel.float32.forward(problem, y.mutable_data_ptr<float>(), root.mutable_data_ptr<float>(), 0,
+                                         kRows);
+    problem.inverse_root = root.const_data_ptr<float>();
+    const int64_t block = rms_block_rows(dim, kGroups);
+    for (int64_t first = 0; first < kRows; first += block) {
+      at::Tensor part = at::zeros(weight.sizes());
+      baseline::kRmsKernel.float32.backward(problem, grad.const_data_ptr<float>(), grad_x.mutable_data_ptr<float>(),
+                                            part.mutable_data_ptr<float>(), first, std::min(kRows, first + block));
+      total += part;
+    }
+    EXPECT_TRUE(bit_equal(leaf.grad(), grad_x)) << dim;
+    EXPECT_TRUE(bit_equal(scale.grad(), total)) << dim;
   }
 }
 

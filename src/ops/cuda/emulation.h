@@ -25,6 +25,8 @@
 #include <string>
 #include <type_traits>
 
+#include "ops/cuda/emulated_graph.h"
+
 namespace memlayers::ops::emulation {
 
 using Where = std::source_location;
@@ -46,7 +48,7 @@ void run(int64_t blocks, int threads, const std::function<void()>& body);
 
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), int64_t blocks, int threads, void* /*stream*/, Arguments... arguments) {
-  run(blocks, threads, [&] { kernel(Parameters(arguments)...); });
+  enqueue([=] { run(blocks, threads, [&] { kernel(Parameters(arguments)...); }); });
 }
 
 /// Blocks started by this process so far; tests ask whether kernels ran at all.

@@ -14,9 +14,9 @@ namespace MEMLAYERS_DEVICE {
 Stream current_stream();
 /// True while a CUDA graph is being recorded: then nothing may wait for the device.
 bool is_recording();
-/// Waits for the stream. Not to be called while recording.
+/// Waits for the stream. Throws base::UsageError while recording.
 void copy_to_host(void* target, const void* source, size_t bytes, Stream stream);
-/// The host's memory may be reused at once.
+/// The host's memory may be reused at once. Throws base::UsageError while recording.
 void copy_to_device(void* target, const void* source, size_t bytes, Stream stream);
 void fill_with_zeros(void* target, size_t bytes, Stream stream);
 

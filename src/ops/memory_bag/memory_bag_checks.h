@@ -45,9 +45,9 @@ inline void check_grad_output(int64_t value_dim, const at::Tensor& slots, const 
               grad_output.sizes());
 }
 
-/// For devices, whose kernels add up to 2^kBagTreeLevels blocks of columns.
+/// For devices, whose kernels add up to 2^kDeviceTreeLevels blocks of columns.
 inline void check_tree_fits(int64_t value_dim) {
-  base::check(column_blocks(value_dim) <= int64_t{1} << kBagTreeLevels, "memory_bag_weight_gradient: rows of ",
+  base::check(column_blocks(value_dim) <= int64_t{1} << kDeviceTreeLevels, "memory_bag_weight_gradient: rows of ",
               value_dim, " columns are longer than the device's kernel can add");
 }
 

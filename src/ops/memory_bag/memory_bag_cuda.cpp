@@ -13,10 +13,6 @@
 namespace memlayers::ops::MEMLAYERS_DEVICE {
 namespace {
 
-void check_slots_inside(const at::Tensor& slots, int64_t num_slots, Stream stream) {
-  if (const auto outside = slot_outside(slots, num_slots, stream)) throw_slot_outside(*outside, num_slots);
-}
-
 template <class Row, class T>
 void run_forward(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights, const at::Tensor& output,
                  Stream stream) {
@@ -29,8 +25,8 @@ at::Tensor forward(const at::Tensor& table, const at::Tensor& slots, const at::T
   check_weights(table.scalar_type(), slots, weights);
   const c10::DeviceGuard guard(table.device());
   const Stream stream = current_stream();
-  const at::Tensor slot = slots.contiguous(), weight = weights.contiguous();
-  check_slots_inside(slot, table.size(0), stream);
+  const at::Tensor weight = weights.contiguous();
+  const at::Tensor slot = slots_inside(slots.contiguous(), table.size(0), stream, throw_slot_outside);
   at::Tensor output = at::empty({slot.size(0), table.size(1)}, table.options());
   switch (table.scalar_type()) {
     case at::kDouble:
@@ -58,9 +54,8 @@ at::Tensor weight_gradient(const at::Tensor& table, const at::Tensor& slots, con
   check_tree_fits(table.size(1));
   const c10::DeviceGuard guard(table.device());
   const Stream stream = current_stream();
-  const at::Tensor slot = slots.contiguous();
   const at::Tensor grad = grad_output.to(weight_dtype(table)).contiguous();
-  check_slots_inside(slot, table.size(0), stream);
+  const at::Tensor slot = slots_inside(slots.contiguous(), table.size(0), stream, throw_slot_outside);
   at::Tensor gradient = at::empty(slot.sizes(), grad.options());
   switch (table.scalar_type()) {
     case at::kDouble:
@@ -75,11 +70,18 @@ at::Tensor weight_gradient(const at::Tensor& table, const at::Tensor& slots, con
   return gradient;
 }
 
+void check_recorded(const at::Tensor& table) {
+  const c10::DeviceGuard guard(table.device());
+  const Stream stream = current_stream();
+  wait_for_findings(table.options(), stream, [&](SlotFindings* on_device) { take_note(on_device, stream); });
+}
+
 }  // namespace
 
 TORCH_LIBRARY_IMPL(memlayers, MEMLAYERS_DEVICE_KEY, library) {
   library.impl("memory_bag", forward);
   library.impl("memory_bag_weight_gradient", weight_gradient);
+  library.impl("check_recorded_bags", check_recorded);
 }
 
 }  // namespace memlayers::ops::MEMLAYERS_DEVICE

@@ -130,7 +130,7 @@ __global__ void __launch_bounds__(kThreads) weight_gradient(BagProblem<Row, T> b
   const int64_t slot = bag.slots[exists ? entry : 0];
   const Row* row = row_of(bag, slot);
   const T* grad = grad_output + (exists ? entry / bag.bag_size : 0) * dim;
-  LaneTree<T, kBagTreeLevels + 1> tree;
+  LaneTree<T, kDeviceTreeLevels + 1> tree;
   T lane[pack] = {};
   uint32_t blocks = 0;
   int steps = 0;

@@ -8,9 +8,6 @@ namespace memlayers::ops {
 
 inline constexpr int64_t kBagPad = 16;
 
-/// On a device, rows may have up to 2^kBagTreeLevels blocks of columns (column_blocks.h): 65,536 columns and more.
-inline constexpr int kBagTreeLevels = 12;
-
 /// Thirty-two columns of four-bit codes in two's complement: those of the first sixteen in the lower halves of the bytes,
 /// of the others in the upper ones. So sixteen neighbors are unpacked with one shift.
 struct HalfBytes {

@@ -18,8 +18,8 @@ at::Tensor forward(const at::Tensor& codes, const at::Tensor& scales, int64_t va
   check_weights(at::kFloat, slots, weights);
   const c10::DeviceGuard guard(codes.device());
   const Stream stream = current_stream();
-  const at::Tensor slot = slots.contiguous(), weight = weights.contiguous();
-  if (const auto outside = slot_outside(slot, codes.size(0), stream)) throw_slot_outside(*outside, codes.size(0));
+  const at::Tensor weight = weights.contiguous();
+  const at::Tensor slot = slots_inside(slots.contiguous(), codes.size(0), stream, throw_slot_outside);
   at::Tensor output = at::empty({slot.size(0), value_dim}, weight.options());
   const auto run = [&]<class Row>(Row) {
     bag_forward(quantized_bag_problem<Row>(codes, scales, value_dim, slot), weight.const_data_ptr<float>(),
@@ -36,8 +36,8 @@ at::Tensor weight_gradient(const at::Tensor& codes, const at::Tensor& scales, in
   check_tree_fits(value_dim);
   const c10::DeviceGuard guard(codes.device());
   const Stream stream = current_stream();
-  const at::Tensor slot = slots.contiguous(), grad = grad_output.to(at::kFloat).contiguous();
-  if (const auto outside = slot_outside(slot, codes.size(0), stream)) throw_slot_outside(*outside, codes.size(0));
+  const at::Tensor grad = grad_output.to(at::kFloat).contiguous();
+  const at::Tensor slot = slots_inside(slots.contiguous(), codes.size(0), stream, throw_slot_outside);
   at::Tensor gradient = at::empty(slot.sizes(), grad.options());
   const auto run = [&]<class Row>(Row) {
     bag_weight_gradient(quantized_bag_problem<Row>(codes, scales, value_dim, slot), grad.const_data_ptr<float>(),

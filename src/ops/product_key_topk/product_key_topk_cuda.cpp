@@ -179,10 +179,10 @@ Outputs backward(const at::Tensor& grad_scores, const at::Tensor& slots, const a
   const Stream stream = current_stream();
   const auto dtype = score_dtype(query);
   const at::Tensor queries = query.to(dtype).contiguous(), keys = sub_keys.to(dtype).contiguous();
-  const at::Tensor grads = grad_scores.to(dtype).contiguous(), slot = slots.contiguous();
+  const at::Tensor grads = grad_scores.to(dtype).contiguous();
   const TopKShape shape = shape_of(sub_keys, slots.size(2));
   const int64_t pairs = shape.num_sub_keys * shape.num_sub_keys;
-  if (const auto outside = slot_outside(slot, pairs, stream)) throw_slot_outside_pairs(*outside, pairs);
+  const at::Tensor slot = slots_inside(slots.contiguous(), pairs, stream, throw_slot_outside_pairs);
   at::Tensor grad_query, grad_sub_keys;
   const auto run = [&]<class T>(T) {
     if (wants_query) {

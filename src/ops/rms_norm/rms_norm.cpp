@@ -10,13 +10,13 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/rms_norm/rms_norm_checks.h"
 #include "ops/rms_norm/rms_norm_kernel.h"
 
 namespace memlayers::ops {
 namespace {
 
 constexpr int64_t kNumbersPerTask = int64_t{1} << 15;  // less is done before another thread has woken up
-constexpr int64_t kBlockRows = 64, kBlockNumbers = int64_t{1} << 12;
 
 using TwoTensors = std::tuple<at::Tensor, at::Tensor>;
 
@@ -34,44 +34,6 @@ const RmsFunctions<T>& functions() {
     return kernel().float32;
 }
 
-struct WeightLayout {
-  int64_t inner = 1, groups = 1;
-};
-
-// From the right: dimensions that the weight lacks (inner), those it has (groups), and again those it lacks.
-WeightLayout weight_layout(const at::Tensor& x, const at::Tensor& weight) {
-  base::check(x.dim() > 0 && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble),
-              "rms_norm: x must be [.., D] float32 or float64, got ", x.sizes(), " ", x.dtype());
-  base::check(weight.scalar_type() == x.scalar_type(), "rms_norm: weight must have x's dtype ", x.dtype(), ", got ",
-              weight.dtype());
-  base::check(x.device().is_cpu() && weight.device().is_cpu(), "rms_norm: x and weight must be on the CPU, got ",
-              x.device(), " and ", weight.device());
-  WeightLayout layout;
-  bool fits = weight.dim() > 0 && weight.dim() <= x.dim() && weight.size(-1) == x.size(-1);
-  if (fits) {
-    const int64_t lacking = x.dim() - weight.dim();
-    int64_t dim = weight.dim() - 2;
-    for (; dim >= 0 && weight.size(dim) == 1; --dim) layout.inner *= x.size(dim + lacking);
-    for (; dim >= 0 && weight.size(dim) == x.size(dim + lacking); --dim) layout.groups *= weight.size(dim);
-    for (; dim >= 0 && weight.size(dim) == 1; --dim) {}
-    fits = dim < 0;
-  }
-  base::check(fits, "rms_norm: weight must be [D] or broadcast to x ", x.sizes(),
-              " with its dimensions side by side, got ", weight.sizes());
-  return layout;
-}
-
-int64_t row_count(const at::Tensor& x) { return x.size(-1) == 0 ? 0 : x.numel() / x.size(-1); }
-
-template <class T>
-RmsProblem<T> problem(const at::Tensor& x, const at::Tensor& weight, const WeightLayout& layout) {
-  return {.size = x.size(-1),
-          .inner = layout.inner,
-          .groups = layout.groups,
-          .x = x.const_data_ptr<T>(),
-          .weight = weight.const_data_ptr<T>()};
-}
-
 template <class T>
 void run_forward(RmsProblem<T> rows, double eps, at::Tensor& y, at::Tensor& inverse_root) {
   rows.eps = eps;
@@ -87,7 +49,7 @@ void run_backward(RmsProblem<T> rows, const at::Tensor& inverse_root, const at::
                   at::Tensor& grad_weight) {
   rows.inverse_root = inverse_root.const_data_ptr<T>();
   const int64_t count = inverse_root.numel(), weights = rows.groups * rows.size;
-  const int64_t block = std::max({kBlockRows, rows.groups, kBlockNumbers / rows.size});
+  const int64_t block = rms_block_rows(rows.size, rows.groups);
   const int64_t blocks = (count + block - 1) / block;
   at::Tensor partial = at::zeros({blocks, weights}, grad_weight.options());
   const T* g = grad.const_data_ptr<T>();
@@ -105,35 +67,30 @@ void run_backward(RmsProblem<T> rows, const at::Tensor& inverse_root, const at::
 }
 
 TwoTensors forward_cpu(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  const WeightLayout layout = weight_layout(x, weight);
+  const WeightLayout layout = weight_layout(x, weight, at::kCPU);
   const at::Tensor rows = x.contiguous(), weights = weight.contiguous();
   at::Tensor y = at::empty(x.sizes(), x.options()), inverse_root = at::empty({row_count(x)}, x.options());
   if (x.numel() == 0) return {y, inverse_root};
   if (x.scalar_type() == at::kDouble) {
-    run_forward(problem<double>(rows, weights, layout), eps, y, inverse_root);
+    run_forward(rms_problem<double>(rows, weights, layout), eps, y, inverse_root);
   } else {
-    run_forward(problem<float>(rows, weights, layout), eps, y, inverse_root);
+    run_forward(rms_problem<float>(rows, weights, layout), eps, y, inverse_root);
   }
   return {y, inverse_root};
 }
 
 TwoTensors backward_cpu(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight,
                         const at::Tensor& inverse_root) {
-  const WeightLayout layout = weight_layout(x, weight);
-  base::check(grad.sizes() == x.sizes() && grad.scalar_type() == x.scalar_type(),
-              "rms_norm_backward: grad must be like x ", x.sizes(), " ", x.dtype(), ", got ", grad.sizes(), " ",
-              grad.dtype());
-  base::check(inverse_root.numel() == row_count(x) && inverse_root.scalar_type() == x.scalar_type(),
-              "rms_norm_backward: inverse_root must be [", row_count(x), "] ", x.dtype(), ", got ",
-              inverse_root.sizes(), " ", inverse_root.dtype());
+  const WeightLayout layout = weight_layout(x, weight, at::kCPU);
+  check_rms_backward(grad, x, inverse_root);
   const at::Tensor rows = x.contiguous(), weights = weight.contiguous(), gradient = grad.contiguous();
   at::Tensor grad_x = at::empty(x.sizes(), x.options()), grad_weight = at::zeros(weight.sizes(), weight.options());
   if (x.numel() == 0) return {grad_x, grad_weight};
   const at::Tensor root = inverse_root.contiguous();
   if (x.scalar_type() == at::kDouble) {
-    run_backward(problem<double>(rows, weights, layout), root, gradient, grad_x, grad_weight);
+    run_backward(rms_problem<double>(rows, weights, layout), root, gradient, grad_x, grad_weight);
   } else {
-    run_backward(problem<float>(rows, weights, layout), root, gradient, grad_x, grad_weight);
+    run_backward(rms_problem<float>(rows, weights, layout), root, gradient, grad_x, grad_weight);
   }
   return {grad_x, grad_weight};
 }

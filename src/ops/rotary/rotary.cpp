@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/rotary/rotary_checks.h"
 #include "ops/rotary/rotary_kernel.h"
 
 namespace memlayers::ops {
@@ -22,26 +23,6 @@ const RotaryKernel& kernel() {
   return chosen;
 }
 
-void check_angles(const char* name, const at::Tensor& angles, int64_t half) {
-  base::check(angles.dim() == 2 && angles.size(1) == half && angles.scalar_type() == at::kFloat &&
-                  angles.is_contiguous() && angles.device().is_cpu(),
-              "rotary: ", name, " must be [P, ", half, "] float32, contiguous and on the CPU, got ", angles.sizes(),
-              " ", angles.dtype(), " on ", angles.device(), ", strides ", angles.strides());
-}
-
-void check_inputs(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine, int64_t start) {
-  const at::ScalarType dtype = x.scalar_type();
-  base::check(
-      x.dim() == 4 && x.size(3) % 2 == 0 && (dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble),
-      "rotary: x must be [B, T, H, D] float32, bfloat16 or float64 with an even D, got ", x.sizes(), " ", x.dtype());
-  base::check(x.device().is_cpu(), "rotary: x must be on the CPU, got ", x.device());
-  check_angles("cosine", cosine, x.size(3) / 2);
-  check_angles("sine", sine, x.size(3) / 2);
-  const int64_t known = std::min(cosine.size(0), sine.size(0)), length = x.size(1);
-  base::check(start >= 0 && length <= known && start <= known - length, "rotary: positions ", start, " .. ",
-              start + length, " are not all among the ", known, " that cosine and sine hold");
-}
-
 template <class Row>
 void run(RotaryFunction<Row> turn, const RotaryProblem& problem, const at::Tensor& x, at::Tensor& y) {
   const Row* in = static_cast<const Row*>(x.const_data_ptr());
@@ -53,17 +34,11 @@ void run(RotaryFunction<Row> turn, const RotaryProblem& problem, const at::Tenso
 
 at::Tensor rotary_cpu(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine, int64_t start,
                       bool inverse) {
-  check_inputs(x, cosine, sine, start);
+  check_rotary(x, cosine, sine, start, at::kCPU);
   at::Tensor y = at::empty(x.sizes(), x.options());
   if (x.numel() == 0) return y;
   const at::Tensor packed = x.contiguous();
-  const int64_t half = x.size(3) / 2;
-  const RotaryProblem problem = {.length = x.size(1),
-                                 .heads = x.size(2),
-                                 .half = half,
-                                 .cosine = cosine.const_data_ptr<float>() + start * half,
-                                 .sine = sine.const_data_ptr<float>() + start * half,
-                                 .direction = inverse ? -1.0f : 1.0f};
+  const RotaryProblem problem = rotary_problem(x, cosine, sine, start, inverse);
   switch (x.scalar_type()) {
     case at::kDouble:
       run(kernel().float64, problem, packed, y);

@@ -196,27 +196,6 @@ void sum_into(const RowSums<T>& sums, at::Tensor& values) {
 }
 
 template <class T>
-double summed_squares(const RowSums<T>& sums) {
-  const int64_t rows = sums.num_rows(), step = std::min(sums.rows_per_chunk(), kSquaredRows);
-  SquareSums squares(rows, sums.value_dim());
-  at::parallel_for(0, sums.work(), RowSums<T>::kWorkPerTask, [&](int64_t begin, int64_t end) {
-    SquareSums::Run run(squares);
-    std::vector<T> values(static_cast<size_t>(step * sums.value_dim()));
-    const int64_t last_run = squared_runs(sums.row_at(end));
-    for (int64_t r = squared_runs(sums.row_at(begin)); r < last_run; ++r) {
-      const int64_t first = r * kSquaredRows, last = std::min(first + kSquaredRows, rows);
-      for (int64_t row = first; row < last; row += step) {
-        const int64_t chunk_end = std::min(row + step, last);
-        sums.sum(row, chunk_end, values.data());
-        run.add(values.data(), chunk_end - row);
-      }
-      run.finish(first);
-    }
-  });
-  return squares.total();
-}
-
-template <class T>
 double squares_of(const at::Tensor& values) {
   const int64_t rows = values.size(0), dim = values.size(1);
   const T* value = values.const_data_ptr<T>();
@@ -255,15 +234,6 @@ std::tuple<at::Tensor, at::Tensor> gather_cpu(at::TensorList slots, at::TensorLi
   const at::Tensor values = at::empty({rows.size(0), value_dim}, weights[0].options());
   sum_touched_cpu(begins, entries, weights, grad_outputs, values);
   return {rows, values};
-}
-
-double touched_norm_cpu(const at::Tensor& row_begins, const at::Tensor& entries, at::TensorList weights,
-                        at::TensorList grad_outputs, int64_t value_dim) {
-  const auto weight = contiguous(weights), grad = contiguous(grad_outputs);
-  if (!weight.empty() && weight[0].scalar_type() == at::kDouble) {
-    return summed_squares(RowSums<double>(row_begins, entries, weight, grad, value_dim));
-  }
-  return summed_squares(RowSums<float>(row_begins, entries, weight, grad, value_dim));
 }
 
 double squared_norm_cpu(const at::Tensor& values) {
@@ -324,7 +294,9 @@ RowGradient sum_rows(const TouchedRows& touched, at::Tensor& buffer) {
   // Not much larger either: a model that reads fewer and fewer rows gives memory back.
   if (!fits || buffer.size(0) < rows || buffer.size(0) > rows + rows / 2 + kSpareRows) {
     buffer = at::Tensor();  // before the new one is made
-    buffer = allocate_rows(rows + rows / 8, dim, dtype);
+    const int64_t room = rows + rows / 8;
+    buffer = touched.rows.is_cpu() ? allocate_rows(room, dim, dtype)
+                                   : at::empty({room, dim}, touched.rows.options().dtype(dtype));
   }
   at::Tensor values = buffer.narrow(0, 0, rows);
   if (rows == 0) return {touched.rows, values};
@@ -334,15 +306,6 @@ RowGradient sum_rows(const TouchedRows& touched, at::Tensor& buffer) {
                              .typed<decltype(sum_touched_cpu)>();
   op.call(touched.row_begins, touched.entries, lists.weights, lists.grad_outputs, values);
   return {touched.rows, values};
-}
-
-double squared_norm(const TouchedRows& touched) {
-  if (touched.records.empty()) return 0;
-  const RecordLists lists(touched.records);
-  using Signature = double(const at::Tensor&, const at::Tensor&, at::TensorList, at::TensorList, int64_t);
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("memlayers::touched_squared_norm", "").typed<Signature>();
-  return op.call(touched.row_begins, touched.entries, lists.weights, lists.grad_outputs, touched.value_dim);
 }
 
 double squared_norm(const RowGradient& gradient) {
@@ -362,16 +325,12 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
       "sum_touched_rows(Tensor row_begins, Tensor entries, Tensor[] weights, Tensor[] grad_outputs, Tensor(a!) values) "
       "-> "
       "()");
-  library.def(
-      "touched_squared_norm(Tensor row_begins, Tensor entries, Tensor[] weights, Tensor[] grad_outputs, int value_dim) "
-      "-> float");
 }
 TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("gather_row_gradient", gather_cpu);
   library.impl("row_squared_norm", squared_norm_cpu);
   library.impl("sort_records", sort_cpu);
   library.impl("sum_touched_rows", sum_touched_cpu);
-  library.impl("touched_squared_norm", touched_norm_cpu);
 }
 
 }  // namespace memlayers::ops

@@ -69,18 +69,25 @@ Sorted sort(at::TensorList slots) {
   return {rows, begins, entries};
 }
 
+void sum_touched(const at::Tensor& row_begins, const at::Tensor& entries, at::TensorList weights,
+                 at::TensorList grad_outputs, at::Tensor values) {
+  check_sum_target(row_begins, weights, values);
+  const c10::DeviceGuard guard(entries.device());
+  const Stream stream = current_stream();
+  const auto run = [&]<class T>(T) {
+    const DeviceRecords<T> records(row_begins, entries, weights, grad_outputs, values.size(1), stream);
+    sum_rows(records.problem(), values.mutable_data_ptr<T>(), records.wide(), values.size(0), stream);
+  };
+  if (values.numel() > 0) values.scalar_type() == at::kDouble ? run(double{}) : run(float{});
+}
+
 std::tuple<at::Tensor, at::Tensor> gather(at::TensorList slots, at::TensorList weights, at::TensorList grad_outputs,
                                           int64_t value_dim) {
   check_records(slots, weights, grad_outputs, value_dim);
   const c10::DeviceGuard guard(slots[0].device());
-  const Stream stream = current_stream();
   const auto [rows, begins, entries] = sort(slots);
-  at::Tensor values = at::empty({rows.size(0), value_dim}, weights[0].options());
-  const auto run = [&, &row_begins = begins, &sorted = entries]<class T>(T) {
-    const DeviceRecords<T> records(row_begins, sorted, weights, grad_outputs, value_dim, stream);
-    sum_rows(records.problem(), values.mutable_data_ptr<T>(), records.wide(), values.size(0), stream);
-  };
-  if (values.numel() > 0) weights[0].scalar_type() == at::kDouble ? run(double{}) : run(float{});
+  const at::Tensor values = at::empty({rows.size(0), value_dim}, weights[0].options());
+  sum_touched(begins, entries, weights, grad_outputs, values);
   return {rows, values};
 }
 
@@ -111,28 +118,13 @@ double squared_norm_of(const at::Tensor& values) {
   });
 }
 
-double touched_norm(const at::Tensor& row_begins, const at::Tensor& entries, at::TensorList weights,
-                    at::TensorList grad_outputs, int64_t value_dim) {
-  const int64_t rows = row_begins.size(0) - 1;
-  if (rows == 0) return 0;
-  const c10::DeviceGuard guard(entries.device());
-  const Stream stream = current_stream();
-  return total_of(rows, value_dim, entries.options(), stream, [&](double* sums) {
-    const auto run = [&]<class T>(T) {
-      const DeviceRecords<T> records(row_begins, entries, weights, grad_outputs, value_dim, stream);
-      summed_square_sums(records.problem(), rows, sums, stream);
-    };
-    weights[0].scalar_type() == at::kDouble ? run(double{}) : run(float{});
-  });
-}
-
 }  // namespace
 
 TORCH_LIBRARY_IMPL(memlayers, MEMLAYERS_DEVICE_KEY, library) {
   library.impl("gather_row_gradient", gather);
   library.impl("row_squared_norm", squared_norm_of);
   library.impl("sort_records", sort);
-  library.impl("touched_squared_norm", touched_norm);
+  library.impl("sum_touched_rows", sum_touched);
 }
 
 }  // namespace memlayers::ops::MEMLAYERS_DEVICE

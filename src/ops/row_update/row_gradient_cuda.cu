@@ -101,43 +101,6 @@ __global__ void __launch_bounds__(kThreads)
   if (item < count && first == 0) sums[item] = sum;
 }
 
-/// The same of gradient rows that are summed on the way, 64 columns at a time: four blocks, if a block is sixteen
-/// columns, or parts of one.
-template <class T>
-__global__ void __launch_bounds__(kThreads, 8) add_entry_squares(RowSumProblem<T> problem, int64_t rows, int64_t blocks,
-                                                                 double* sums, int64_t pieces, int64_t count) {
-  const int64_t item = block_index() * (kThreads / kSumLanes) + thread_index() / kSumLanes;
-  const int64_t run = item / pieces, piece = item % pieces, width = problem.value_dim / blocks;
-  const bool several = width == kSumLanes;
-  const int64_t span = several ? kColumnsPerLane * kSumLanes : width, begin = piece * span;
-  const int first = thread_index() % kSumLanes;
-  double lane[kColumnsPerLane] = {};
-  if (item < count) {
-    for (int64_t row = run * kSquaredRows; row < (run + 1) * kSquaredRows && row < rows; ++row) {
-      for (int64_t c = first; c < span; c += kColumnsPerLane * kSumLanes) {
-        T sum[kColumnsPerLane];
-        sum_columns(problem, row, begin + c, sum);
-#pragma unroll
-        for (int i = 0; i < kColumnsPerLane; ++i) {
-          const double square = double(sum[i]) * double(sum[i]);
-          if (several) {
-            lane[i] += square;
-          } else if (c + i * kSumLanes < span) {
-            lane[0] += square;
-          }
-        }
-      }
-    }
-  }
-#pragma unroll
-  for (int i = 0; i < kColumnsPerLane; ++i) {
-    double one[1] = {lane[i]};
-    const double total = sum_lanes<1>(one);
-    const int64_t block = several ? piece * kColumnsPerLane + i : piece;
-    if (item < count && first == 0 && block < blocks && (several || i == 0)) sums[run * blocks + block] = total;
-  }
-}
-
 template <int pack, class T>
 void launch_add_entries(const RowSumProblem<T>& problem, T* values, int64_t rows, Stream stream) {
   const int64_t pieces = divide_up(problem.value_dim, kWarp * kPacksPerLane * pack);
@@ -170,19 +133,8 @@ void square_sums(const T* values, int64_t value_dim, int64_t rows, double* sums,
          sums, count);
 }
 
-template <class T>
-void summed_square_sums(const RowSumProblem<T>& problem, int64_t rows, double* sums, Stream stream) {
-  const int64_t blocks = column_blocks(problem.value_dim);
-  const bool several = problem.value_dim / blocks == kSumLanes;
-  const int64_t pieces = several ? divide_up(blocks, kColumnsPerLane) : blocks, count = squared_runs(rows) * pieces;
-  launch(add_entry_squares<T>, divide_up(count, kThreads / kSumLanes), kThreads, stream, problem, rows, blocks, sums,
-         pieces, count);
-}
-
 template void sum_rows(const RowSumProblem<float>&, float*, bool, int64_t, Stream);
 template void sum_rows(const RowSumProblem<double>&, double*, bool, int64_t, Stream);
-template void summed_square_sums(const RowSumProblem<float>&, int64_t, double*, Stream);
-template void summed_square_sums(const RowSumProblem<double>&, int64_t, double*, Stream);
 template void square_sums(const float*, int64_t, int64_t, double*, Stream);
 template void square_sums(const double*, int64_t, int64_t, double*, Stream);
 

@@ -21,8 +21,4 @@ void sum_rows(const RowSumProblem<T>& problem, T* values, bool wide, int64_t row
 template <class T>
 void square_sums(const T* values, int64_t value_dim, int64_t rows, double* sums, Stream stream);
 
-/// The same of `rows` gradient rows that are summed on the way.
-template <class T>
-void summed_square_sums(const RowSumProblem<T>& problem, int64_t rows, double* sums, Stream stream);
-
 }  // namespace memlayers::ops::MEMLAYERS_DEVICE

@@ -1,4 +1,4 @@
-// Gradient rows out of sorted bag records, a range at a time. Internal to the row update.
+// Gradient rows out of sorted bag records, a range at a time. Internal to row_gradient.cpp.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -55,11 +55,6 @@ class RowSums {
     return low;
   }
 
-  /// Rows that are summed together, so that they stay in the first-level cache until they are used.
-  int64_t rows_per_chunk() const {
-    return std::max<int64_t>(1, 16 * 1024 / (std::max<int64_t>(1, value_dim()) * int64_t(sizeof(T))));
-  }
-
   /// Gradients of rows [first, last) into values [last - first, D].
   void sum(int64_t first, int64_t last, T* values) const {
     if constexpr (sizeof(T) == sizeof(double)) {
@@ -74,19 +69,5 @@ class RowSums {
   RowSumProblem<T> problem_;
   int64_t num_rows_;
 };
-
-/// Calls body(first, last, values) over ranges of rows with their gradients, in parallel.
-template <class T, class Body>
-void for_summed_rows(const RowSums<T>& sums, const Body& body) {
-  at::parallel_for(0, sums.work(), RowSums<T>::kWorkPerTask, [&](int64_t begin, int64_t end) {
-    const int64_t last = sums.row_at(end), step = sums.rows_per_chunk();
-    std::vector<T> values(static_cast<size_t>(step * sums.value_dim()));
-    for (int64_t first = sums.row_at(begin); first < last; first += step) {
-      const int64_t chunk_end = std::min(first + step, last);
-      sums.sum(first, chunk_end, values.data());
-      body(first, chunk_end, values.data());
-    }
-  });
-}
 
 }  // namespace memlayers::ops

@@ -12,7 +12,6 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
-#include "ops/row_update/row_sums.h"
 #include "ops/row_update/row_update_checks.h"
 #include "ops/row_update/row_update_kernel.h"
 
@@ -57,32 +56,15 @@ void with_problem(const at::Tensor& table, const RowState& state, int64_t step, 
   }
 }
 
-/// Where the gradients of the rows come from: a [U, D] array, records that are summed on the way, or nowhere (zero).
-struct Gradients {
-  const float* values = nullptr;
-  const RowSums<float>* sums = nullptr;
-};
-
-/// Calls update(problem, first, last) over ranges of `count` rows, in parallel, with their gradients in the problem.
+/// Calls update(problem, first, last) over ranges of `count` rows, in parallel.
 template <class Problem, class Update>
-void for_row_ranges(const Problem& problem, int64_t count, const Gradients& gradients, const Update& update) {
-  if (gradients.sums) {
-    for_summed_rows(*gradients.sums, [&](int64_t first, int64_t last, const float* values) {
-      Problem part = problem;
-      part.gradients = values;
-      part.first_gradient = first;
-      update(part, first, last);
-    });
-    return;
-  }
-  Problem whole = problem;
-  whole.gradients = gradients.values;
-  at::parallel_for(0, count, kRowsPerTask, [&](int64_t first, int64_t last) { update(whole, first, last); });
+void for_row_ranges(const Problem& problem, int64_t count, const Update& update) {
+  at::parallel_for(0, count, kRowsPerTask, [&](int64_t first, int64_t last) { update(problem, first, last); });
 }
 
-/// AdamW on `count` rows (null `rows`: the first ones), after the skipped steps where `done` tells of them.
+/// AdamW on `count` rows (null `rows`: the first ones; null gradients: zero), after the skipped steps where `done` tells of them.
 void run_adam(const at::Tensor& table, const RowState& state, int64_t count, const int64_t* rows,
-              const Gradients& gradients, const std::vector<int32_t>* done, int64_t step,
+              const float* gradients, const std::vector<int32_t>* done, int64_t step,
               at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   if (count == 0) return;
   const int64_t first_step = done ? *std::min_element(done->begin(), done->end()) + 1 : step;
@@ -91,13 +73,14 @@ void run_adam(const at::Tensor& table, const RowState& state, int64_t count, con
   with_problem(table, state, step, options, [&](const auto& functions, auto problem) {
     problem.rows = rows;
     problem.num_rows = count;
-    for_row_ranges(problem, count, gradients, [&](const auto& part, int64_t first, int64_t last) {
-      functions.adam(part, steps.replay, first, last);
+    problem.gradients = gradients;
+    for_row_ranges(problem, count, [&](const auto& whole, int64_t first, int64_t last) {
+      functions.adam(whole, steps.replay, first, last);
     });
   });
 }
 
-void update_exact(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const Gradients& gradients,
+void update_exact(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const float* gradients,
                   int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   check_adam_state(table, state);
   check_state(state.last_step, "last_step", {table.size(0)}, at::kInt);
@@ -112,20 +95,21 @@ void update_exact(const at::Tensor& table, const RowState& state, const at::Tens
   for (int64_t u = 0; u < rows.size(0); ++u) last_step[row[u]] = static_cast<int32_t>(step);
 }
 
-void update_touched(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const Gradients& gradients,
+void update_touched(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const float* gradients,
                     int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   if (options.kind == RowOptimizer::kRowwise) check_state(state.exp_avg_sq, "exp_avg_sq", {table.size(0)}, at::kFloat);
   const StepScalars scalars = step_scalars(options.kind, options, step, learning_rates[static_cast<size_t>(step - 1)]);
   with_problem(table, state, step, options, [&](const auto& functions, auto problem) {
     problem.rows = rows.const_data_ptr<int64_t>();
     problem.num_rows = rows.size(0);
+    problem.gradients = gradients;
     const auto update = options.kind == RowOptimizer::kRowwise ? functions.rowwise : functions.sgd;
-    for_row_ranges(problem, rows.size(0), gradients,
-                   [&](const auto& part, int64_t first, int64_t last) { update(part, scalars, first, last); });
+    for_row_ranges(problem, rows.size(0),
+                   [&](const auto& whole, int64_t first, int64_t last) { update(whole, scalars, first, last); });
   });
 }
 
-void update(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const Gradients& gradients,
+void update(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const float* gradients,
             int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   check_table(table, at::kCPU);
   check_options(options, step, learning_rates);
@@ -167,7 +151,7 @@ void bring_up_to_date(const at::Tensor& table, const RowState& state, const at::
       done.push_back(last_step[r]);
       last_step[r] = static_cast<int32_t>(step);  // so that a repeated row counts once
     }
-    run_adam(table, state, static_cast<int64_t>(behind.size()), behind.data(), {}, &done, step, learning_rates,
+    run_adam(table, state, static_cast<int64_t>(behind.size()), behind.data(), nullptr, &done, step, learning_rates,
              options);
   } catch (...) {  // a bad row, step or rate: no row has been written
     for (size_t i = 0; i < behind.size(); ++i) last_step[behind[i]] = done[i];
@@ -182,8 +166,8 @@ void update_dense(const at::Tensor& table, const RowState& state, const at::Tens
   check_adam_state(table, state);
   check_dense_gradient(table, gradient);
   const at::Tensor contiguous = gradient.contiguous();
-  run_adam(table, state, table.size(0), nullptr, {.values = contiguous.const_data_ptr<float>()}, nullptr, step,
-           learning_rates, options);
+  run_adam(table, state, table.size(0), nullptr, contiguous.const_data_ptr<float>(), nullptr, step, learning_rates,
+           options);
   if (state.last_step.defined()) state.last_step.fill_(step);
 }
 
@@ -200,23 +184,7 @@ void update_cpu(const at::Tensor& table, const Optional& exp_avg, const Optional
                 std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
   check_table(table, at::kCPU);
   check_values(table, rows, values);
-  update(table, state_of(exp_avg, exp_avg_sq, last_step), rows, {.values = values.const_data_ptr<float>()}, step,
-         learning_rates, options_of(kind, numbers, seed, table_index));
-}
-
-void update_touched_cpu(const at::Tensor& table, const Optional& exp_avg, const Optional& exp_avg_sq,
-                        const Optional& last_step, const at::Tensor& rows, const at::Tensor& row_begins,
-                        const at::Tensor& entries, at::TensorList weights, at::TensorList grad_outputs, int64_t step,
-                        Rates learning_rates, std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
-  check_table(table, at::kCPU);
-  std::vector<at::Tensor> weight, grad;
-  for (size_t r = 0; r < weights.size(); ++r) {
-    check_float_record(table, weights[r], grad_outputs[r]);
-    weight.push_back(weights[r].contiguous());
-    grad.push_back(grad_outputs[r].contiguous());
-  }
-  const RowSums<float> sums(row_begins, entries, weight, grad, table.size(1));
-  update(table, state_of(exp_avg, exp_avg_sq, last_step), rows, {.sums = &sums}, step, learning_rates,
+  update(table, state_of(exp_avg, exp_avg_sq, last_step), rows, values.const_data_ptr<float>(), step, learning_rates,
          options_of(kind, numbers, seed, table_index));
 }
 
@@ -235,7 +203,6 @@ void update_dense_cpu(const at::Tensor& table, const Optional& exp_avg, const Op
 }
 
 using UpdateSignature = decltype(update_cpu);
-using TouchedSignature = decltype(update_touched_cpu);
 using BringSignature = decltype(bring_up_to_date_cpu);
 using DenseSignature = decltype(update_dense_cpu);
 
@@ -275,19 +242,6 @@ void row_update(at::Tensor& table, RowState& state, const RowGradient& gradient,
           static_cast<int64_t>(options.seed), static_cast<int64_t>(options.table_index));
 }
 
-void row_update(at::Tensor& table, RowState& state, const TouchedRows& touched, int64_t step,
-                const std::vector<double>& learning_rates, const RowUpdateOptions& options) {
-  static const auto op = find_operator<TouchedSignature>("memlayers::row_update_touched");
-  std::vector<at::Tensor> weights, grad_outputs;
-  for (const BagRecord& record : touched.records) {
-    weights.push_back(record.weights);
-    grad_outputs.push_back(record.grad_output);
-  }
-  op.call(table, optional(state.exp_avg), optional(state.exp_avg_sq), optional(state.last_step), touched.rows,
-          touched.row_begins, touched.entries, weights, grad_outputs, step, learning_rates, kind_name(options.kind),
-          numbers_of(options), static_cast<int64_t>(options.seed), static_cast<int64_t>(options.table_index));
-}
-
 void bring_rows_up_to_date(at::Tensor& table, RowState& state, const at::Tensor& rows, int64_t step,
                            const std::vector<double>& learning_rates, const RowUpdateOptions& options) {
   call_bring_up_to_date(table, state, rows, step, learning_rates, options);
@@ -312,10 +266,6 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
       "row_update(Tensor(a!) table, Tensor(b!)? exp_avg, Tensor(c!)? exp_avg_sq, Tensor(d!)? last_step, Tensor rows, "
       "Tensor values, int step, float[] learning_rates, str kind, float[] options, int seed, int table_index) -> ()");
   library.def(
-      "row_update_touched(Tensor(a!) table, Tensor(b!)? exp_avg, Tensor(c!)? exp_avg_sq, Tensor(d!)? last_step, Tensor "
-      "rows, Tensor row_begins, Tensor entries, Tensor[] weights, Tensor[] grad_outputs, int step, float[] "
-      "learning_rates, str kind, float[] options, int seed, int table_index) -> ()");
-  library.def(
       "bring_rows_up_to_date(Tensor(a!) table, Tensor(b!)? exp_avg, Tensor(c!)? exp_avg_sq, Tensor(d!)? last_step, "
       "Tensor? rows, int step, float[] learning_rates, str kind, float[] options, int seed, int table_index) -> ()");
   library.def(
@@ -324,7 +274,6 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
 }
 TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("row_update", update_cpu);
-  library.impl("row_update_touched", update_touched_cpu);
   library.impl("bring_rows_up_to_date", bring_up_to_date_cpu);
   library.impl("dense_row_update", update_dense_cpu);
 }

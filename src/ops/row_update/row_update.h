@@ -16,7 +16,7 @@ namespace memlayers::ops {
 
 /// Which rows a step touches, and by which bag entries: all records' entries, sorted by slot. The sort is stable, so a
 /// row's entries come in record order, then token order, then position in the bag; sums in that order do not depend on
-/// threads. Gradient rows are summed where they are needed, a few at a time; no [U, D] tensor is made.
+/// threads.
 struct TouchedRows {
   at::Tensor rows;        // [U] int64, ascending, distinct
   at::Tensor row_begins;  // [U + 1] int64: where each row's entries begin in `entries`
@@ -40,14 +40,13 @@ RowGradient gather_row_gradient(const BagRecords& records, int64_t value_dim);
 
 /// The gradient rows of `touched`, the same bits as gather_row_gradient's. Their values lie in `buffer`, which is made anew
 /// where they do not fit or would leave a third of it empty, and may be kept from step to step: fresh memory of that size
-/// costs more than the sums. CPU only.
+/// costs more than the sums.
 RowGradient sum_rows(const TouchedRows& touched, at::Tensor& buffer);
 
-/// Sum of squares of all entries, accumulated in float64 in the order of row_squares.h. Both forms give the same bits, and
-/// those of equal slices of the columns (of 16 columns or a multiple, a power of two of slices), added in a BlockTree
-/// (column_blocks.h), give the bits of the whole.
+/// Sum of squares of all entries, accumulated in float64 in the order of row_squares.h. Those of equal slices of the
+/// columns (of 16 columns or a multiple, a power of two of slices), added in a BlockTree (column_blocks.h), give the bits of
+/// the whole.
 double squared_norm(const RowGradient& gradient);
-double squared_norm(const TouchedRows& touched);
 
 enum class RowOptimizer { kExact, kLazy, kRowwise, kSgd };
 constexpr auto enum_names(RowOptimizer) {
@@ -79,15 +78,10 @@ RowState make_row_state(const at::Tensor& table, RowOptimizer kind);
 ///   exact    replays a row's skipped zero-gradient steps, then AdamW: bit-identical to dense_row_update run every step
 ///   lazy     AdamW of touched rows only, bias correction by global step (as SparseAdam, with decoupled decay on touch)
 ///   rowwise  v_row = beta2 * v_row + (1 - beta2) * mean(g^2); w -= rate * g / (sqrt(v_row / (1 - beta2^t)) + eps);
-///            decay on touch
+///            the squares are added in the order of column_blocks.h; decay on touch
 ///   sgd      w -= rate * g; decay on touch
 /// table [S, D] float32 or bfloat16 (bfloat16: rounded stochastically, exact is still reproducible from (seed, step)).
 void row_update(at::Tensor& table, RowState& state, const RowGradient& gradient, int64_t step,
-                const std::vector<double>& learning_rates, const RowUpdateOptions& options);
-
-/// The same from records (float32): each gradient row is summed just before its row is updated. Same bits as with
-/// gather_row_gradient.
-void row_update(at::Tensor& table, RowState& state, const TouchedRows& touched, int64_t step,
                 const std::vector<double>& learning_rates, const RowUpdateOptions& options);
 
 /// Brings `rows` ([U] int64, any order, may repeat) up to date: as if every skipped step up to and including `step`

@@ -72,14 +72,6 @@ inline void check_values(const at::Tensor& table, const at::Tensor& rows, const 
               "] float32 tensor, got ", values.sizes(), " ", values.dtype());
 }
 
-/// A record that is summed on the way.
-inline void check_float_record(const at::Tensor& table, const at::Tensor& weights, const at::Tensor& grad_output) {
-  base::check(weights.scalar_type() == at::kFloat && grad_output.scalar_type() == at::kFloat &&
-                  grad_output.size(1) == table.size(1),
-              "row_update: records must be float32 with grad_output [N, ", table.size(1), "], got ", weights.dtype(),
-              " and ", grad_output.sizes(), " ", grad_output.dtype());
-}
-
 inline void check_dense_gradient(const at::Tensor& table, const at::Tensor& gradient) {
   base::check(gradient.sizes() == table.sizes() && gradient.scalar_type() == at::kFloat,
               "dense_row_update: gradient must be ", table.sizes(), " float32, got ", gradient.sizes(), " ",

@@ -8,8 +8,8 @@
 
 #include <algorithm>
 
+#include "ops/column_blocks.h"
 #include "ops/cuda/device_type.h"
-#include "ops/row_update/device_records.h"
 #include "ops/row_update/row_update_checks.h"
 
 namespace memlayers::ops::MEMLAYERS_DEVICE {
@@ -110,31 +110,27 @@ void check_state_of(const Step& s) {
   const RowOptimizer kind = s.options.kind;
   if (kind == RowOptimizer::kExact || kind == RowOptimizer::kLazy) check_adam_state(s.table, s.state);
   if (kind == RowOptimizer::kExact) check_state(s.state.last_step, "last_step", {s.table.size(0)}, at::kInt);
-  if (kind == RowOptimizer::kRowwise) check_state(s.state.exp_avg_sq, "exp_avg_sq", {s.table.size(0)}, at::kFloat);
+  if (kind != RowOptimizer::kRowwise) return;
+  check_state(s.state.exp_avg_sq, "exp_avg_sq", {s.table.size(0)}, at::kFloat);
+  base::check(column_blocks(s.table.size(1)) <= int64_t{1} << kDeviceTreeLevels, "row_update: rows of ",
+              s.table.size(1), " columns are longer than the device's kernel can add");
 }
 
-/// Rows that have passed their checks. `entries`, if not null, stand for the values.
-void run(const Step& s, const at::Tensor& rows, const float* values, const RowSumProblem<float>* entries,
-         int64_t last_step) {
+/// Rows that have passed their checks.
+void run(const Step& s, const at::Tensor& rows, const float* values, int64_t last_step) {
   const int64_t count = rows.size(0);
   const int64_t* row = rows.const_data_ptr<int64_t>();
   if (s.options.kind == RowOptimizer::kExact || s.options.kind == RowOptimizer::kLazy) {
     const bool exact = s.options.kind == RowOptimizer::kExact;
     DeviceSteps steps(s, exact ? last_step + 1 : s.step);
     if (exact) steps.claim(s, row, count);
-    with_problem(s, row, values, [&](const auto& problem) {
-      if (entries) return update_adam_summed(problem, steps.replay, *entries, count, s.stream);
-      update_adam(problem, steps.replay, count, s.stream);
-    });
+    with_problem(s, row, values, [&](const auto& problem) { update_adam(problem, steps.replay, count, s.stream); });
     return;
   }
   const StepScalars scalars =
       step_scalars(s.options.kind, s.options, s.step, s.learning_rates[static_cast<size_t>(s.step - 1)]);
   with_problem(s, row, values, [&](const auto& problem) {
-    const bool rowwise = s.options.kind == RowOptimizer::kRowwise;
-    if (rowwise && entries) return update_rowwise_summed(problem, scalars, *entries, count, s.stream);
-    if (rowwise) return update_rowwise(problem, scalars, count, s.stream);
-    if (entries) return update_sgd_summed(problem, scalars, *entries, count, s.stream);
+    if (s.options.kind == RowOptimizer::kRowwise) return update_rowwise(problem, scalars, count, s.stream);
     update_sgd(problem, scalars, count, s.stream);
   });
 }
@@ -149,24 +145,7 @@ void update(const at::Tensor& table, const Optional& exp_avg, const Optional& ex
   check_values(table, rows, values);
   check_state_of(s);
   const int64_t seen = check_rows_of_gradient(s, rows);
-  if (rows.size(0) > 0) run(s, rows, values.const_data_ptr<float>(), nullptr, seen);
-}
-
-/// Sums and updates in one kernel.
-void update_touched(const at::Tensor& table, const Optional& exp_avg, const Optional& exp_avg_sq,
-                    const Optional& last_step, const at::Tensor& rows, const at::Tensor& row_begins,
-                    const at::Tensor& entries, at::TensorList weights, at::TensorList grad_outputs, int64_t step,
-                    Rates learning_rates, std::string_view kind, Rates numbers, int64_t seed, int64_t table_index) {
-  const c10::DeviceGuard guard(table.device());
-  const Step s = begin(table, state_of(exp_avg, exp_avg_sq, last_step), options_of(kind, numbers, seed, table_index),
-                       step, learning_rates);
-  for (size_t r = 0; r < weights.size(); ++r) check_float_record(table, weights[r], grad_outputs[r]);
-  check_rows_tensor(rows);
-  check_state_of(s);
-  const int64_t seen = check_rows_of_gradient(s, rows);
-  if (rows.size(0) == 0) return;
-  const DeviceRecords<float> records(row_begins, entries, weights, grad_outputs, table.size(1), s.stream);
-  run(s, rows, nullptr, &records.problem(), seen);
+  if (rows.size(0) > 0) run(s, rows, values.const_data_ptr<float>(), seen);
 }
 
 /// No `rows`: all of them.
@@ -219,7 +198,6 @@ void update_dense(const at::Tensor& table, const Optional& exp_avg, const Option
 
 TORCH_LIBRARY_IMPL(memlayers, MEMLAYERS_DEVICE_KEY, library) {
   library.impl("row_update", update);
-  library.impl("row_update_touched", update_touched);
   library.impl("bring_rows_up_to_date", bring_up_to_date);
   library.impl("dense_row_update", update_dense);
 }

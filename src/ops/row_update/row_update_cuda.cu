@@ -5,9 +5,9 @@
 // block. A load then covers two pieces of 64 bytes, and a lane has sixteen numbers on their way (w, m, v, g).
 #include "ops/row_update/row_update_cuda.h"
 
+#include "ops/column_blocks.h"
 #include "ops/cuda/device.h"
 #include "ops/cuda/lane_sum.h"
-#include "ops/row_update/entry_reader.h"
 
 namespace memlayers::ops::MEMLAYERS_DEVICE {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 constexpr int kThreads = 128;
 constexpr int kWarpsPerBlock = kThreads / kWarp;
 constexpr int64_t kColumns = 128;  // of a group
-constexpr int kPerLane = kColumnsPerLane;
+constexpr int kPerLane = 4;
 constexpr int64_t kMostBlocks = 2048;
 
 /// Philox 4x32-10, as base::philox.
@@ -83,27 +83,6 @@ struct LaneColumns {
         w[i] = __uint_as_float((w[i] == w[i] ? bits + half : bits | 0x400000) & 0xFFFF0000);
       }
     }
-  }
-};
-
-/// Gradients that are there: row u of [U, D].
-struct StoredGradients {
-  const float* values;
-  int64_t dim;
-
-  template <class Row>
-  __device__ __forceinline__ void load(const LaneColumns<Row>& lane, int64_t u, float (&g)[kPerLane]) const {
-    lane.load(values + u * dim, g);
-  }
-};
-
-/// Gradients that are summed when they are asked for, in the order of the entries.
-struct SummedEntries {
-  RowSumProblem<float> entries;
-
-  template <class Row>
-  __device__ __forceinline__ void load(const LaneColumns<Row>& lane, int64_t u, float (&g)[kPerLane]) const {
-    sum_columns(entries, u, lane.first, g);
   }
 };
 
@@ -181,13 +160,13 @@ struct AdamLane {
   }
 };
 
-template <class Row, class Gradients>
-__global__ void __launch_bounds__(kThreads)
-    adam(UpdateProblem<Row> problem, Replay replay, Gradients gradients, bool has_gradients, int64_t count) {
+template <class Row>
+__global__ void __launch_bounds__(kThreads) adam(UpdateProblem<Row> problem, Replay replay, int64_t count) {
   const int64_t groups = divide_up(problem.value_dim, kColumns);
   const int64_t item = block_index() * kWarpsPerBlock + warp_index();
   if (item >= count * groups) return;
   const int64_t u = item / groups, row = problem.rows ? problem.rows[u] : u;
+  const bool has_gradients = problem.gradients != nullptr;
   const int64_t done = replay.done_steps ? replay.done_steps[u] : problem.step - 1;
   if (!has_gradients && done >= problem.step) return;
   const LaneColumns<Row> lane(problem, row, item % groups);
@@ -197,7 +176,7 @@ __global__ void __launch_bounds__(kThreads)
   lane.load(problem.exp_avg + offset, state.m);
   lane.load(problem.exp_avg_sq + offset, state.v);
   float g[kPerLane] = {};
-  if (has_gradients) gradients.load(lane, u, g);
+  if (has_gradients) lane.load(problem.gradients + u * problem.value_dim, g);
   state.replay_steps(replay, done + 1, has_gradients ? problem.step - 1 : problem.step);
   if (has_gradients) {
 #pragma unroll
@@ -211,52 +190,58 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 /// w = w * decay - rate * g / divisor.
-template <class Row, class Gradients>
-__device__ __forceinline__ void descend(const LaneColumns<Row>& lane, const Gradients& gradients,
-                                        const StepScalars& step, int64_t u, float divisor) {
+template <class Row>
+__device__ __forceinline__ void descend(const LaneColumns<Row>& lane, const StepScalars& step, int64_t u,
+                                        float divisor) {
   const UpdateProblem<Row>& p = lane.problem;
   float w[kPerLane], g[kPerLane];
   lane.load(p.table + lane.row * p.value_dim, w);
-  gradients.load(lane, u, g);
+  lane.load(p.gradients + u * p.value_dim, g);
 #pragma unroll
   for (int i = 0; i < kPerLane; ++i) w[i] = w[i] * step.decay - step.step_size * (g[i] * p.grad_scale / divisor);
   lane.round(w, p.step);
   lane.store(w, p.table + lane.row * p.value_dim);
 }
 
-template <class Row, class Gradients>
-__global__ void __launch_bounds__(kThreads)
-    sgd(UpdateProblem<Row> problem, StepScalars step, Gradients gradients, int64_t count) {
+template <class Row>
+__global__ void __launch_bounds__(kThreads) sgd(UpdateProblem<Row> problem, StepScalars step, int64_t count) {
   const int64_t groups = divide_up(problem.value_dim, kColumns);
   const int64_t item = block_index() * kWarpsPerBlock + warp_index();
   if (item >= count * groups) return;
   const int64_t u = item / groups;
-  descend(LaneColumns<Row>(problem, problem.rows ? problem.rows[u] : u, item % groups), gradients, step, u, 1.0f);
+  descend(LaneColumns<Row>(problem, problem.rows ? problem.rows[u] : u, item % groups), step, u, 1.0f);
 }
 
-/// One warp a row: first the mean of its squares. The lower sixteen threads are the lanes of that sum; of each group they
-/// add their own four columns and then those of the thread sixteen places on, which are the next.
-template <class Row, class Gradients>
+/// One warp a row: first the mean of its squares, in the order of column_blocks.h, `sixteens` times sixteen columns a
+/// block. The lower sixteen threads are the lanes of a block's sum; of each group they add their own four columns and then
+/// those of the thread sixteen places on, which are the next.
+template <class Row>
 __global__ void __launch_bounds__(kThreads)
-    rowwise(UpdateProblem<Row> problem, StepScalars step, Gradients gradients, int64_t count) {
+    rowwise(UpdateProblem<Row> problem, StepScalars step, int64_t count, int sixteens) {
   const int64_t u = block_index() * kWarpsPerBlock + warp_index(), groups = divide_up(problem.value_dim, kColumns);
   if (u >= count) return;
   const int64_t row = problem.rows ? problem.rows[u] : u;
+  LaneTree<float, kDeviceTreeLevels + 1> tree;
   float sum[1] = {0};
+  uint32_t blocks = 0;
+  int steps = 0;
   for (int64_t group = 0; group < groups; ++group) {
     float g[kPerLane];
-    gradients.load(LaneColumns<Row>(problem, row, group), u, g);
+    LaneColumns<Row>(problem, row, group).load(problem.gradients + u * problem.value_dim, g);
 #pragma unroll
     for (int i = 0; i < kPerLane; ++i) g[i] = g[i] * problem.grad_scale;
 #pragma unroll
-    for (int i = 0; i < kPerLane; ++i) sum[0] += g[i] * g[i];
-#pragma unroll
-    for (int i = 0; i < kPerLane; ++i) {
-      const float next = __shfl_down_sync(kFullMask, g[i], 16);
-      sum[0] += next * next;
+    for (int i = 0; i < 2 * kPerLane; ++i) {
+      if (group * kColumns + i * kSumLanes >= problem.value_dim) break;
+      const float value = i < kPerLane ? g[i] : __shfl_down_sync(kFullMask, g[i - kPerLane], kSumLanes);
+      sum[0] += value * value;
+      if (++steps != sixteens) continue;
+      tree.add(blocks++, sum_lanes<1>(sum));
+      steps = 0;
+      sum[0] = 0;
     }
   }
-  const float squares = sum_lanes<1>(sum);
+  const float squares = tree.total();
   float v = 0;
   if (lane_index() == 0) {
     v = problem.beta2 * problem.exp_avg_sq[row] + problem.one_minus_beta2 * (squares / float(problem.value_dim));
@@ -264,7 +249,7 @@ __global__ void __launch_bounds__(kThreads)
   }
   const float divisor = sqrtf(__shfl_sync(kFullMask, v, 0)) * step.inverse_bias + problem.eps;
   for (int64_t group = 0; group < groups; ++group) {
-    descend(LaneColumns<Row>(problem, row, group), gradients, step, u, divisor);
+    descend(LaneColumns<Row>(problem, row, group), step, u, divisor);
   }
 }
 
@@ -297,27 +282,6 @@ __global__ void claim(const int64_t* rows, int64_t count, int32_t* last_step, in
   if (u < count) done[u] = atomicMax(last_step + (rows ? rows[u] : u), step);
 }
 
-template <class Row, class Gradients>
-void launch_adam(const UpdateProblem<Row>& problem, const Replay& replay, const Gradients& gradients,
-                 bool has_gradients, int64_t count, Stream stream) {
-  const int64_t warps = count * divide_up(problem.value_dim, kColumns);
-  launch(adam<Row, Gradients>, divide_up(warps, kWarpsPerBlock), kThreads, stream, problem, replay, gradients,
-         has_gradients, count);
-}
-
-template <class Row, class Gradients>
-void launch_rowwise(const UpdateProblem<Row>& problem, const StepScalars& step, const Gradients& gradients,
-                    int64_t count, Stream stream) {
-  launch(rowwise<Row, Gradients>, divide_up(count, kWarpsPerBlock), kThreads, stream, problem, step, gradients, count);
-}
-
-template <class Row, class Gradients>
-void launch_sgd(const UpdateProblem<Row>& problem, const StepScalars& step, const Gradients& gradients, int64_t count,
-                Stream stream) {
-  const int64_t warps = count * divide_up(problem.value_dim, kColumns);
-  launch(sgd<Row, Gradients>, divide_up(warps, kWarpsPerBlock), kThreads, stream, problem, step, gradients, count);
-}
-
 }  // namespace
 
 void check_rows(const RowQuestion& question, RowReport* report, Stream stream) {
@@ -332,48 +296,27 @@ void claim_rows(const int64_t* rows, int64_t count, int32_t* last_step, int64_t 
 
 template <class Row>
 void update_adam(const UpdateProblem<Row>& problem, const Replay& replay, int64_t count, Stream stream) {
-  launch_adam(problem, replay, StoredGradients{problem.gradients, problem.value_dim}, problem.gradients != nullptr,
-              count, stream);
+  const int64_t warps = count * divide_up(problem.value_dim, kColumns);
+  launch(adam<Row>, divide_up(warps, kWarpsPerBlock), kThreads, stream, problem, replay, count);
 }
 
 template <class Row>
 void update_rowwise(const UpdateProblem<Row>& problem, const StepScalars& step, int64_t count, Stream stream) {
-  launch_rowwise(problem, step, StoredGradients{problem.gradients, problem.value_dim}, count, stream);
+  const int64_t width = problem.value_dim / column_blocks(problem.value_dim);
+  launch(rowwise<Row>, divide_up(count, kWarpsPerBlock), kThreads, stream, problem, step, count,
+         divide_up(width, kSumLanes));
 }
 
 template <class Row>
 void update_sgd(const UpdateProblem<Row>& problem, const StepScalars& step, int64_t count, Stream stream) {
-  launch_sgd(problem, step, StoredGradients{problem.gradients, problem.value_dim}, count, stream);
+  const int64_t warps = count * divide_up(problem.value_dim, kColumns);
+  launch(sgd<Row>, divide_up(warps, kWarpsPerBlock), kThreads, stream, problem, step, count);
 }
 
-template <class Row>
-void update_adam_summed(const UpdateProblem<Row>& problem, const Replay& replay, const RowSumProblem<float>& entries,
-                        int64_t count, Stream stream) {
-  launch_adam(problem, replay, SummedEntries{entries}, true, count, stream);
-}
-
-template <class Row>
-void update_rowwise_summed(const UpdateProblem<Row>& problem, const StepScalars& step,
-                           const RowSumProblem<float>& entries, int64_t count, Stream stream) {
-  launch_rowwise(problem, step, SummedEntries{entries}, count, stream);
-}
-
-template <class Row>
-void update_sgd_summed(const UpdateProblem<Row>& problem, const StepScalars& step, const RowSumProblem<float>& entries,
-                       int64_t count, Stream stream) {
-  launch_sgd(problem, step, SummedEntries{entries}, count, stream);
-}
-
-#define MEMLAYERS_UPDATE(Row)                                                                                          \
-  template void update_adam(const UpdateProblem<Row>&, const Replay&, int64_t, Stream);                                \
-  template void update_rowwise(const UpdateProblem<Row>&, const StepScalars&, int64_t, Stream);                        \
-  template void update_sgd(const UpdateProblem<Row>&, const StepScalars&, int64_t, Stream);                            \
-  template void update_adam_summed(const UpdateProblem<Row>&, const Replay&, const RowSumProblem<float>&, int64_t,     \
-                                   Stream);                                                                            \
-  template void update_rowwise_summed(const UpdateProblem<Row>&, const StepScalars&, const RowSumProblem<float>&,      \
-                                      int64_t, Stream);                                                                \
-  template void update_sgd_summed(const UpdateProblem<Row>&, const StepScalars&, const RowSumProblem<float>&, int64_t, \
-                                  Stream)
+#define MEMLAYERS_UPDATE(Row)                                                                   \
+  template void update_adam(const UpdateProblem<Row>&, const Replay&, int64_t, Stream);         \
+  template void update_rowwise(const UpdateProblem<Row>&, const StepScalars&, int64_t, Stream); \
+  template void update_sgd(const UpdateProblem<Row>&, const StepScalars&, int64_t, Stream)
 MEMLAYERS_UPDATE(float);
 MEMLAYERS_UPDATE(uint16_t);
 

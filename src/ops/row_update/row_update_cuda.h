@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "ops/cuda/stream.h"
-#include "ops/row_update/row_gradient_kernel.h"
 #include "ops/row_update/row_update_kernel.h"
 
 namespace memlayers::ops {
@@ -42,18 +41,6 @@ template <class Row>
 void update_rowwise(const UpdateProblem<Row>& problem, const StepScalars& step, int64_t count, Stream stream);
 template <class Row>
 void update_sgd(const UpdateProblem<Row>& problem, const StepScalars& step, int64_t count, Stream stream);
-
-/// The same with each row's gradient summed on the spot from its sorted entries (problem.gradients is not looked at): no
-/// [U, D] gradient is ever stored.
-template <class Row>
-void update_adam_summed(const UpdateProblem<Row>& problem, const Replay& replay, const RowSumProblem<float>& entries,
-                        int64_t count, Stream stream);
-template <class Row>
-void update_rowwise_summed(const UpdateProblem<Row>& problem, const StepScalars& step,
-                           const RowSumProblem<float>& entries, int64_t count, Stream stream);
-template <class Row>
-void update_sgd_summed(const UpdateProblem<Row>& problem, const StepScalars& step, const RowSumProblem<float>& entries,
-                       int64_t count, Stream stream);
 
 }  // namespace MEMLAYERS_DEVICE
 }  // namespace memlayers::ops

@@ -10,6 +10,7 @@
 //     themselves), only weight decay remains, and without it nothing. A row that was never touched begins there.
 #include "ops/row_update/row_update_kernel.h"
 
+#include "ops/column_blocks.h"
 #include "ops/simd/lanes.h"
 
 namespace memlayers::ops {
@@ -78,7 +79,7 @@ struct Group {
   }
 
   MEMLAYERS_INLINE void load_gradient(int64_t u, float* g) const {
-    const float* source = problem.gradients + (u - problem.first_gradient) * problem.value_dim + first;
+    const float* source = problem.gradients + u * problem.value_dim + first;
     for (int64_t c = 0; c < count; ++c) g[c] = source[c] * problem.grad_scale;
     for (int64_t c = count; c < width; ++c) g[c] = 0;
   }
@@ -265,21 +266,35 @@ MEMLAYERS_INLINE void descend(const UpdateProblem<Row>& problem, const StepScala
   }
 }
 
+/// The squares of a scaled gradient row, in the order of column_blocks.h.
+MEMLAYERS_INLINE float sum_of_squares(const float* gradient, int64_t dim, float scale) {
+  const int64_t blocks = column_blocks(dim), width = dim / blocks;
+  const Lanes<float> factor = broadcast(scale);
+  BlockTree<float> tree;
+  for (int64_t b = 0; b < blocks; ++b, gradient += width) {
+    Lanes<float> total = broadcast(0.0f);
+    int64_t c = 0;
+    for (; c + kLanes <= width; c += kLanes) {
+      const Lanes<float> g = load(gradient + c) * factor;
+      total = total + g * g;
+    }
+    if (c < width) {
+      const Lanes<float> g = load_tail<float>(gradient + c, width - c) * factor;
+      total = total + g * g;
+    }
+    tree.add(sum(total));
+  }
+  return tree.total();
+}
+
 template <class Row>
 void rowwise(const UpdateProblem<Row>& problem, StepScalars step, int64_t first, int64_t last) {
   const int64_t dim = problem.value_dim;
   for (int64_t u = first; u < last; ++u) {
-    const float* gradient = problem.gradients + (u - problem.first_gradient) * dim;
-    float lane[kLanes] = {};
-    for (int64_t column = 0; column < dim; column += kLanes) {
-      const int64_t count = dim - column < kLanes ? dim - column : kLanes;
-      for (int64_t i = 0; i < count; ++i) {
-        const float g = gradient[column + i] * problem.grad_scale;
-        lane[i] += g * g;
-      }
-    }
+    const float* gradient = problem.gradients + u * dim;
+    const float squares = sum_of_squares(gradient, dim, problem.grad_scale);
     float& v = problem.exp_avg_sq[problem.rows ? problem.rows[u] : u];
-    v = problem.beta2 * v + problem.one_minus_beta2 * (sum(load(lane)) / float(dim));
+    v = problem.beta2 * v + problem.one_minus_beta2 * (squares / float(dim));
     descend(problem, step, u, __builtin_sqrtf(v) * step.inverse_bias + problem.eps);
   }
 }

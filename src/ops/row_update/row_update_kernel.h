@@ -21,8 +21,7 @@ struct UpdateProblem {
   float* exp_avg_sq = nullptr;       // [S, D]; rowwise: [S]
   const int64_t* rows = nullptr;     // [U], distinct; null: row u is u
   int64_t num_rows = 0;              // U
-  const float* gradients = nullptr;  // [.., D] of rows from first_gradient on; null: no gradient at `step`
-  int64_t first_gradient = 0;
+  const float* gradients = nullptr;  // [U, D]; null: no gradient at `step`
   float grad_scale = 1;
   float beta1 = 0, one_minus_beta1 = 0, beta2 = 0, one_minus_beta2 = 0, eps = 0;
   int64_t step = 0;

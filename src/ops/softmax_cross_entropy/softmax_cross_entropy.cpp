@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/softmax_cross_entropy/softmax_cross_entropy_checks.h"
 #include "ops/softmax_cross_entropy/softmax_cross_entropy_kernel.h"
 
 namespace memlayers::ops {
@@ -31,30 +32,12 @@ const CrossEntropyFunctions<T>& functions() {
   }
 }
 
-void check_inputs(const at::Tensor& logits, const at::Tensor& targets) {
-  base::check(logits.dim() == 2 && logits.size(1) > 0 &&
-                  (logits.scalar_type() == at::kFloat || logits.scalar_type() == at::kDouble),
-              "softmax_cross_entropy: logits must be [R, V] float32 or float64 with V > 0, got ", logits.sizes(), " ",
-              logits.dtype());
-  base::check(logits.is_contiguous(), "softmax_cross_entropy: logits must be contiguous, got strides ",
-              logits.strides());
-  base::check(targets.dim() == 1 && targets.size(0) == logits.size(0) && targets.scalar_type() == at::kLong,
-              "softmax_cross_entropy: targets must be [", logits.size(0), "] int64, got ", targets.sizes(), " ",
-              targets.dtype());
-  base::check(logits.device().is_cpu() && targets.device().is_cpu(),
-              "softmax_cross_entropy: logits and targets must be on the CPU, got ", logits.device(), " and ",
-              targets.device());
-}
-
 // Contiguous, and all inside.
 at::Tensor checked_targets(const at::Tensor& targets, int64_t vocabulary) {
   const at::Tensor packed = targets.contiguous();
   const int64_t *begin = packed.const_data_ptr<int64_t>(), *end = begin + packed.numel();
   const int64_t* outside = std::find_if(begin, end, [&](int64_t t) { return t < 0 || t >= vocabulary; });
-  if (outside != end) {
-    base::check(false, "softmax_cross_entropy: target ", *outside,
-                " is outside the vocabulary, expected 0 <= target < ", vocabulary);
-  }
+  if (outside != end) throw_target_outside(*outside, vocabulary);
   return packed;
 }
 
@@ -83,7 +66,7 @@ void run_gradient(at::Tensor& logits, const at::Tensor& targets, double scale, a
 }
 
 at::Tensor losses_cpu(const at::Tensor& logits, const at::Tensor& targets) {
-  check_inputs(logits, targets);
+  check_logits(logits, targets, at::kCPU);
   const at::Tensor packed = checked_targets(targets, logits.size(1));
   at::Tensor losses = at::empty({logits.size(0)}, logits.options());
   if (logits.scalar_type() == at::kDouble) {
@@ -95,7 +78,7 @@ at::Tensor losses_cpu(const at::Tensor& logits, const at::Tensor& targets) {
 }
 
 at::Tensor gradient_cpu(at::Tensor& logits, const at::Tensor& targets, double scale) {
-  check_inputs(logits, targets);
+  check_logits(logits, targets, at::kCPU);
   const at::Tensor packed = checked_targets(targets, logits.size(1));
   at::Tensor losses = at::empty({logits.size(0)}, logits.options());
   if (logits.scalar_type() == at::kDouble) {

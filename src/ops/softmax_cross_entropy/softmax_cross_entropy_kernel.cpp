@@ -56,25 +56,6 @@ T exponential_sum(std::conditional_t<keep, T, const T>* row, int64_t size, T lar
   return sum(total);
 }
 
-/// log x for 1 <= x < infinity, without the C library's, which differs between processors: x = 2^n m with m near 1, and
-/// log m = 2 artanh((m - 1) / (m + 1)).
-double logarithm(double x) {
-  if (!(x >= 1)) return std::numeric_limits<double>::quiet_NaN();
-  constexpr double kLn2High = Exponential<double>::kHigh, kLn2Low = Exponential<double>::kLow,
-                   kRoot2 = 1.4142135623730951;
-  uint64_t bits;
-  std::memcpy(&bits, &x, sizeof(bits));
-  int64_t n = int64_t(bits >> 52) - 1023;
-  bits = (bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000;
-  double m;
-  std::memcpy(&m, &bits, sizeof(m));
-  if (m > kRoot2) m *= 0.5, ++n;
-  const double s = (m - 1) / (m + 1), square = s * s;
-  double series = 0;
-  for (int power = 21; power >= 3; power -= 2) series = (series + 1.0 / power) * square;
-  return double(n) * kLn2High + (double(n) * kLn2Low + 2 * (s + s * series));
-}
-
 template <class T>
 T loss_of(T largest, T sum, T chosen) {
   return T(logarithm(double(sum)) + (double(largest) - double(chosen)));

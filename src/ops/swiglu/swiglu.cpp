@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/swiglu/swiglu_checks.h"
 #include "ops/swiglu/swiglu_kernel.h"
 
 namespace memlayers::ops {
@@ -22,16 +23,6 @@ const SwigluKernel& kernel() {
   static const SwigluKernel& chosen =
       choose_kernel("swiglu", baseline::kSwigluKernel, avx2::kSwigluKernel, avx512::kSwigluKernel);
   return chosen;
-}
-
-void check_inputs(const at::Tensor& gate, const at::Tensor& up) {
-  const at::ScalarType dtype = gate.scalar_type();
-  base::check(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble,
-              "swiglu: gate must be float32, bfloat16 or float64, got ", gate.dtype());
-  base::check(up.sizes() == gate.sizes() && up.scalar_type() == dtype, "swiglu: up must be like gate ", gate.sizes(),
-              " ", gate.dtype(), ", got ", up.sizes(), " ", up.dtype());
-  base::check(gate.device().is_cpu() && up.device().is_cpu(), "swiglu: gate and up must be on the CPU, got ",
-              gate.device(), " and ", up.device());
 }
 
 template <class Row>
@@ -71,7 +62,7 @@ void run_backward(const SwigluFunctions<Row>& functions, const at::Tensor& grad,
 }
 
 at::Tensor forward_cpu(const at::Tensor& gate, const at::Tensor& up) {
-  check_inputs(gate, up);
+  check_swiglu(gate, up, at::kCPU);
   const at::Tensor g = gate.contiguous(), u = up.contiguous();
   at::Tensor y = at::empty(gate.sizes(), gate.options());
   with_functions(gate.scalar_type(), [&](const auto& functions) { run_forward(functions, g, u, y); });
@@ -79,10 +70,8 @@ at::Tensor forward_cpu(const at::Tensor& gate, const at::Tensor& up) {
 }
 
 TwoTensors backward_cpu(const at::Tensor& grad, const at::Tensor& gate, const at::Tensor& up) {
-  check_inputs(gate, up);
-  base::check(grad.sizes() == gate.sizes() && grad.scalar_type() == gate.scalar_type(),
-              "swiglu_backward: grad must be like gate ", gate.sizes(), " ", gate.dtype(), ", got ", grad.sizes(), " ",
-              grad.dtype());
+  check_swiglu(gate, up, at::kCPU);
+  check_swiglu_grad(grad, gate);
   const at::Tensor d = grad.contiguous(), g = gate.contiguous(), u = up.contiguous();
   at::Tensor grad_gate = at::empty(gate.sizes(), gate.options()), grad_up = at::empty(gate.sizes(), gate.options());
   with_functions(gate.scalar_type(),
