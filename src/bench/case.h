@@ -15,12 +15,14 @@ namespace memlayers::bench {
 struct Rival {
   std::string name;  // torch, torch_gather, torch_sparse, dense_twin, small_table, gather_limit, copy_limit
   std::function<void()> run;
+  double flops = 0;  // of one call, as Workload's
 };
 
 struct Workload {
   std::function<void()> ours;
   std::vector<Rival> rivals;  // none: only our own time is reported
   int64_t tokens = 0;         // of one call of ours and of each rival; 0: not counted
+  double flops = 0;           // of one call of ours, by the model's formulas; 0: not counted
   int64_t bytes = 0;          // of table rows that one call reads; 0: not counted
   /// Asked once after the timing, for further fields of this case's lines. A field `failure` says that a bound is broken, and how.
   std::function<nlohmann::ordered_json()> more;

@@ -35,8 +35,10 @@ const std::vector<Benchmark>& benchmarks() {
       {"bag_backward_update",
        "records to row gradients to updated rows, against a dense gradient with AdamW, a sparse one, smaller tables",
        false, bag_backward_update_cases},
-      {"train_step", "a training step of a Memory+ model, against its dense twin, and where its time goes", true,
-       train_step_cases},
+      {"train_step",
+       "a training step of a Memory+ model, or of a mixture of experts, against its dense twin, and where its time "
+       "goes",
+       true, train_step_cases},
       {"decode", "tokens one by one with the key/value cache, against the dense twin", true, decode_cases},
       {"train_memory", "peak bytes of a training step, against what table, state and touched rows allow", true,
        train_memory_cases},

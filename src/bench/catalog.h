@@ -11,12 +11,17 @@
 
 namespace memlayers::bench {
 
-/// A dense model's run and the same with memory layers.
+/// A dense model's run, the same with memory layers, and with mixtures of experts where there are some.
 struct Twins {
   std::string name;
   training::TrainConfig dense, memory;
   /// Where `memory` was trained: it goes on from there, and both read its data. Empty: both are new, and read drawn tokens.
   std::filesystem::path run = {};
+  struct Mixture {
+    std::string name;
+    training::TrainConfig config;
+  };
+  std::vector<Mixture> mixtures = {};
 };
 
 struct CaseOptions {

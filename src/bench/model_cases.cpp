@@ -7,6 +7,7 @@
 #include "bench/twin_training.h"
 #include "generation/engine.h"
 #include "model/checkpoint.h"
+#include "model/count.h"
 #include "training/trainer.h"
 
 namespace memlayers::bench {
@@ -15,7 +16,9 @@ namespace {
 using Prompts = std::vector<std::vector<int64_t>>;
 
 Twins benchable_twins(const Twins& twins, const std::string& dtype) {
-  return {twins.name, benchable(twins.dense, dtype), benchable(twins.memory, dtype), twins.run};
+  Twins result = {twins.name, benchable(twins.dense, dtype), benchable(twins.memory, dtype), twins.run};
+  for (const auto& [name, config] : twins.mixtures) result.mixtures.push_back({name, benchable(config, dtype)});
+  return result;
 }
 
 const char* distribution_of(const Twins& twins) { return twins.run.empty() ? kZipf : kTrained; }
@@ -34,6 +37,43 @@ Workload train_step(const Twins& twins, int profiled_steps) {
                                   {"touched_rows", ours->touched_rows()}};
   };
   return work;
+}
+
+double flops_of_step(const training::TrainConfig& config) {
+  const double tokens = double(config.data.batch_size * config.data.seq_len);
+  return tokens * model::count_model(config.model, config.data.seq_len).flops_training;
+}
+
+/// A mixture does more than its twin where a token has several experts: what is compared is the FLOPs a second of both.
+Workload mixture_step(const training::TrainConfig& mixture, const training::TrainConfig& dense, int profiled_steps) {
+  const auto batches = drawn_batches(mixture);
+  const auto ours = training_on(mixture, batches), theirs = training_on(dense, batches);
+  Workload work;
+  work.tokens = ours->tokens_of_step();
+  work.flops = flops_of_step(mixture);
+  work.ours = [=] { ours->step(); };
+  work.rivals.push_back({"dense_twin", [=] { theirs->step(); }, flops_of_step(dense)});
+  work.more = [=] {
+    return nlohmann::ordered_json{{"parts", profile_steps(*ours, profiled_steps)},
+                                  {"against_parts", profile_steps(*theirs, profiled_steps)}};
+  };
+  return work;
+}
+
+Case mixture_case(const Twins& twins, const Twins::Mixture& mixture, int profiled_steps) {
+  const layers::ExpertConfig& experts = mixture.config.model.experts;
+  nlohmann::ordered_json shape = {{"model", twins.name + " " + mixture.name},
+                                  {"d", mixture.config.model.hidden_size},
+                                  {"blocks", mixture.config.model.num_hidden_layers},
+                                  {"vocab", mixture.config.model.vocab_size},
+                                  {"E", experts.num_experts},
+                                  {"experts_per_token", experts.top_k},
+                                  {"B", mixture.config.data.batch_size},
+                                  {"T", mixture.config.data.seq_len}};
+  const training::TrainConfig ours = mixture.config, theirs = twins.dense;
+  return {"train_step",     shape,          kZipf,
+          dtype_name(ours), {"dense_twin"}, [=] { return mixture_step(ours, theirs, profiled_steps); },
+          int(ours.threads)};
 }
 
 std::function<void()> decoder(const training::TrainConfig& config, const std::filesystem::path& run,
@@ -84,6 +124,7 @@ std::vector<Case> train_step_cases(const CaseOptions& options) {
                    {"dense_twin"},
                    [=] { return train_step(twins, profiled_steps); },
                    int(twins.memory.threads)});
+    for (const Twins::Mixture& mixture : twins.mixtures) all.push_back(mixture_case(twins, mixture, profiled_steps));
   }
   return all;
 }

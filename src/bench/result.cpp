@@ -38,6 +38,11 @@ std::string shape_text(const Json& shape) {
   return line;
 }
 
+/// 110 GFLOP/s, 0.85x
+std::string utilization_text(const Result& result) {
+  return text("%.0f GFLOP/s", result.flops / result.timing.seconds / 1e9) + text(", %.2fx", result.utilization_ratio());
+}
+
 std::string rate_text(const Result& result) {
   if (result.more.contains("peak_bytes")) {
     return base::human_bytes(result.more["peak_bytes"].get<double>()) + " of " +
@@ -45,6 +50,7 @@ std::string rate_text(const Result& result) {
   }
   const double seconds = result.timing.seconds;
   if (result.bytes > 0) return base::human_bytes(double(result.bytes) / seconds) + "/s";
+  if (result.utilization_ratio() > 0) return utilization_text(result);
   return result.tokens > 0 ? base::human_count(double(result.tokens) / seconds) + " tokens/s" : "";
 }
 
@@ -80,6 +86,11 @@ Json to_json(const Result& result) {
                {"ratio", or_null(timing.ratio)},
                {"runs", timing.runs},
                {"spread", timing.spread}};
+  if (result.flops > 0) line["flops_per_second"] = result.flops / timing.seconds;
+  if (result.utilization_ratio() > 0) {
+    line["against_flops_per_second"] = result.against_flops / timing.against_seconds;
+    line["utilization_ratio"] = result.utilization_ratio();
+  }
   for (const auto& [unit, count] : {std::pair{"tokens", result.tokens}, {"bytes", result.bytes}}) {
     if (count == 0) continue;
     line[base::concat(unit, "_per_second")] = double(count) / timing.seconds;

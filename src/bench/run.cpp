@@ -27,12 +27,14 @@ class Runner {
     show(each, "making it ready");
     const Workload work = each.make();
     assert(work.rivals.size() == each.against.size());
-    Result result{each.name, each.shape, each.distribution, each.dtype, "", {}, threads, work.tokens, work.bytes, {}};
+    Result result{each.name, each.shape,  each.distribution, each.dtype, "", {},
+                  threads,   work.tokens, work.bytes,        work.flops, 0,  {}};
     std::vector<Result> results;
     for (const Rival& rival : work.rivals) {
       if (base::interrupted() && !results.empty()) break;
       show(each, "against " + rival.name);
       result.against = rival.name;
+      result.against_flops = rival.flops;
       result.timing = measure(work.ours, rival.run, options_.measure);
       results.push_back(result);
     }

@@ -30,13 +30,18 @@ fs::path find_config(const fs::path& relative) {
 bench::Twins twins_of(const fs::path& comparison) {
   const evaluation::ComparePlan plan = evaluation::load_compare_plan(comparison);
   const training::TrainConfig *dense = nullptr, *memory = nullptr;
-  for (const training::TrainConfig& run : plan.runs) {
-    const training::TrainConfig*& found = run.model.memory.layers.empty() ? dense : memory;
-    if (found == nullptr) found = &run;
+  std::vector<bench::Twins::Mixture> mixtures;
+  for (size_t i = 0; i < plan.runs.size(); ++i) {
+    const model::ModelConfig& model = plan.runs[i].model;
+    const bool has_memory = !model.memory.layers.empty(), has_experts = !model.experts.layers.empty();
+    if (!model.ngrams.layers.empty() || (has_memory && has_experts)) continue;  // not one thing beside a dense model
+    if (has_experts) mixtures.push_back({plan.config.variants[i].name, plan.runs[i]});
+    if (has_memory && memory == nullptr) memory = &plan.runs[i];
+    if (!has_memory && !has_experts && dense == nullptr) dense = &plan.runs[i];
   }
   base::check(dense != nullptr && memory != nullptr, comparison.string(),
               ": expected a variant without memory layers and one with");
-  return {name_of(comparison), *dense, *memory};
+  return {name_of(comparison), *dense, *memory, {}, mixtures};
 }
 
 std::vector<bench::Twins> usual_twins(bool quick) {

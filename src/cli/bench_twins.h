@@ -1,4 +1,5 @@
-// The models that bench trains and decodes with: a comparison's dense variant and its memory variant.
+// The models that bench trains and decodes with: a comparison's dense variant, its first one with memory layers alone, and those
+// with experts alone.
 #pragma once
 
 #include <filesystem>

@@ -176,7 +176,7 @@ class Run {
     result.seed = seed_;
     const model::ModelCount count = model::count_model(model.config(), config_.data.seq_len);
     result.parameters = count.total + count.norms;
-    result.table_parameters = count.tables;
+    result.table_parameters = count.tables + count.ngram_tables;
     result.flops_per_token = count.flops_training;
     result.tokens_per_second = end->seconds > 0 ? static_cast<double>(end->tokens) / end->seconds : 0;
     result.curve = curve.points();

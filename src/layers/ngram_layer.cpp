@@ -52,7 +52,7 @@ at::Tensor ngram_slots(const at::Tensor& tokens, int64_t count, const NgramConfi
   const int64_t reads = config.reads(), sequences = tokens.size(0);
   // No position sees more than the longest n-gram; before position 0 of what is kept there is nothing it would look at.
   const int64_t kept = std::min(tokens.size(1), count + longest - 1);
-  const at::Tensor ids = tokens.narrow(1, tokens.size(1) - kept, kept).contiguous();
+  const at::Tensor ids = tokens.narrow(1, tokens.size(1) - kept, kept).to(at::kCPU).contiguous();
   at::Tensor slots = at::empty({sequences * count, reads}, at::kLong);
   const int64_t* id = ids.const_data_ptr<int64_t>();
   int64_t* slot = slots.mutable_data_ptr<int64_t>();
@@ -65,7 +65,7 @@ at::Tensor ngram_slots(const at::Tensor& tokens, int64_t count, const NgramConfi
       }
     }
   });
-  return slots;
+  return slots.to(tokens.device());
 }
 
 NgramLayer::NgramLayer(const NgramConfig& config, const Options& options, std::shared_ptr<MemoryTable> table)
@@ -91,7 +91,7 @@ at::Tensor NgramLayer::read(const at::Tensor& slots) const {
   const MemoryTable& table = *table_;
   if (table.before_read) table.before_read(slots);
   const auto weight_dtype = table.weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor weights = at::ones(slots.sizes(), weight_dtype);
+  const at::Tensor weights = at::ones(slots.sizes(), table.weight.options().dtype(weight_dtype));
   const at::Tensor rows = ops::memory_bag(table.weight, slots.view({-1, 1}), weights.view({-1, 1}), table.records);
   if (table.after_read) table.after_read(options_.layer, slots, weights);
   return rows.view({slots.size(0), -1});

@@ -53,6 +53,19 @@ TEST(ResultAsJson, CountsTokensAndBytesASecondForBoth) {
   EXPECT_DOUBLE_EQ(line["bytes_per_second"].get<double>(), 2e6);
 }
 
+// Twice the work in 1 / 5.5 of the time would be 11 times the utilization.
+TEST(ResultAsJson, ComparesFlopsASecondWhereBothHaveThem) {
+  Result result = compared();
+  result.flops = 4e9;
+  EXPECT_FALSE(to_json(result).contains("utilization_ratio"));
+  EXPECT_DOUBLE_EQ(to_json(result)["flops_per_second"].get<double>(), 2e12);
+  result.against_flops = 2e9;
+  const auto line = to_json(result);
+  EXPECT_DOUBLE_EQ(line["against_flops_per_second"].get<double>(), 2e11);
+  EXPECT_DOUBLE_EQ(line["utilization_ratio"].get<double>(), 11);
+  EXPECT_NE(table({result}).find("2000 GFLOP/s, 11.00x"), std::string::npos);
+}
+
 TEST(ResultAsJson, TakesFurtherFieldsIn) {
   Result result = compared();
   result.more = {{"peak_bytes", 12}, {"parts", {{"forward", 0.5}}}};

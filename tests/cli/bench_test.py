@@ -60,6 +60,23 @@ def test_models_are_those_of_the_comparison_that_is_named(twins):
     assert {"forward", "backward", "row_gradient_and_norms", "update", "ops"} == set(lines[0]["parts"])
 
 
+def test_mixtures_are_compared_by_flops_a_second(world, twins):
+    text = twins.read_text()
+    assert text.count("variants:\n") == 1
+    changes = ["memory.layers=[]", "experts.layers=[0, 1]", "experts.num_experts=4", "experts.top_k=2", "experts.intermediate_size=64"]
+    mixture = "  - {name: top2, set: " + json.dumps(["model." + change for change in changes]) + "}\n"
+    config = world.write("bench_mixture.yaml", text.replace("variants:\n", "variants:\n" + mixture))
+    lines = lines_of("train_step", "--config", config)
+    assert [line["shape"]["model"] for line in lines] == ["bench_mixture", "bench_mixture top2"]
+    assert "utilization_ratio" not in lines[0]
+    line = lines[1]
+    assert line["shape"]["E"] == 4 and line["shape"]["experts_per_token"] == 2 and line["against"] == "dense_twin"
+    assert line["flops_per_second"] > 0 and line["against_flops_per_second"] > 0
+    work = line["flops_per_second"] * line["seconds"] / (line["against_flops_per_second"] * line["against_seconds"])
+    assert work > 1  # two experts a token
+    assert line["utilization_ratio"] == pytest.approx(line["ratio"] * work)
+
+
 def test_a_trained_run_goes_on_beside_its_dense_twin(twins, trained):
     lines = lines_of("train_step", "decode", "--config", twins, "--run", trained)
     of_run = [line for line in lines if line["shape"]["model"] == "run"]
