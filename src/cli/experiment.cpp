@@ -1,16 +1,19 @@
 // memlayers experiment: data, runs, seeds and criteria out of one file.
-#include "base/file.h"
 #include "cli/build_info.h"
 #include "cli/command_line.h"
 #include "cli/command_text.h"
 #include "cli/commands.h"
-#include "evaluation/experiment_page.h"
 #include "evaluation/experiment_runs.h"
 #include "evaluation/experiment_text.h"
-#include "evaluation/report_html.h"
 
 namespace memlayers::cli {
 namespace {
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
+  return text;
+}
 
 /// The names of failed cells; their reasons were printed when they failed, and stand on the page.
 std::string cell_names(const std::vector<std::string>& failures) {
@@ -43,7 +46,9 @@ int run_experiment(int argc, char** argv) {
   const evaluation::ExperimentPlan plan = evaluation::load_experiment_plan(file, overrides);
   const std::filesystem::path output = plan.config.output;
   const size_t cells = plan.compare.runs.size() * plan.config.seeds.size();
-  const std::string command = command_text("memlayers experiment", file, overrides);
+  std::vector<std::string> arguments = overrides;
+  if (!only.empty()) arguments.insert(arguments.end(), {"--only", joined(only)});
+  const std::string command = command_text("memlayers experiment", file, arguments);
   const evaluation::ExperimentOutcome outcome =
       evaluation::run_experiment(plan, {program_commit(), command, {}, only, {}});
   const evaluation::Experiment& experiment = outcome.experiment;
@@ -51,12 +56,8 @@ int run_experiment(int argc, char** argv) {
     std::cout << "interrupted; continue with: " << command << std::endl;
     return 0;
   }
-  if (!experiment.skipped.empty() || !experiment.comparison.runs.empty()) {
-    base::write_text_atomically(output / "report.html", evaluation::experiment_page(experiment));
-    base::write_text_atomically(output / "runs.html", evaluation::report_html(experiment.comparison));
-    std::cout << evaluation::experiment_text(experiment) << "\nThe page: " << (output / "report.html").string()
-              << std::endl;
-  }
+  std::cout << evaluation::experiment_text(experiment) << "\nThe page: " << (output / "report.html").string()
+            << std::endl;
   if (experiment.failures.empty()) return 0;
   throw base::Error(
       base::concat(experiment.failures.size(), " of ", cells, " cells failed: ", cell_names(experiment.failures)));

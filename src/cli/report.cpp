@@ -70,7 +70,6 @@ void report_experiments(const fs::path& folder, const std::string& output, bool 
                        evaluation::read_experiment(path)});
     const evaluation::Experiment& experiment = entries.back().experiment;
     evaluation::write_experiment_files(experiment, path);
-    base::write_text_atomically(path / "report.html", evaluation::experiment_page(experiment));
     std::cout << experiment.name << ": " << evaluation::verdict_text(experiment) << "\n";
     if (!png || !fs::exists(path / "figures")) continue;
     for (const auto& file : fs::directory_iterator(path / "figures")) {

@@ -12,13 +12,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Rows = std::vector<std::vector<std::string>>;
 
-std::string name_of(StoredFormat format) {
-  for (const auto& [value, name] : enum_names(format)) {
-    if (value == format) return name;
-  }
-  return "";
-}
-
 /// Nothing where there is nothing to divide by.
 double quotient(double bits, int64_t count) {
   return count == 0 ? std::numeric_limits<double>::quiet_NaN() : bits / static_cast<double>(count);

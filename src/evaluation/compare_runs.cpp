@@ -32,26 +32,35 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kExamples = 12;
 
-/// What must be equal for an output folder to be continued: all but its place, its prose and what is only looked at.
+/// What must be equal for an output folder to be continued: all but its place, its prose, what is only looked at, and how
+/// many variants and seeds there are.
 Json identity(const ComparePlan& plan) {
   Json config = base::config_to_json(plan.config);
-  for (const char* key : {"title", "description", "output", "profile_steps"}) config.erase(key);
+  for (const char* key : {"title", "description", "output", "profile_steps", "baseline", "seeds", "variants"})
+    config.erase(key);
   config["run"].erase("output");
-  Json runs = Json::array();
-  for (const training::TrainConfig& run : plan.runs) {
-    runs.push_back(base::config_to_json(run));
-    runs.back().erase("output");
+  for (size_t v = 0; v < plan.runs.size(); ++v) {
+    Json run = base::config_to_json(plan.runs[v]);
+    run.erase("output");
+    config["variant"][plan.config.variants[v].name] = std::move(run);
   }
-  config["resolved"] = runs;
   return config;
 }
 
-void check_same_comparison(const std::filesystem::path& path, const Json& now) {
-  const Json stored = Json::parse(base::read_text(path), nullptr, /*allow_exceptions=*/false);
-  if (stored.is_discarded()) throw base::IoError(path, "is damaged; delete the folder to compare again");
-  if (stored == now) return;
+/// The stored identity with what `now` adds to it: variants that are not there yet. Throws where they contradict each other.
+Json joined_identity(const std::filesystem::path& path, const Json& now) {
+  Json stored = Json::parse(base::read_text(path), nullptr, /*allow_exceptions=*/false);
+  if (!stored.is_object()) throw base::IoError(path, "is damaged; delete the folder to compare again");
+  for (const auto& [name, run] : now["variant"].items()) {
+    if (!stored["variant"].contains(name)) stored["variant"][name] = run;
+  }
+  Json all = now;  // with the variants that only the folder has
+  for (const auto& [name, run] : stored["variant"].items()) {
+    if (!all["variant"].contains(name)) all["variant"][name] = run;
+  }
+  const Json before = stored.flatten(), after = all.flatten();
+  if (before == after) return stored;
   std::string difference = "it names other keys";
-  const Json before = stored.flatten(), after = now.flatten();
   for (const auto& [key, value] : after.items()) {
     const bool known = before.contains(key);
     if (known && before[key] == value) continue;
@@ -295,11 +304,8 @@ class Comparer {
     now["data_fingerprint"] = fingerprint_;
     now["questions_hash"] = base::hash_file(plan_.questions_path());
     if (!options_.measure_identity.empty()) now["measures"] = options_.measure_identity;
-    if (std::filesystem::exists(path)) {
-      check_same_comparison(path, now);
-    } else {
-      base::write_text_atomically(path, now.dump(1) + "\n");
-    }
+    if (std::filesystem::exists(path)) now = joined_identity(path, now);
+    base::write_text_atomically(path, now.dump(1) + "\n");
   }
 
   /// Facts of the data and how often the run reads each: passes over the data times sentences that state it in a pass, as

@@ -71,31 +71,40 @@ void set_value(CriterionResult& result, const MeanInterval& interval) {
   if (interval.count > 1) result.low = interval.low, result.high = interval.high;
 }
 
-void decide_order(const CriterionSpec& criterion, std::map<std::string, BySeed>& values, CriterionResult& result) {
+void decide_order(const CriterionSpec& criterion, int64_t seeds, std::map<std::string, BySeed>& values,
+                  CriterionResult& result) {
+  result.gain = true;
   const double sign = higher_is_better(criterion.metric) ? 1 : -1;
   const double needed = criterion.at_least.value_or(0);
-  std::optional<Pair> weakest;
-  int64_t shown = 0, pairs = 0;
-  for (size_t i = 1; i < criterion.order.size(); ++i, ++pairs) {
-    Pair pair = compare_pair(values[criterion.order[i - 1]], values[criterion.order[i]], sign);
-    pair.worse = variant_label(criterion.order[i - 1]);
-    pair.better = variant_label(criterion.order[i]);
-    if (pair.gain.count < 2) {
-      result.note = concat("fewer than two seeds have both ", pair.worse, " and ", pair.better);
-      if (pair.gain.count == 1) set_value(result, pair.gain);
-      return;
+  std::optional<Pair> weakest, incomplete;
+  int64_t shown = 0, missed = 0;
+  const auto pairs = static_cast<int64_t>(criterion.order.size()) - 1;
+  for (int64_t i = 0; i < pairs; ++i) {
+    const std::string &worse = criterion.order[static_cast<size_t>(i)],
+                      &better = criterion.order[static_cast<size_t>(i) + 1];
+    Pair pair = compare_pair(values[worse], values[better], sign);
+    pair.worse = variant_label(worse);
+    pair.better = variant_label(better);
+    if (pair.gain.count < std::max<int64_t>(2, seeds)) {
+      incomplete = pair;
+      continue;
     }
-    if (pair.gain.low > needed) ++shown;
+    ++(pair.gain.low > needed ? shown : missed);
     if (!weakest || pair.gain.low < weakest->gain.low) weakest = pair;
   }
-  set_value(result, weakest->gain);
-  result.status = shown == pairs ? CriterionStatus::kMet : CriterionStatus::kMissed;
-  result.note = concat(weakest->better, " over ", weakest->worse, "; their ranges over seeds ",
-                       weakest->overlap ? "overlap" : "do not overlap");
+  const Pair& told = missed > 0 || !incomplete ? *weakest : *incomplete;
+  if (told.gain.count > 0) set_value(result, told.gain);
+  result.note = concat(told.better, " over ", told.worse);
+  if (missed == 0 && incomplete) {
+    result.note += concat(": ", told.gain.count, " of ", std::max<int64_t>(2, seeds), " seeds");
+    return;
+  }
+  result.status = missed == 0 ? CriterionStatus::kMet : CriterionStatus::kMissed;
+  result.note += concat("; their ranges over seeds ", told.overlap ? "overlap" : "do not overlap");
   if (pairs > 1) result.note = concat(shown, " of ", pairs, " steps shown; weakest: ", result.note);
 }
 
-void decide_value(const CriterionSpec& criterion, const BySeed& values, CriterionResult& result) {
+void decide_value(const CriterionSpec& criterion, int64_t seeds, const BySeed& values, CriterionResult& result) {
   std::vector<double> numbers;
   for (const auto& [seed, value] : values) numbers.push_back(value);
   if (numbers.empty()) {
@@ -104,8 +113,8 @@ void decide_value(const CriterionSpec& criterion, const BySeed& values, Criterio
   }
   const MeanInterval interval = mean_interval(numbers);
   set_value(result, interval);
-  if (interval.count < 2) {
-    result.note = "one seed decides nothing";
+  if (interval.count < std::max<int64_t>(2, seeds)) {
+    result.note = concat(interval.count, " of ", std::max<int64_t>(2, seeds), " seeds");
     return;
   }
   const bool enough = !criterion.at_least || interval.low >= *criterion.at_least;
@@ -125,15 +134,15 @@ MeanInterval mean_interval(const std::vector<double>& values) {
   return {s.count, s.mean, s.mean - half, s.mean + half};
 }
 
-CriterionResult decide(const CriterionSpec& criterion, const Comparison& comparison) {
+CriterionResult decide(const CriterionSpec& criterion, const Comparison& comparison, int64_t seeds) {
   CriterionResult result;
   result.name = criterion.name;
   result.metric = criterion.metric;
   std::map<std::string, BySeed> values = values_of(criterion, comparison);
   if (criterion.order.size() > 1) {
-    decide_order(criterion, values, result);
+    decide_order(criterion, seeds, values, result);
   } else {
-    decide_value(criterion, values[criterion.order.at(0)], result);
+    decide_value(criterion, seeds, values[criterion.order.at(0)], result);
   }
   return result;
 }

@@ -19,15 +19,16 @@ constexpr auto enum_names(CriterionStatus) {
 struct CriterionResult {
   std::string name, metric;
   CriterionStatus status = CriterionStatus::kUndecided;
+  bool gain = false;  // of one variant over another; else a mean
   std::optional<double> value, low, high;
   int64_t seeds = 0;
   std::string note;
   static constexpr auto fields() {
     using base::field;
     using C = CriterionResult;
-    return std::tuple{field("name", &C::name, ""),   field("metric", &C::metric, ""), field("status", &C::status, ""),
-                      field("value", &C::value, ""), field("low", &C::low, ""),       field("high", &C::high, ""),
-                      field("seeds", &C::seeds, ""), field("note", &C::note, "")};
+    return std::tuple{field("name", &C::name, ""), field("metric", &C::metric, ""), field("status", &C::status, ""),
+                      field("gain", &C::gain, ""), field("value", &C::value, ""),   field("low", &C::low, ""),
+                      field("high", &C::high, ""), field("seeds", &C::seeds, ""),   field("note", &C::note, "")};
   }
 };
 

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+
+#include "evaluation/metric.h"
+#include "evaluation/svg_chart.h"
 
 namespace memlayers::evaluation {
 namespace {
@@ -12,11 +16,49 @@ void check_variant(const ExperimentConfig& config, const std::string& name, cons
   base::check(known, where, ": there is no variant '", name, "'");
 }
 
+/// Every metric that a run of this experiment can have.
+std::vector<std::string> measured_names(const ExperimentConfig& config) {
+  std::vector<std::string> names;
+  for (const HeldOutLoss& loss : config.losses) names.push_back(loss.name);
+  if (config.capacity.path.empty()) return names;
+  names.insert(names.end(), {"stored_bits", "value_bits", "extractable_bits"});
+  for (const StoredFormat format : config.capacity.formats) {
+    for (const char* kind : {"bits_per_parameter_", "bits_per_byte_", "table_bits_per_parameter_"})
+      names.push_back(kind + name_of(format));
+  }
+  return names;
+}
+
+void check_metric(const ExperimentConfig& config, const std::string& metric, const std::string& where) {
+  const std::vector<std::string> names = measured_names(config);
+  base::check(is_general_metric(metric) || std::find(names.begin(), names.end(), metric) != names.end(), where,
+              ": there is no metric '", metric,
+              "'; docs/experiments.md lists them, and losses and capacity add theirs");
+}
+
+void check_measured(const ExperimentConfig& config) {
+  std::set<std::string> names;
+  for (const HeldOutLoss& loss : config.losses) {
+    base::check(loss.name.find("loss") != std::string::npos, "losses: the name '", loss.name,
+                "' must contain the word loss");
+    base::check(!is_general_metric(loss.name) && names.insert(loss.name).second, "losses: the name '", loss.name,
+                "' is taken");
+    base::check(loss.batches > 0, "losses: ", loss.name, ": batches: expected 1 or more, got ", loss.batches);
+  }
+  const CapacityConfig& capacity = config.capacity;
+  base::check(capacity.limit >= 0, "capacity.limit: expected 0 (all) or more, got ", capacity.limit);
+  const std::set<StoredFormat> formats(capacity.formats.begin(), capacity.formats.end());
+  base::check(!capacity.formats.empty() && capacity.formats[0] == StoredFormat::kFloat32 &&
+                  formats.size() == capacity.formats.size(),
+              "capacity.formats: expected float32 and then others, each once");
+}
+
 void check_criterion(const ExperimentConfig& config, const CriterionSpec& criterion) {
   const std::string where = base::concat("criteria: '", criterion.name, "'");
   base::check(!criterion.name.empty(), "criteria: one has no name");
   base::check(!criterion.order.empty(), where, ": order: expected at least one variant");
   for (const std::string& variant : criterion.order) check_variant(config, variant, where);
+  check_metric(config, criterion.metric, where);
   const bool one = criterion.order.size() == 1;
   base::check(!one || criterion.at_least || criterion.at_most, where,
               ": a single variant needs at_least or at_most, or it claims nothing");
@@ -26,6 +68,10 @@ void check_criterion(const ExperimentConfig& config, const CriterionSpec& criter
               ": at: expected end, tokens, flops or seconds, got '", at, "'");
   base::check(at == "end" || criterion.metric == "recall", where, ": at ", at,
               ": only recall is measured on the way, got the metric '", criterion.metric, "'");
+  base::check(
+      at == "end" || config.ask_limit == 0, where, ": at ", at,
+      ": the end of one run is compared with the way of another, so all questions must be asked on the way too; "
+      "set ask_limit: 0");
 }
 
 void check_figure(const ExperimentConfig& config, const FigureSpec& figure) {
@@ -34,7 +80,9 @@ void check_figure(const ExperimentConfig& config, const FigureSpec& figure) {
   base::check(std::is_sorted(figure.x.begin(), figure.x.end()), where, ": x must rise");
   base::check(!figure.logarithmic || figure.x.empty() || figure.x[0] > 0, where,
               ": a logarithmic axis needs x above zero");
-  base::check(!figure.series.empty(), where, ": series: expected at least one");
+  check_metric(config, figure.metric, where);
+  base::check(!figure.series.empty() && figure.series.size() <= kChartColors, where, ": series: expected 1 to ",
+              kChartColors);
   const size_t expected = std::max(figure.groups.size(), figure.x.size());
   for (const SeriesSpec& series : figure.series) {
     const size_t count = series.variants.size();
@@ -65,11 +113,8 @@ void ExperimentConfig::validate() {
   base::check(!criteria.empty(), "criteria: expected at least one, written before the run");
   for (const CriterionSpec& criterion : criteria) check_criterion(*this, criterion);
   for (const FigureSpec& figure : figures) check_figure(*this, figure);
-  for (const HeldOutLoss& loss : losses) {
-    base::check(loss.name.find("loss") != std::string::npos, "losses: the name '", loss.name,
-                "' must contain the word loss");
-    base::check(loss.batches > 0, "losses: ", loss.name, ": batches: expected 1 or more, got ", loss.batches);
-  }
+  for (const std::string& metric : metrics) check_metric(*this, metric, "metrics");
+  check_measured(*this);
 }
 
 ExperimentPlan load_experiment_plan(const std::filesystem::path& path, const std::vector<std::string>& overrides) {

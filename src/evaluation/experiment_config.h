@@ -4,6 +4,7 @@
 #include "data/prepare_config.h"
 #include "evaluation/compare_config.h"
 #include "evaluation/experiment_spec.h"
+#include "evaluation/stored_weights.h"
 
 namespace memlayers::evaluation {
 
@@ -31,6 +32,20 @@ struct HeldOutLoss {
   }
 };
 
+/// Bits of the biographies in prepared data (docs/capacity.md).
+struct CapacityConfig {
+  std::string path;
+  int64_t limit = 0;
+  std::vector<StoredFormat> formats = {StoredFormat::kFloat32};
+  static constexpr auto fields() {
+    using base::field;
+    using C = CapacityConfig;
+    return std::tuple{field("path", &C::path, "prepared folder with biographies; empty: bits are not measured"),
+                      field("limit", &C::limit, "score so many people, always the same; 0: all"),
+                      field("formats", &C::formats, "weights as stored: float32, bfloat16, int8, int4")};
+  }
+};
+
 struct ScaleConfig {
   std::string name;
   std::vector<std::string> set;
@@ -49,6 +64,7 @@ struct ExperimentConfig : CompareConfig {
   std::vector<std::string> requires_files;
   std::vector<ExperimentData> prepared;
   std::vector<HeldOutLoss> losses;
+  CapacityConfig capacity;
   std::vector<std::string> metrics = {"recall", "nats"};
   std::vector<CriterionSpec> criteria;
   std::vector<FigureSpec> figures;
@@ -66,6 +82,7 @@ struct ExperimentConfig : CompareConfig {
             field("requires", &C::requires_files, "files without which the experiment is skipped, and says so"),
             field("prepared", &C::prepared, "data to prepare where they are not there yet"),
             field("losses", &C::losses, "losses on held-out documents, measured in the end"),
+            field("capacity", &C::capacity, "bits of knowledge, measured in the end"),
             field("metrics", &C::metrics, "columns of the table of variants"),
             field("criteria", &C::criteria, "what is claimed, and what decides"),
             field("figures", &C::figures, "charts of a metric over the variants"),

@@ -6,8 +6,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "evaluation/experiment_figures.h"
+#include "evaluation/experiment_page.h"
 #include "evaluation/experiment_text.h"
 #include "evaluation/metric.h"
+#include "evaluation/report_html.h"
 #include "evaluation/standalone_svg.h"
 
 namespace memlayers::evaluation {
@@ -85,12 +87,18 @@ void write_experiment_files(const Experiment& experiment, const std::filesystem:
   std::error_code error;
   std::filesystem::create_directories(charts, error);
   if (error) throw base::IoError(charts, error.message());
+  for (const auto& file : std::filesystem::directory_iterator(charts)) {
+    if (file.path().filename().string().starts_with("chart-")) std::filesystem::remove(file.path());
+  }
   for (const Figure& figure : experiment_figures(experiment)) {
     if (!figure.svg.empty()) base::write_text_atomically(charts / (figure.id + ".svg"), standalone_svg(figure.svg));
   }
   base::write_text_atomically(folder / "criteria.json", criteria_json(experiment));
   base::write_text_atomically(folder / "results.csv", results_csv(experiment));
   base::write_text_atomically(folder / "results.md", experiment_text(experiment));
+  base::write_text_atomically(folder / "report.html", experiment_page(experiment));
+  if (!experiment.comparison.runs.empty())
+    base::write_text_atomically(folder / "runs.html", report_html(experiment.comparison));
   base::write_text_atomically(folder / kExperimentFile, dump(base::config_to_json(experiment)));
 }
 

@@ -1,5 +1,5 @@
-// An experiment as files: experiment.json (all of it), criteria.json and results.csv (for other programs), results.md (for
-// people), and each chart as SVG.
+// An experiment as files: experiment.json (all of it), criteria.json and results.csv (for other programs), results.md,
+// report.html and runs.html (for people), and each chart as SVG.
 #pragma once
 
 #include <filesystem>
@@ -8,7 +8,7 @@
 
 namespace memlayers::evaluation {
 
-/// Writes all of them into `folder`, each whole or not at all. Throws IoError.
+/// Writes all of them into `folder`, each whole or not at all, and removes charts of an earlier call. Throws IoError.
 void write_experiment_files(const Experiment& experiment, const std::filesystem::path& folder);
 /// experiment.json of a folder. Throws IoError, UsageError (of another format).
 Experiment read_experiment(const std::filesystem::path& folder);

@@ -34,10 +34,11 @@ std::string answer(const Experiment& experiment) {
 
 std::string criteria_section(const Experiment& experiment) {
   const std::string how =
-      "Each was written before the runs. A gain is the better model's number minus the other's within one seed, where "
-      "both read "
-      "the same text in the same order; it is shown where its 95 % confidence interval over seeds (Student's t) "
-      "excludes zero.";
+      "Each was written before the runs. A gain is how much better the second model's number is than the first's "
+      "within one seed (for "
+      "losses, nats and seconds: how much lower); both read the same text in the same order. A criterion is met where "
+      "the whole 95 % "
+      "confidence interval over seeds (Student's t) lies above the size claimed, or above zero where none is.";
   return html::section("What was claimed",
                        paragraph("", how) + wide(html::table(criteria_table(experiment), "scroll whole")));
 }

@@ -8,9 +8,10 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "data/prepare.h"
+#include "data/prepared_data.h"
 #include "evaluation/criteria.h"
 #include "evaluation/experiment_files.h"
-#include "evaluation/held_out_loss.h"
+#include "evaluation/experiment_measures.h"
 
 namespace memlayers::evaluation {
 namespace {
@@ -32,14 +33,19 @@ std::string missing_input(const data::PrepareConfig& config) {
   return missing_file(files);
 }
 
+bool same_folder(const std::filesystem::path& a, const std::filesystem::path& b) {
+  return (a / "").lexically_normal() == (b / "").lexically_normal();
+}
+
 /// Trains and measures without the data in `folder`.
 void leave_out(ExperimentPlan& plan, const std::string& folder) {
   const auto drop = [&](data::LoaderConfig& loader) {
-    std::erase_if(loader.sources, [&](const data::SourceConfig& source) { return source.path == folder; });
+    std::erase_if(loader.sources, [&](const data::SourceConfig& source) { return same_folder(source.path, folder); });
   };
   drop(plan.compare.config.run.data);
   for (training::TrainConfig& run : plan.compare.runs) drop(run.data);
-  std::erase_if(plan.config.losses, [&](const HeldOutLoss& loss) { return loss.path == folder; });
+  std::erase_if(plan.config.losses, [&](const HeldOutLoss& loss) { return same_folder(loss.path, folder); });
+  if (same_folder(plan.config.capacity.path, folder)) plan.config.capacity = {};
 }
 
 /// Prepares what is not there. Returns what was left out.
@@ -47,10 +53,10 @@ std::vector<std::string> prepare_data(ExperimentPlan& plan) {
   std::vector<std::string> left_out;
   for (const ExperimentData& data : plan.config.prepared) {
     const std::string missing = data.optional ? missing_input(data.prepare) : std::string();
-    if (missing.empty()) {
-      data::prepare(data.prepare);
+    if (missing.empty()) data::prepare(data.prepare);
+    // Prepared while the input was there, it is used as it is.
+    if (missing.empty() || std::filesystem::exists(std::filesystem::path(data.prepare.output) / data::kPrepareFile))
       continue;
-    }
     left_out.push_back(concat(data.prepare.output, ": ", missing, " is not there"));
     base::log_warning(left_out.back() + "; the experiment goes on without these data");
     leave_out(plan, data.prepare.output);
@@ -58,9 +64,7 @@ std::vector<std::string> prepare_data(ExperimentPlan& plan) {
   return left_out;
 }
 
-/// Before hours of training: can the losses in the end be measured, and do the wanted variants exist?
-void check_ahead(const ExperimentPlan& plan, const CompareOptions& options) {
-  for (const HeldOutLoss& loss : plan.config.losses) held_out_loader(plan.config.run.data, loss.path);
+void check_wanted(const ExperimentPlan& plan, const CompareOptions& options) {
   for (const std::string& name : options.only) {
     const auto& variants = plan.config.variants;
     base::check(std::any_of(variants.begin(), variants.end(), [&](const auto& v) { return v.name == name; }),
@@ -85,48 +89,43 @@ class Experimenter {
   }
 
   ExperimentOutcome run() {
+    check_wanted(plan_, options_);
     const std::string missing = missing_file(plan_.config.requires_files);
     if (!missing.empty()) {
       outcome_.experiment.skipped = missing + " is not there";
     } else {
       outcome_.experiment.left_out = prepare_data(plan_);
-      check_ahead(plan_, options_);
+      check_measures(plan_.config);  // before hours of training
       compare();
     }
     outcome_.experiment.metrics = plan_.config.metrics;
+    const auto seeds = static_cast<int64_t>(plan_.config.seeds.size());
     for (const CriterionSpec& criterion : plan_.config.criteria) {
-      outcome_.experiment.criteria.push_back(decide(criterion, outcome_.experiment.comparison));
+      outcome_.experiment.criteria.push_back(decide(criterion, outcome_.experiment.comparison, seeds));
     }
-    if (!missing.empty() || !outcome_.experiment.comparison.runs.empty())
-      write_experiment_files(outcome_.experiment, plan_.config.output);
+    // What was measured while the files were there is not replaced by a page that says they are not.
+    const std::filesystem::path output = plan_.config.output;
+    const bool measured = std::filesystem::exists(output / "compare.json");
+    if (missing.empty() || !measured) write_experiment_files(outcome_.experiment, output);
     return std::move(outcome_);
   }
 
  private:
   void compare() {
     CompareOptions options = options_;
-    if (!plan_.config.losses.empty()) {
-      nlohmann::ordered_json losses;
-      for (const HeldOutLoss& loss : plan_.config.losses) losses.push_back(base::config_to_json(loss));
-      options.measure_identity = losses.dump();
+    nlohmann::ordered_json wanted;  // of another text, finished cells lack something
+    for (const HeldOutLoss& loss : plan_.config.losses) wanted.push_back(base::config_to_json(loss));
+    if (!plan_.config.capacity.path.empty()) wanted.push_back(base::config_to_json(plan_.config.capacity));
+    if (!wanted.empty()) {
+      options.measure_identity = wanted.dump();
       options.measure = [this](model::Transformer& model, const training::TrainConfig& run) {
-        return measure(model, run);
+        return measure(plan_.config, model, run);
       };
     }
     CompareOutcome compared = compare_runs(plan_.compare, options);
     outcome_.end = compared.end;
     outcome_.experiment.comparison = std::move(compared.comparison);
     outcome_.experiment.failures = std::move(compared.failures);
-  }
-
-  std::optional<std::vector<Measure>> measure(model::Transformer& model, const training::TrainConfig& run) const {
-    std::vector<Measure> measures;
-    for (const HeldOutLoss& loss : plan_.config.losses) {
-      const auto value = held_out_loss(model, run.data, loss.path, loss.batches);
-      if (!value) return std::nullopt;
-      measures.push_back({loss.name, *value});
-    }
-    return measures;
   }
 
   ExperimentPlan plan_;

@@ -1,9 +1,7 @@
 // Runs an experiment: prepares its data, trains and asks every cell (a variant with a seed), measures, decides the criteria.
 //
 //   OUTPUT/                     a comparison's folder (compare_runs.h), and beside it
-//   OUTPUT/experiment.json      the Experiment, of the cells finished so far
-//   OUTPUT/criteria.json        name, status, value and interval of every criterion
-//   OUTPUT/results.csv          one line a run and metric
+//   OUTPUT/experiment.json, ... what experiment_files.h writes, when all cells have been tried or on an interrupt
 #pragma once
 
 #include "evaluation/compare_runs.h"
@@ -18,7 +16,7 @@ struct ExperimentOutcome {
 };
 
 /// Runs the cells that are not finished yet; a failed cell is reported in the experiment and the others go on. Without a file of
-/// `requires`, nothing runs and the experiment says that it was skipped. SIGINT and SIGTERM save and return kInterrupted; calling
+/// `requires`, nothing runs and the experiment says that it was skipped; what an earlier call measured stays. SIGINT and SIGTERM save and return kInterrupted; calling
 /// again continues. Throws UsageError, IoError (data that cannot be prepared, another experiment in the folder).
 ExperimentOutcome run_experiment(ExperimentPlan plan, const CompareOptions& options);
 

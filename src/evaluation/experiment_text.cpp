@@ -16,7 +16,9 @@ std::string status_text(CriterionStatus status) {
 }
 
 /// A share's difference is in points, so that it is not taken for a share.
-std::string gain_text(const std::string& metric, double value) {
+std::string value_text(const CriterionResult& result, double value) {
+  const std::string& metric = result.metric;
+  if (!result.gain) return metric_number(metric, value);
   if (metric != "recall" && metric != "recall_seen") return metric_number(metric, value);
   return concat(value < 0 ? "-" : "", points_text(value), " points");
 }
@@ -71,7 +73,7 @@ Table criteria_table(const Experiment& experiment) {
   Table table{
       "Criteria, written before the runs", {"criterion", "verdict", "mean", "95% interval", "seeds", "note"}, {}};
   for (const CriterionResult& result : experiment.criteria) {
-    const auto text = [&](double value) { return gain_text(result.metric, value); };
+    const auto text = [&](double value) { return value_text(result, value); };
     table.rows.push_back({result.name, status_text(result.status), result.value ? text(*result.value) : "n/a",
                           result.low && result.high ? text(*result.low) + " to " + text(*result.high) : "n/a",
                           std::to_string(result.seeds), result.note});

@@ -52,7 +52,8 @@ Table use_table(const Inspection& inspection) {
   for (const HeadUse& layer : inspection.layers) {
     table.rows.push_back(use_row(concat("layer ", layer.layer), layer));
     for (const HeadUse& head : inspection.heads) {
-      if (head.layer == layer.layer) table.rows.push_back(use_row(concat("  head ", head.head), head));
+      if (head.layer == layer.layer)
+        table.rows.push_back(use_row(concat("layer ", head.layer, " head ", head.head), head));
     }
   }
   return table;

@@ -28,7 +28,8 @@ std::string duration_text(double value) { return seconds_text(value); }
 std::optional<double> final_loss(const RunResult& run) {
   std::vector<double> losses;
   for (const CurvePoint& point : run.curve) {
-    if (10 * point.step > 9 * run.curve.back().step) losses.push_back(point.loss);
+    // Points between askings are means over a window of steps; an asking's own point is a single step.
+    if (point.recall < 0 && 10 * point.step > 9 * run.curve.back().step) losses.push_back(point.loss);
   }
   return losses.empty() ? std::nullopt : std::optional(statistic(losses).mean);
 }
@@ -68,6 +69,8 @@ std::optional<double> metric_value(const RunResult& run, const std::string& metr
       std::find_if(run.measures.begin(), run.measures.end(), [&](const Measure& m) { return m.name == metric; });
   return found == run.measures.end() ? std::nullopt : std::optional(found->value);
 }
+
+bool is_general_metric(const std::string& metric) { return known(metric) != nullptr; }
 
 bool higher_is_better(const std::string& metric) {
   if (const KnownMetric* one = known(metric)) return one->higher_is_better;

@@ -14,6 +14,8 @@ namespace memlayers::evaluation {
 
 /// Nothing where the run was not asked or has no measure of that name.
 std::optional<double> metric_value(const RunResult& run, const std::string& metric);
+/// True for the names above, which every run has.
+bool is_general_metric(const std::string& metric);
 /// False for losses, nats, seconds, parameters and FLOPs.
 bool higher_is_better(const std::string& metric);
 /// "recall, wordings never read"; a measure's own name with spaces.

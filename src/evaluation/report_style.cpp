@@ -10,14 +10,14 @@ const char* const kReportStyle = R"css(
   --page: #f5f6f8; --card: #ffffff; --ink: #1b1f24; --muted: #57606a; --grid: #e2e5e9; --rule: #c9ced4;
   --accent: #0b62a8; --track: #e6e9ed;
   --series-0: #cf5a00; --series-1: #0a6ebd; --series-2: #00835f; --series-3: #a8458c;
-  --series-4: #6b55c7; --series-5: #007e91; --series-6: #8a6100; --series-7: #4d5963;
+  --series-4: #6b55c7; --series-5: #007e91; --series-6: #8a6100; --series-7: #4d5963; --series-8: #b3261e;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #111418; --card: #1a1f25; --ink: #e8eaed; --muted: #a3acb6; --grid: #2c333b; --rule: #454e58;
     --accent: #7cbcf2; --track: #2c333b;
     --series-0: #ff9d4d; --series-1: #62b5f5; --series-2: #3fcf9f; --series-3: #e58cc6;
-    --series-4: #b3a4f7; --series-5: #4fc9d9; --series-6: #dcb24a; --series-7: #b4bec8;
+    --series-4: #b3a4f7; --series-5: #4fc9d9; --series-6: #dcb24a; --series-7: #b4bec8; --series-8: #ff8f85;
   }
 }
 * { box-sizing: border-box; }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "evaluation/html_markup.h"
 #include "evaluation/report_format.h"
+#include "evaluation/svg_chart.h"
 
 namespace memlayers::evaluation {
 namespace {
@@ -19,7 +20,7 @@ std::string verdict_row(const VariantSummary& variant, const Verdict::Row& row) 
   return concat("<div class=\"row\"><div class=\"line-of-text\"><span class=\"name\">", escape_markup(variant.label),
                 "</span><span class=\"number\">", escape_markup(recall_text(row)),
                 "</span></div><div class=\"track\"><span style=\"width:", decimal_text(width, 1),
-                "%;background:var(--series-", variant.color % 8, ")\"></span></div></div>\n");
+                "%;background:var(--series-", variant.color % kChartColors, ")\"></span></div></div>\n");
 }
 
 /// At equal FLOPs or seconds the variants have read different amounts of text: says how much.

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 namespace memlayers::model {
@@ -17,6 +18,8 @@ constexpr auto enum_names(StoredFormat) {
   return std::array{std::pair{kFloat32, "float32"}, std::pair{kBFloat16, "bfloat16"}, std::pair{kInt8, "int8"},
                     std::pair{kInt4, "int4"}};
 }
+
+std::string name_of(StoredFormat format);
 
 struct StoredSize {
   int64_t parameters = 0;     // every trained number: tables, norms and biases too; a tied head once

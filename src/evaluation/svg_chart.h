@@ -13,8 +13,8 @@
 namespace memlayers::evaluation {
 
 inline constexpr double kChartWidth = 480;
-/// The page defines --series-0 to --series-7; further series start over.
-inline constexpr int kChartColors = 8;
+/// The page defines --series-0 to --series-8; further series start over.
+inline constexpr int kChartColors = 9;
 inline constexpr int kMutedColor = -1;
 
 struct ChartAxis {

@@ -147,6 +147,19 @@ def test_another_configuration_is_refused_with_the_difference(compared):
     assert str(output) in said and "run/steps" in said and "25" in said and "24" in said
 
 
+def test_more_seeds_and_variants_keep_what_is_finished(compared, tmp_path):
+    output = tmp_path / "more"
+    shutil.copytree(compared[0], output)
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("result.json")}
+    more = ["compare", "--config", compared[2], f"output={output}"]
+    succeed(*more, "seeds=[1,2,3]", "variants.2.name=wider", "variants.2.set=[model.intermediate_size=96]", "profile_steps=0")
+    assert len(results_of(output)["runs"]) == 9
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    succeed(*more, "profile_steps=0")
+    assert len(results_of(output)["runs"]) == 4
+    assert "variant/wider" in refuse(2, *more, "variants.2.name=wider", "variants.2.set=[model.intermediate_size=128]")
+
+
 def test_its_words_may_change(compared):
     output, _, config = compared
     succeed("compare", "--config", config, "title=Other words")

@@ -33,7 +33,8 @@ scales:
 losses:
   - {{name: held_out_loss, path: {output}-data, batches: 2}}
   - {{name: text_loss, path: {output}-text}}
-metrics: [recall, nats, held_out_loss, text_loss]
+capacity: {{path: {output}-data, formats: [float32, int4]}}
+metrics: [recall, nats, held_out_loss, text_loss, stored_bits]
 criteria:
   - {{name: memory has fewer nats, metric: nats, order: [dense, memory_plus]}}
   - {{name: memory learns, metric: held_out_loss, order: [memory_plus], at_most: 50}}
@@ -63,6 +64,10 @@ def done(world):
     file, output = experiment_file(world, "tiny")
     result = succeed("experiment", file, "run.validate_every=24", "run.validation_batches=2", "run.data.seed=0")
     return output, result, file
+
+
+def measures_of(run):
+    return {each["name"]: each["value"] for each in run["measures"]}
 
 
 def criteria_of(output):
@@ -103,8 +108,21 @@ def test_the_held_out_loss_is_the_trainers_validation_loss(done):
         if each["seed"] != 1:
             continue
         trained = json_lines(output / each["variant"] / "seed-1" / "metrics.jsonl")[-1]["validation_loss"]
-        (measure,) = each["measures"]
-        assert measure["name"] == "held_out_loss" and measure["value"] == pytest.approx(trained, abs=1e-6)
+        assert measures_of(each)["held_out_loss"] == pytest.approx(trained, abs=1e-6)
+
+
+def test_bits_are_those_of_the_capacity_command(done):
+    output = done[0]
+    for each in json.loads((output / "experiment.json").read_text())["comparison"]["runs"]:
+        measures = measures_of(each)
+        model = output / each["variant"] / f"seed-{each['seed']}"
+        for name in ["float32", "int4"]:
+            tables = ["--table-dtype", name] if each["table_parameters"] else []
+            bits = json.loads(succeed("capacity", model, "--json", "--weight-dtype", name, *tables).out)
+            assert measures[f"bits_per_parameter_{name}"] == pytest.approx(bits["bits_per_parameter"]["bits"])
+            assert measures[f"bits_per_byte_{name}"] == pytest.approx(bits["bits_per_byte"]["bits"])
+        assert ("table_bits_per_parameter_int4" in measures) == (each["table_parameters"] > 0)
+        assert 0 <= measures["extractable_bits"] and measures["value_bits"] <= measures["stored_bits"]
 
 
 def test_results_are_there_for_other_programs_and_for_people(done):
@@ -169,6 +187,22 @@ def test_without_a_required_file_it_is_skipped_and_says_so(world):
     result = succeed("experiment", file, f"requires=[{world.folder}/absent.zst]")
     assert "skipped" in result.out and "absent.zst is not there" in result.out
     assert all(each["met"] is None and "skipped" in each["note"] for each in criteria_of(output).values())
+
+
+def test_a_required_file_that_goes_away_takes_no_results_with_it(world, done, tmp_path):
+    output = tmp_path / "kept"
+    shutil.copytree(done[0], output)
+    before = (output / "experiment.json").read_text()
+    result = succeed("experiment", done[2], f"output={output}", f"requires=[{world.folder}/absent.zst]")
+    assert "skipped" in result.out and (output / "experiment.json").read_text() == before
+
+
+def test_a_metric_that_nothing_measures_is_refused_before_anything_runs(world):
+    file, output = experiment_file(world, "unknown_metric")
+    assert "no metric 'stored_bit'" in refuse(2, "experiment", file, "criteria.0.metric=stored_bit")
+    assert "'loss' is taken" in refuse(2, "experiment", file, "losses.0.name=loss", "metrics=[]", "criteria.1.metric=nats")
+    assert "ask_limit: 0" in refuse(2, "experiment", file, "criteria.0.metric=recall", "criteria.0.at=seconds")
+    assert not output.exists()
 
 
 def test_the_index_lists_all_experiments_and_png_needs_a_program(world, done, monkeypatch):

@@ -47,18 +47,18 @@ TEST(Criterion, GainsArePairedWithinSeeds) {
   // The seeds differ by 3 nats, the models by 0.5 in each: unpaired the ranges overlap, paired nothing is left to chance.
   const Comparison comparison = comparison_of({run_with("a", 1, 4.0), run_with("a", 2, 7.0), run_with("a", 3, 5.5),
                                                run_with("b", 1, 3.5), run_with("b", 2, 6.5), run_with("b", 3, 5.0)});
-  const CriterionResult result = decide(order({"a", "b"}), comparison);
+  const CriterionResult result = decide(order({"a", "b"}), comparison, 2);
   EXPECT_EQ(result.status, CriterionStatus::kMet);
   EXPECT_DOUBLE_EQ(*result.value, 0.5);
   EXPECT_EQ(result.seeds, 3);
   EXPECT_NE(result.note.find("ranges over seeds overlap"), std::string::npos) << result.note;
-  EXPECT_EQ(decide(order({"b", "a"}), comparison).status, CriterionStatus::kMissed);
+  EXPECT_EQ(decide(order({"b", "a"}), comparison, 2).status, CriterionStatus::kMissed);
 }
 
 TEST(Criterion, IsMissedWhereTheIntervalHoldsZero) {
   const Comparison comparison = comparison_of({run_with("a", 1, 4.0), run_with("a", 2, 4.0), run_with("a", 3, 4.0),
                                                run_with("b", 1, 3.0), run_with("b", 2, 4.2), run_with("b", 3, 3.6)});
-  const CriterionResult result = decide(order({"a", "b"}), comparison);
+  const CriterionResult result = decide(order({"a", "b"}), comparison, 2);
   EXPECT_EQ(result.status, CriterionStatus::kMissed);
   EXPECT_GT(*result.value, 0);
   EXPECT_LT(*result.low, 0);
@@ -67,7 +67,7 @@ TEST(Criterion, IsMissedWhereTheIntervalHoldsZero) {
 TEST(Criterion, HigherIsBetterForRecallAndLowerForLosses) {
   const Comparison comparison = comparison_of(
       {run_with("a", 1, 4, 0.2), run_with("a", 2, 4, 0.3), run_with("b", 1, 4, 0.4), run_with("b", 2, 4, 0.5)});
-  EXPECT_EQ(decide(order({"a", "b"}, "recall"), comparison).status, CriterionStatus::kMet);
+  EXPECT_EQ(decide(order({"a", "b"}, "recall"), comparison, 2).status, CriterionStatus::kMet);
   EXPECT_TRUE(higher_is_better("recall"));
   EXPECT_TRUE(higher_is_better("stored_bits"));
   EXPECT_FALSE(higher_is_better("text_loss"));
@@ -82,7 +82,7 @@ TEST(Criterion, EveryStepOfAnOrderMustBeShownAndTheWeakestIsNamed) {
     runs.push_back(run_with("memory", seed, 5));
     runs.push_back(run_with("memory_plus", seed, seed == 2 ? 5.5 : 4.5));
   }
-  const CriterionResult result = decide(order({"dense", "memory", "memory_plus"}), comparison_of(runs));
+  const CriterionResult result = decide(order({"dense", "memory", "memory_plus"}), comparison_of(runs), 2);
   EXPECT_EQ(result.status, CriterionStatus::kMissed);
   EXPECT_EQ(result.note.find("1 of 2 steps shown; weakest: Memory+ over "), 0u) << result.note;
 }
@@ -92,33 +92,48 @@ TEST(Criterion, AtLeastAsksForAGainOfThatSize) {
       comparison_of({run_with("a", 1, 4), run_with("a", 2, 4), run_with("b", 1, 3), run_with("b", 2, 3)});
   CriterionSpec spec = order({"a", "b"});
   spec.at_least = 0.9;
-  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMet);
+  EXPECT_EQ(decide(spec, comparison, 2).status, CriterionStatus::kMet);
   spec.at_least = 1.1;
-  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMissed);
+  EXPECT_EQ(decide(spec, comparison, 2).status, CriterionStatus::kMissed);
   spec = order({"b", "a"});
   spec.at_least = -1.1;  // "no worse than by"
-  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMet);
+  EXPECT_EQ(decide(spec, comparison, 2).status, CriterionStatus::kMet);
 }
 
 TEST(Criterion, OneSeedDecidesNothing) {
   const Comparison comparison = comparison_of({run_with("a", 1, 4), run_with("b", 1, 3), run_with("b", 2, 3)});
-  const CriterionResult result = decide(order({"a", "b"}), comparison);
+  const CriterionResult result = decide(order({"a", "b"}), comparison, 1);
   EXPECT_EQ(result.status, CriterionStatus::kUndecided);
   EXPECT_DOUBLE_EQ(*result.value, 1);
   EXPECT_FALSE(result.low.has_value());
-  EXPECT_EQ(decide(order({"a", "c"}), comparison).status, CriterionStatus::kUndecided);
+  EXPECT_EQ(decide(order({"a", "c"}), comparison, 2).status, CriterionStatus::kUndecided);
+}
+
+TEST(Criterion, IsUndecidedWhileAPlannedSeedIsMissingUnlessItIsMissedAlready) {
+  // The third seed of b failed or has not run: what the others say is what survived.
+  const Comparison comparison =
+      comparison_of({run_with("a", 1, 4), run_with("a", 2, 4.1), run_with("a", 3, 4), run_with("b", 1, 3),
+                     run_with("b", 2, 3), run_with("c", 1, 5), run_with("c", 2, 5), run_with("c", 3, 5)});
+  const CriterionResult result = decide(order({"a", "b"}), comparison, 3);
+  EXPECT_EQ(result.status, CriterionStatus::kUndecided);
+  EXPECT_NE(result.note.find("2 of 3 seeds"), std::string::npos) << result.note;
+  EXPECT_EQ(decide(order({"a", "b"}), comparison, 2).status, CriterionStatus::kMet);
+  EXPECT_EQ(decide(order({"b", "a", "c"}), comparison, 3).status, CriterionStatus::kMissed);
+  CriterionSpec bound = order({"b"});
+  bound.at_most = 9;
+  EXPECT_EQ(decide(bound, comparison, 3).status, CriterionStatus::kUndecided);
 }
 
 TEST(Criterion, OfOneVariantBoundsItsMean) {
   const Comparison comparison = comparison_of({run_with("a", 1, 4), run_with("a", 2, 4.01)});
   CriterionSpec spec = order({"a"});
   spec.at_most = 5;
-  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMet);
+  EXPECT_EQ(decide(spec, comparison, 2).status, CriterionStatus::kMet);
   spec.at_most = 4.05;  // the interval reaches beyond: t(1) = 12.7
-  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMissed);
+  EXPECT_EQ(decide(spec, comparison, 2).status, CriterionStatus::kMissed);
   spec.at_most.reset();
   spec.at_least = 3;
-  EXPECT_EQ(decide(spec, comparison).status, CriterionStatus::kMet);
+  EXPECT_EQ(decide(spec, comparison, 2).status, CriterionStatus::kMet);
 }
 
 TEST(Criterion, AtEqualSecondsTakesRecallWhereTheFasterRunsEnd) {
@@ -132,7 +147,7 @@ TEST(Criterion, AtEqualSecondsTakesRecallWhereTheFasterRunsEnd) {
   }
   CriterionSpec spec = order({"slow", "fast"}, "recall");
   spec.at = "seconds";
-  const CriterionResult result = decide(spec, comparison_of(runs));
+  const CriterionResult result = decide(spec, comparison_of(runs), 2);
   EXPECT_EQ(result.status, CriterionStatus::kMet);
   EXPECT_DOUBLE_EQ(*result.value, 0.5);  // 0.6 against 0.1 after 10 seconds
 }
@@ -149,6 +164,8 @@ TEST(Metric, TrainingLossIsTheMeanOverTheLastTenth) {
   RunResult run;
   for (int64_t step = 10; step <= 100; step += 5) run.curve.push_back({step, 0, 0, 0, step > 90 ? 2.0 : 9.0, -1, -1});
   run.curve.back().loss = 4;
+  run.curve.push_back({97, 0, 0, 0, 50, 0.5, -1});  // a single step, of an asking
+  std::swap(run.curve.back(), run.curve[run.curve.size() - 2]);
   EXPECT_DOUBLE_EQ(*metric_value(run, "loss"), 3);  // of the steps 95 and 100
 }
 

@@ -43,7 +43,7 @@ Experiment sample() {
   claim.name = "Memory+ has the lower loss, \"by a lot\"";
   claim.metric = "text_loss";
   claim.order = {"dense", "memory_plus"};
-  experiment.criteria = {decide(claim, experiment.comparison)};
+  experiment.criteria = {decide(claim, experiment.comparison, 3)};
   return experiment;
 }
 
