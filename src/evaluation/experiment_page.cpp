@@ -40,7 +40,7 @@ std::string criteria_section(const Experiment& experiment) {
       "the whole 95 % "
       "confidence interval over seeds (Student's t) lies above the size claimed, or above zero where none is.";
   return html::section("What was claimed",
-                       paragraph("", how) + wide(html::table(criteria_table(experiment), "scroll whole")));
+                       paragraph("", how) + wide(html::table(criteria_table(experiment), "scroll whole wrap")));
 }
 
 std::string published_section(const Experiment& experiment) {

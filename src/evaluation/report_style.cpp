@@ -77,6 +77,7 @@ th, td { padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--grid); tex
 th:first-child, td:first-child, table.words td { text-align: left; }
 table.words th { text-align: left; }
 td { white-space: nowrap; }
+.scroll.wrap td, .scroll.wrap tbody th { white-space: normal; min-width: 5rem; }
 table.words td, table.words tbody th { white-space: normal; min-width: 7rem; overflow-wrap: anywhere; }
 thead th { color: var(--muted); font-weight: 600; vertical-align: bottom; }
 tbody th { font-weight: 500; white-space: nowrap; }
