@@ -149,18 +149,17 @@ std::string seconds_text(double seconds) {
 }
 
 std::string variant_label(const std::string& variant) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kLabels{
-      {{"dense", "Dense"},
-       {"dense_2x", "Dense, 2x FLOPs"},
-       {"dense_4x", "Dense, 4x FLOPs"},
-       {"moe", "MoE"},
-       {"moe_token", "MoE, token choice"},
-       {"peer", "PEER"},
-       {"ngram", "N-gram memory"},
-       {"memory", "Memory"},
-       {"memory_plus", "Memory+"},
-       {"memory-plus", "Memory+"},
-       {"memory+", "Memory+"}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kLabels{{{"dense", "Dense"},
+                                                                                   {"dense_2x", "Dense, 2x FLOPs"},
+                                                                                   {"dense_4x", "Dense, 4x FLOPs"},
+                                                                                   {"moe", "MoE"},
+                                                                                   {"moe_token", "MoE, token choice"},
+                                                                                   {"peer", "PEER"},
+                                                                                   {"ngram", "N-gram memory"},
+                                                                                   {"memory", "Memory"},
+                                                                                   {"memory_plus", "Memory+"},
+                                                                                   {"memory-plus", "Memory+"},
+                                                                                   {"memory+", "Memory+"}}};
   for (const auto& [name, label] : kLabels) {
     if (variant == name) return std::string(label);
   }
