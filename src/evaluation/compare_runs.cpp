@@ -51,14 +51,15 @@ Json identity(const ComparePlan& plan) {
 Json joined_identity(const std::filesystem::path& path, const Json& now) {
   Json stored = Json::parse(base::read_text(path), nullptr, /*allow_exceptions=*/false);
   if (!stored.is_object()) throw base::IoError(path, "is damaged; delete the folder to compare again");
-  for (const auto& [name, run] : now["variant"].items()) {
-    if (!stored["variant"].contains(name)) stored["variant"][name] = run;
-  }
-  Json all = now;  // with the variants that only the folder has
-  for (const auto& [name, run] : stored["variant"].items()) {
-    if (!all["variant"].contains(name)) all["variant"][name] = run;
-  }
-  const Json before = stored.flatten(), after = all.flatten();
+  const auto take_missing = [](Json& variants, const Json& others) {
+    for (const auto& [name, run] : others.items()) {
+      if (!variants.contains(name)) variants[name] = run;
+    }
+  };
+  Json all = now;
+  take_missing(stored["variant"], now["variant"]);
+  take_missing(all["variant"], stored["variant"]);
+  const nlohmann::json before = stored.flatten(), after = all.flatten();  // whatever the order of the variants
   if (before == after) return stored;
   std::string difference = "it names other keys";
   for (const auto& [key, value] : after.items()) {

@@ -32,9 +32,7 @@ Json number_or_null(const std::optional<double>& value) { return value ? Json(*v
 
 /// In the order of first mention, the general ones first.
 std::vector<std::string> all_metrics(const Experiment& experiment) {
-  std::vector<std::string> names{
-      "recall",  "recall_seen",      "f1", "nats", "nats_seen", "loss", "parameters", "flops_per_token",
-      "seconds", "tokens_per_second"};
+  std::vector<std::string> names = general_metrics();
   std::set<std::string> known(names.begin(), names.end());
   const auto add = [&](const std::string& name) {
     if (known.insert(name).second) names.push_back(name);

@@ -4,8 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/interrupt.h"
 #include "base/log.h"
 #include "data/prepare.h"
 #include "data/prepared_data.h"

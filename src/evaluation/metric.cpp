@@ -46,14 +46,14 @@ constexpr std::array<KnownMetric, 10> kKnown{{
     {"nats_seen", "nats per answer, wordings read", false, three_decimals,
      [](const RunResult& run) { return asked(run.seen, run.seen.nats); }},
     {"loss", "training loss, last tenth of the steps", false, three_decimals, final_loss},
-    {"seconds", "training time", false, duration_text,
-     [](const RunResult& run) { return run.curve.empty() ? std::nullopt : std::optional(run.curve.back().seconds); }},
-    {"tokens_per_second", "tokens per second", true, count_like,
-     [](const RunResult& run) { return std::optional(run.tokens_per_second); }},
     {"parameters", "parameters", false, count_like,
      [](const RunResult& run) { return std::optional(static_cast<double>(run.parameters)); }},
     {"flops_per_token", "training FLOPs per token", false, count_like,
      [](const RunResult& run) { return std::optional(run.flops_per_token); }},
+    {"seconds", "training time", false, duration_text,
+     [](const RunResult& run) { return run.curve.empty() ? std::nullopt : std::optional(run.curve.back().seconds); }},
+    {"tokens_per_second", "tokens per second", true, count_like,
+     [](const RunResult& run) { return std::optional(run.tokens_per_second); }},
 }};
 
 const KnownMetric* known(const std::string& metric) {
@@ -68,6 +68,12 @@ std::optional<double> metric_value(const RunResult& run, const std::string& metr
   const auto found =
       std::find_if(run.measures.begin(), run.measures.end(), [&](const Measure& m) { return m.name == metric; });
   return found == run.measures.end() ? std::nullopt : std::optional(found->value);
+}
+
+std::vector<std::string> general_metrics() {
+  std::vector<std::string> names;
+  for (const KnownMetric& metric : kKnown) names.emplace_back(metric.name);
+  return names;
 }
 
 bool is_general_metric(const std::string& metric) { return known(metric) != nullptr; }

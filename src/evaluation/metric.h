@@ -14,7 +14,8 @@ namespace memlayers::evaluation {
 
 /// Nothing where the run was not asked or has no measure of that name.
 std::optional<double> metric_value(const RunResult& run, const std::string& metric);
-/// True for the names above, which every run has.
+/// The names above, which every run has.
+std::vector<std::string> general_metrics();
 bool is_general_metric(const std::string& metric);
 /// False for losses, nats, seconds, parameters and FLOPs.
 bool higher_is_better(const std::string& metric);

@@ -157,6 +157,9 @@ def test_more_seeds_and_variants_keep_what_is_finished(compared, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in before} == before
     succeed(*more, "profile_steps=0")
     assert len(results_of(output)["runs"]) == 4
+    reordered = 'variants=[{name: memory_plus}, {name: dense, set: ["model.memory.layers=[]"]}]'
+    succeed(*more, "profile_steps=0", "baseline=dense", reordered)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
     assert "variant/wider" in refuse(2, *more, "variants.2.name=wider", "variants.2.set=[model.intermediate_size=128]")
 
 
