@@ -34,7 +34,14 @@ std::optional<double> final_loss(const RunResult& run) {
   return losses.empty() ? std::nullopt : std::optional(statistic(losses).mean);
 }
 
-constexpr std::array<KnownMetric, 10> kKnown{{
+// Mean over the layers that read tables.
+std::optional<double> over_layers(const RunResult& run, double SlotUsage::*number) {
+  std::vector<double> values;
+  for (const SlotUsage& usage : run.slot_usage) values.push_back(usage.*number);
+  return values.empty() ? std::nullopt : std::optional(statistic(values).mean);
+}
+
+constexpr std::array<KnownMetric, 12> kKnown{{
     {"recall", "recall, wordings never read", true, share_text,
      [](const RunResult& run) { return asked(run.unseen, run.unseen.exact_match); }},
     {"recall_seen", "recall, wordings read", true, share_text,
@@ -46,6 +53,10 @@ constexpr std::array<KnownMetric, 10> kKnown{{
     {"nats_seen", "nats per answer, wordings read", false, three_decimals,
      [](const RunResult& run) { return asked(run.seen, run.seen.nats); }},
     {"loss", "training loss, last tenth of the steps", false, three_decimals, final_loss},
+    {"used_slots", "slots read while asked", true, share_text,
+     [](const RunResult& run) { return over_layers(run, &SlotUsage::used_share); }},
+    {"read_kl", "reads against even ones, nats (KL)", false, three_decimals,
+     [](const RunResult& run) { return over_layers(run, &SlotUsage::kl_to_uniform); }},
     {"parameters", "parameters", false, count_like,
      [](const RunResult& run) { return std::optional(static_cast<double>(run.parameters)); }},
     {"flops_per_token", "training FLOPs per token", false, count_like,

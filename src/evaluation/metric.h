@@ -3,6 +3,7 @@
 //   recall, recall_seen   share of questions answered exactly, in wordings never read and read
 //   f1, nats, nats_seen   means over the questions (nats: minus log-probability of the answer)
 //   loss                  mean cross-entropy of training over the last tenth of the steps
+//   used_slots, read_kl   share of a table's slots read by the final asking, and KL(reads || even); means over layers
 //   seconds, tokens_per_second, parameters, flops_per_token
 //   and every measure of the run by its own name (held-out losses, bits)
 #pragma once

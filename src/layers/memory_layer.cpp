@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "layers/extra_reads.h"
 #include "layers/peer_score.h"
 #include "ops/memory_bag/memory_bag.h"
 #include "ops/memory_read/memory_read.h"
@@ -44,6 +45,10 @@ MemoryLayer::MemoryLayer(const MemoryConfig& config, int64_t hidden, double norm
       *tensor = at::empty({width}, at::kFloat);
     }
   }
+  if (config.softmax_sink) {
+    sink_key_ = at::empty({config.heads, 2, config.key_dim / 2}, at::kFloat);
+    sink_value_ = at::empty({config.value_dim}, at::kFloat);
+  }
   if (config.output == MemoryOutput::kGated) gate_proj_.emplace(hidden, config.value_dim, true);
   if (has_out_projection()) out_proj_.emplace(config.value_dim, hidden, true);
   if (config.scalar_gate) scalar_gate_.emplace(hidden, 1, true);
@@ -61,6 +66,10 @@ void MemoryLayer::collect(const std::string& name, ParameterList& parameters, Pa
   const Initializer projection = Initializer::normal(1 / root(hidden));
   query_proj_.collect(name + ".query_proj", Initializer::uniform(root(6 / (hidden + width))), parameters);  // Xavier
   parameters.push_back({name + ".sub_keys", &sub_keys_, Initializer::uniform(1 / root(key_dim))});
+  if (config_.softmax_sink) {
+    parameters.push_back({name + ".sink_key", &sink_key_, Initializer::uniform(1 / root(key_dim))});
+    parameters.push_back({name + ".sink_value", &sink_value_, Initializer::constant(0)});
+  }
   if (config_.qk_norm) {
     // Sub-keys start with length 1, queries with length sqrt(K/2): scores have deviation near 1, as in attention.
     parameters.push_back({name + ".query_norm.weight", &query_norm_, Initializer::constant(1)});
@@ -104,7 +113,11 @@ at::Tensor MemoryLayer::project(const at::Tensor& x, const ForwardContext& conte
   if (context.training && config_.query_dropout > 0) {
     query = dropout(query, config_.query_dropout, context.dropout->next_key());
   }
-  return query.view({-1, config_.heads, config_.key_dim});
+  query = query.view({-1, config_.heads, config_.key_dim});
+  if (context.training && config_.query_jitter > 0) {
+    query = jitter(query, config_.query_jitter, context.dropout->next_key());
+  }
+  return query;
 }
 
 at::Tensor MemoryLayer::query(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const {
@@ -117,6 +130,11 @@ at::Tensor MemoryLayer::query(const at::Tensor& x, const ForwardContext& context
 at::Tensor MemoryLayer::keys(at::ScalarType dtype) const {
   const at::Tensor keys = sub_keys_.to(dtype);
   return config_.qk_norm ? rms_normalize(keys, key_norm_.unsqueeze(1), eps_) : keys;
+}
+
+at::Tensor MemoryLayer::sink_key(at::ScalarType dtype) const {
+  const at::Tensor key = sink_key_.to(dtype);
+  return config_.qk_norm ? rms_normalize(key, key_norm_, eps_) : key;
 }
 
 const MemoryLayer::Prepared& MemoryLayer::prepared(at::ScalarType dtype) const {
@@ -142,7 +160,8 @@ bool MemoryLayer::is_decoding(const ForwardContext& context) {
 
 // Nobody wants to see the slots, and nothing but the table's rows goes into the output.
 bool MemoryLayer::reads_at_once(const ForwardContext& context) const {
-  return is_decoding(context) && !tables_.down && !tables_.values->before_read && !tables_.values->after_read;
+  return is_decoding(context) && !tables_.down && !sink_key_.defined() && !tables_.values->before_read &&
+         !tables_.values->after_read;
 }
 
 at::Tensor MemoryLayer::read_at_once(const at::Tensor& x, const ForwardContext& context) const {
@@ -157,10 +176,19 @@ MemoryLayer::Bag MemoryLayer::choose(const at::Tensor& x, const ForwardContext& 
   if (context.training) prepared_ = {};  // what it was made of is about to change
   const Prepared* ready = is_decoding(context) ? &prepared(score_dtype(x)) : nullptr;
   const at::Tensor queries = query(x, context, ready);
-  const ops::TopK best = ready ? ops::product_key_topk(queries, ready->keys, config_.top_k)
-                               : ops::product_key_topk(queries, keys(score_dtype(x)), config_.top_k);
-  const int64_t reads = config_.heads * config_.top_k;
-  return {best.slots.view({-1, reads}), at::softmax(best.scores, -1).view({-1, reads})};
+  const at::Tensor sub_keys = ready ? at::Tensor() : keys(score_dtype(x));
+  ops::TopK best = ready ? ops::product_key_topk(queries, ready->keys, config_.top_k)
+                         : ops::product_key_topk(queries, sub_keys, config_.top_k);
+  if (context.training && config_.random_reads > 0) {
+    best = add_random_slots(best, queries, sub_keys, config_.random_reads, context.dropout->next_key());
+  }
+  const int64_t reads = config_.heads * best.slots.size(-1);
+  const at::Tensor slots = best.slots.view({-1, reads});
+  if (!config_.softmax_sink) return {slots, at::softmax(best.scores, -1).view({-1, reads}), {}};
+  const at::Tensor sink = sink_scores(queries, sink_key(score_dtype(x)));
+  const at::Tensor weights = at::softmax(at::cat({best.scores, sink}, -1), -1);  // [N, H, reads + 1]
+  const int64_t last = weights.size(-1) - 1;
+  return {slots, weights.narrow(-1, 0, last).reshape({-1, reads}), weights.select(-1, last).sum(-1, true)};
 }
 
 // The bag's output [N, D] in the table's dtype.
@@ -177,6 +205,8 @@ at::Tensor MemoryLayer::read(const at::Tensor& x, const Bag& bag, const ForwardC
   for (const auto& read : {tables_.down, tables_.values}) {
     if (read && read->after_read) read->after_read(layer_, bag.slots, bag.weights.detach());
   }
+  if (bag.sink_weight.defined())
+    y = y + (bag.sink_weight * sink_value_.to(bag.sink_weight.scalar_type())).to(y.scalar_type());
   if (context.training && config_.value_dropout > 0) {
     y = dropout(y, config_.value_dropout, context.dropout->next_key());
   }

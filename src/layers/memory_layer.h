@@ -29,9 +29,11 @@ class MemoryLayer {
   /// parameters through autograd and leaves the tables' gradient as records. Paper section 3, eq. 1 and 2.
   at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const;
 
-  /// The H*k slots and weights of every token, [N, H*k], without reading a row. x [N, d].
+  /// The slots and weights of every token, [N, H*k], without reading a row; in training with random_reads r, [N, H*(k + r)].
+  /// x [N, d].
   struct Bag {
     at::Tensor slots, weights;
+    at::Tensor sink_weight;  // [N, 1], of all heads together; undefined without softmax_sink
   };
   Bag choose(const at::Tensor& x, const ForwardContext& context) const;
 
@@ -51,6 +53,7 @@ class MemoryLayer {
   };
 
   at::Tensor keys(at::ScalarType dtype) const;
+  at::Tensor sink_key(at::ScalarType dtype) const;
   const Prepared& prepared(at::ScalarType dtype) const;
   at::Tensor project(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const;
   at::Tensor query(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const;
@@ -69,6 +72,7 @@ class MemoryLayer {
   MemoryTables tables_;
   Linear query_proj_;
   at::Tensor sub_keys_;                            // [H, 2, n, K/2]
+  at::Tensor sink_key_, sink_value_;               // [H, 2, K/2], [D]
   at::Tensor query_norm_, key_norm_;               // [2, K/2]
   at::Tensor batch_weight_, batch_bias_;           // [H*K]
   mutable at::Tensor running_mean_, running_var_;  // [H*K]; updated by training passes

@@ -21,6 +21,7 @@ using layers::NgramConfig;
 struct MemoryLayerCount {
   int64_t parameters = 0, norms = 0;
   double flops = 0;
+  double random_flops = 0;  // besides, in training: of slots drawn at random
 };
 
 // A matrix [in, out] with or without a bias, used once per token.
@@ -39,6 +40,12 @@ MemoryLayerCount count_memory_layer(const MemoryConfig& memory, int64_t hidden) 
   const bool peer = memory.variant == MemoryVariant::kPeer;
   const double bag = 2.0 * static_cast<double>(memory.heads * memory.top_k * memory.value_dim);
   count.flops += peer ? 2 * bag : bag;
+  count.random_flops =
+      2.0 * static_cast<double>(memory.heads * memory.random_reads * (memory.key_dim + memory.value_dim));
+  if (memory.softmax_sink) {
+    count.parameters += width + memory.value_dim;
+    count.flops += 2.0 * static_cast<double>(width + memory.value_dim);
+  }
   if (memory.output == MemoryOutput::kGated) add_linear(count, hidden, memory.value_dim);
   if (memory.output == MemoryOutput::kGated || memory.value_dim != hidden ||
       memory.placement == MemoryPlacement::kBeside) {
@@ -101,6 +108,9 @@ int64_t read_values(const MemoryConfig& memory) {
   return tables_per_set(memory) * memory.heads * memory.top_k * memory.value_dim;
 }
 
+// Slots that one token reads in one layer in training.
+int64_t training_reads(const MemoryConfig& memory) { return memory.heads * (memory.top_k + memory.random_reads); }
+
 int64_t count_tables(const MemoryConfig& memory) {
   return count_table_sets(memory) * tables_per_set(memory) * slots_of(memory) * memory.value_dim;
 }
@@ -133,7 +143,7 @@ std::vector<TableShape> table_shapes(const ModelConfig& config) {
   std::vector<TableShape> shapes;
   if (!memory.layers.empty()) {
     shapes.push_back({count_table_sets(memory) * tables_per_set(memory), slots_of(memory), memory.value_dim,
-                      sharing(memory.shared_table, memory.layers), memory.heads * memory.top_k, 1});
+                      sharing(memory.shared_table, memory.layers), training_reads(memory), 1});
   }
   if (!ngrams.layers.empty()) {
     shapes.push_back({count_ngram_tables(ngrams), ngram_rows(ngrams), ngrams.value_dim,
@@ -180,13 +190,16 @@ int64_t attention_bytes(const ModelConfig& config, int64_t element) {
 }
 
 int64_t memory_layer_bytes(const MemoryConfig& memory, int64_t hidden, int64_t element) {
-  const int64_t width = memory.heads * memory.key_dim, reads = memory.heads * memory.top_k, value = memory.value_dim;
+  const int64_t width = memory.heads * memory.key_dim, reads = training_reads(memory), value = memory.value_dim;
   int64_t bytes = 4 * width + reads * (8 + 4 + 4) + value * element;  // query; slots, scores, weights; what was read
   if (memory.qk_norm) bytes += 4 * width + 4 * 2 * memory.heads;
   if (memory.query_batch_norm) bytes += 4 * width;
   if (memory.output == MemoryOutput::kGated) bytes += 2 * value * element;  // gate, product
   if (memory.variant == MemoryVariant::kPeer) bytes += reads * 8;
   if (memory.scalar_gate) bytes += hidden * element;
+  bytes += memory.random_reads * (4 * width + 16 * memory.heads);    // their sub-keys; slots, and halves of them
+  if (memory.softmax_sink) bytes += 4 * (reads + 2 * memory.heads);  // weights apart from the sink's
+  if (memory.query_jitter > 0) bytes += 8 * width;
   for (const auto& [share, size] :
        {std::pair{memory.input_dropout, hidden}, {memory.query_dropout, width}, {memory.value_dropout, value}}) {
     if (share > 0) bytes += size * element;
@@ -259,7 +272,7 @@ ModelCount count_model(const ModelConfig& given, int64_t seq_len) {
   count.flops_head = 2.0 * static_cast<double>(config.vocab_size * d);
   count.flops_forward = count.flops_attention + count.flops_feed_forward + count.flops_experts + count.flops_memory +
                         count.flops_ngrams + count.flops_head;
-  count.flops_training = 3 * count.flops_forward;
+  count.flops_training = 3 * (count.flops_forward + static_cast<double>(memories) * layer.random_flops);
   return count;
 }
 

@@ -1,5 +1,6 @@
 #include "layers/memory_layer.h"
 
+#include "layers/extra_reads.h"
 #include "support/gradcheck.h"
 #include "support/memory_fixture.h"
 #include "support/tolerance.h"
@@ -37,7 +38,10 @@ std::vector<Option> options() {
           {"scalar_gate", [](auto& c) { c.scalar_gate = true; }},
           {"qk_norm", [](auto& c) { c.qk_norm = true; }},
           {"query_batch_norm", [](auto& c) { c.query_batch_norm = true; }},
-          {"peer", [](auto& c) { c.variant = MemoryVariant::kPeer, c.value_dim = kHidden; }},
+          {"softmax_sink", [](auto& c) { c.softmax_sink = c.variant != MemoryVariant::kPeer; }},
+          {"random_reads", [](auto& c) { c.random_reads = 2; }},
+          {"query_jitter", [](auto& c) { c.query_jitter = 0.2; }},
+          {"peer", [](auto& c) { c.variant = MemoryVariant::kPeer, c.value_dim = kHidden, c.softmax_sink = false; }},
           {"input_dropout", [](auto& c) { c.input_dropout = 0.3; }},
           {"query_dropout", [](auto& c) { c.query_dropout = 0.3; }},
           {"value_dropout", [](auto& c) { c.value_dropout = 0.3; }}};
@@ -100,6 +104,7 @@ double parameter_gradient_error(MemoryFixture& fixture, const at::Tensor& x) {
 double selection_gap(MemoryFixture& fixture, MemoryConfig config, const at::Tensor& x) {
   config.top_k += 1;
   config.input_dropout = config.query_dropout = 0;
+  config.random_reads = 0;
   MemoryFixture wider(config, kHidden);
   wider.context.training = true;
   wider.to(at::kDouble);
@@ -224,6 +229,8 @@ TEST(MemoryLayer, BatchNormLearnsItsStatisticsInTrainingOnly) {
 TEST(MemoryLayer, DropoutIsAFunctionOfSeedAndStep) {
   MemoryConfig config = small_config();
   config.input_dropout = config.query_dropout = config.value_dropout = 0.4;
+  config.random_reads = 2;
+  config.query_jitter = 0.1;
   MemoryFixture fixture(config, kHidden);
   const at::Tensor x = random_input();
   const at::Tensor still = fixture.forward(x);
@@ -240,6 +247,71 @@ TEST(MemoryLayer, DropoutIsAFunctionOfSeedAndStep) {
   fixture.dropout = {1, 5, 0};
   fixture.forward(x);
   EXPECT_FALSE(fixture.forward(x).equal(first)) << "the step's second pass draws other masks";
+}
+
+TEST(MemoryLayer, ASinkTakesPartInEveryHeadsSoftmax) {
+  MemoryConfig config = small_config();
+  config.output = MemoryOutput::kPlain;
+  MemoryFixture without(config, kHidden);
+  config.softmax_sink = true;
+  MemoryFixture fixture(config, kHidden);
+  const at::NoGradGuard guard;
+  at::manual_seed(3);
+  fixture.parameter("sink_key") = at::randn({2, 2, 4});
+  fixture.parameter("sink_value") = at::randn({kHidden});
+  const at::Tensor x = random_input().view({-1, kHidden});
+  const auto bag = fixture.layer->choose(x, fixture.context), plain = without.layer->choose(x, without.context);
+  EXPECT_TRUE(bag.slots.equal(plain.slots));
+  EXPECT_TRUE((bag.weights.sum(1) + bag.sink_weight.view({-1})).allclose(at::full({6}, 2.0)));
+  // A head's share of the sink, from the other model's weights: their scores are log-weights up to one number a head.
+  const at::Tensor query =
+      at::linear(x, fixture.parameter("query_proj.weight"), fixture.parameter("query_proj.bias")).view({6, 2, 8});
+  const at::Tensor scores = at::einsum("thk,hk->th", {query, fixture.parameter("sink_key").view({2, 8})});
+  const at::Tensor best = at::einsum("thcw,hcnw->thcn", {query.view({6, 2, 2, 4}), fixture.parameter("sub_keys")});
+  const at::Tensor all = (best.select(2, 0).unsqueeze(3) + best.select(2, 1).unsqueeze(2)).flatten(2);
+  const at::Tensor chosen = std::get<0>(all.topk(config.top_k));
+  const at::Tensor share = at::exp(scores) / (at::exp(scores) + at::exp(chosen).sum(-1));  // [N, H]
+  EXPECT_TRUE(bag.sink_weight.view({-1}).allclose(share.sum(1)));
+  const at::Tensor remaining = (plain.weights.view({6, 2, 3}) * (1 - share).unsqueeze(2)).view({6, 6});
+  EXPECT_TRUE(bag.weights.allclose(remaining));
+  const at::Tensor rows = fixture.tables.values->weight.index_select(0, bag.slots.flatten()).view({6, 6, kHidden});
+  const at::Tensor expected =
+      (bag.weights.unsqueeze(2) * rows).sum(1) + bag.sink_weight * fixture.parameter("sink_value");
+  EXPECT_TRUE(fixture.forward(x).allclose(expected, 1e-5, 1e-6));
+}
+
+TEST(MemoryLayer, RandomReadsJoinTheBestInTrainingOnly) {
+  MemoryConfig config = small_config();
+  MemoryFixture without(config, kHidden);
+  config.random_reads = 4;
+  MemoryFixture fixture(config, kHidden);
+  at::manual_seed(3);
+  const at::Tensor x = at::randn({500, kHidden});
+  const auto still = fixture.layer->choose(x, fixture.context);
+  EXPECT_TRUE(still.slots.equal(without.layer->choose(x, without.context).slots));
+  fixture.context.training = true;
+  const auto bag = fixture.layer->choose(x, fixture.context);
+  const at::Tensor slots = bag.slots.view({500, 2, 7});
+  EXPECT_TRUE(slots.narrow(2, 0, 3).equal(still.slots.view({500, 2, 3})));
+  EXPECT_TRUE(bag.weights.sum(1).allclose(at::full({500}, 2.0)));
+  const at::Tensor drawn = at::bincount(slots.narrow(2, 3, 4).flatten(), {}, 25);  // 4,000 draws of 25 slots
+  EXPECT_GT(drawn.min().item<int64_t>(), 100);
+  EXPECT_LT(drawn.max().item<int64_t>(), 220);
+  const at::Tensor query =
+      at::linear(x, fixture.parameter("query_proj.weight"), fixture.parameter("query_proj.bias")).view({500, 2, 2, 4});
+  const at::Tensor half = at::einsum("thcw,hcnw->thcn", {query, fixture.parameter("sub_keys")});
+  const at::Tensor all = (half.select(2, 0).unsqueeze(3) + half.select(2, 1).unsqueeze(2)).flatten(2);  // [N, H, n*n]
+  EXPECT_TRUE(bag.weights.view({500, 2, 7}).allclose(all.gather(2, slots).softmax(-1)));
+}
+
+TEST(MemoryLayer, JitterHasTheDeviationItSays) {
+  at::manual_seed(3);
+  const at::Tensor query = at::randn({2000, 2, 8}) * 7;
+  const at::Tensor relative = layers::jitter(query, 0.5, 9) / query - 1;
+  EXPECT_NEAR(relative.mean().item<double>(), 0, 0.02);
+  EXPECT_NEAR(relative.std().item<double>(), 0.5, 0.02);
+  EXPECT_TRUE(bit_equal(layers::jitter(query, 0.5, 9) / query - 1, relative));
+  EXPECT_FALSE((layers::jitter(query, 0.5, 8) / query - 1).equal(relative));
 }
 
 TEST(MemoryLayer, TheTablesHooksSeeEveryRead) {

@@ -44,7 +44,8 @@ struct Tampered {
 
 ModelConfig rich_config() {
   ModelConfig config = tiny_config({0, 2});
-  config.memory.qk_norm = config.memory.query_batch_norm = config.memory.scalar_gate = true;
+  config.memory.qk_norm = config.memory.query_batch_norm = config.memory.scalar_gate = config.memory.softmax_sink =
+      true;
   return config;
 }
 

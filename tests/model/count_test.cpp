@@ -114,6 +114,7 @@ TEST(Count, EqualsWhatAModelAllocatesWhateverTheOptions) {
   add([](auto& c) { c.memory.output = layers::MemoryOutput::kPlain; });
   add([](auto& c) { c.memory.output = layers::MemoryOutput::kPlain, c.memory.value_dim = 24; });
   add([](auto& c) { c.memory.qk_norm = c.memory.query_batch_norm = c.memory.scalar_gate = true; });
+  add([](auto& c) { c.memory.softmax_sink = true, c.memory.random_reads = 3; });
   add([](auto& c) { c.memory.variant = layers::MemoryVariant::kPeer; });
   add([](auto& c) { c.memory.placement = layers::MemoryPlacement::kBeside; });
   add([](auto& c) {
@@ -156,6 +157,23 @@ TEST(Count, ATokenIsComputedByFewExperts) {
   EXPECT_EQ(dense.active, dense.total);
   const model::ModelCount memory = model::count_model(tiny_config({1}), 16);
   EXPECT_EQ(memory.active, memory.total - memory.tables + 2 * 4 * 32);  // heads * k rows of the table
+}
+
+TEST(Count, RandomSlotsCostTrainingOnlyAndASinkBoth) {
+  model::ModelConfig config = tiny_config({1});
+  const model::ModelCount without = model::count_model(config, 16);
+  config.memory.random_reads = 3;
+  model::ModelCount with = model::count_model(config, 16);
+  const double random = 2.0 * double(2 * 3 * (16 + 32));  // 2 heads; K = 16, D = 32
+  EXPECT_EQ(with.flops_forward, without.flops_forward);
+  EXPECT_EQ(with.flops_training, without.flops_training + 3 * random);
+  EXPECT_EQ(with.total, without.total);
+  config.memory.random_reads = 0;
+  config.memory.softmax_sink = true;
+  with = model::count_model(config, 16);
+  const int64_t sink = 2 * 16 + 32;
+  EXPECT_EQ(with.total, without.total + sink);
+  EXPECT_EQ(with.flops_forward, without.flops_forward + 2.0 * double(sink));
 }
 
 TEST(Count, AnNgramLayerIsTwoProjectionsAndFewRowsOfItsTable) {
@@ -203,8 +221,10 @@ TEST(Count, ActivationBytesAreWhatAForwardPassKeeps) {
   if (bytes_in_use() < before_any + (1 << 24)) GTEST_SKIP() << "this allocator does not count";
   model::ModelConfig chosen_by_tokens = tiny_expert_config();
   chosen_by_tokens.experts.routing = layers::ExpertRouting::kTokenChoice;
-  for (model::ModelConfig config :
-       {tiny_config({}), tiny_config({0, 2}), tiny_expert_config(), chosen_by_tokens, tiny_ngram_config()}) {
+  model::ModelConfig more_reads = tiny_config({0, 2});
+  more_reads.memory.random_reads = 4, more_reads.memory.softmax_sink = true, more_reads.memory.query_jitter = 0.1;
+  for (model::ModelConfig config : {tiny_config({}), tiny_config({0, 2}), more_reads, tiny_expert_config(),
+                                    chosen_by_tokens, tiny_ngram_config()}) {
     config.hidden_size = 64, config.head_dim = 0, config.intermediate_size = config.experts.intermediate_size = 256;
     config.memory.qk_norm = true;
     model::Transformer model(config, 1);

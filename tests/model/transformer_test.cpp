@@ -33,6 +33,7 @@ std::vector<Named> all_kinds() {
   add("projected", [](auto& c) { c.memory.value_dim = 20; });
   add("peer", [](auto& c) { c.memory.variant = layers::MemoryVariant::kPeer; });
   add("qk-norm and gate", [](auto& c) { c.memory.qk_norm = c.memory.scalar_gate = true; });
+  add("sink and random slots", [](auto& c) { c.memory.softmax_sink = true, c.memory.random_reads = 2; });
   add("batch norm", [](auto& c) { c.memory.query_batch_norm = true; });
   add("beside", [](auto& c) { c.memory.placement = MemoryPlacement::kBeside; });
   add("embedding", [](auto& c) { c.memory.placement = MemoryPlacement::kEmbedding, c.memory.layers = {0}; });

@@ -37,6 +37,7 @@ inline training::TrainConfig tiny_run(const std::filesystem::path& data, const s
   config.dtype = training::ComputeDtype::kFloat32;
   config.checkpoint_every = 3;
   config.keep_checkpoints = 0;
+  config.optimizer.restart_keys_every = 2;
   config.log_every = 1;
   config.threads = 1;
   config.tensorboard = false;
