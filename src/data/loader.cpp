@@ -220,4 +220,17 @@ int64_t Loader::epoch_tokens() const {
   return tokens;
 }
 
+double Loader::expected_passes(size_t source, int64_t tokens) const {
+  double mean_length = 0, begin = 0, share = 0;  // of a document drawn; of the draws from `source`
+  for (size_t i = 0; i < state_->sources.size(); ++i) {
+    const Source& each = state_->sources[i];
+    const double drawn = each.weight_end - begin;
+    mean_length += drawn * static_cast<double>(each.data.tokens()) / static_cast<double>(each.data.documents());
+    if (i == source) share = drawn;
+    begin = each.weight_end;
+  }
+  return static_cast<double>(tokens) / mean_length * share /
+         static_cast<double>(state_->sources.at(source).data.documents());
+}
+
 }  // namespace memlayers::data

@@ -97,6 +97,30 @@ void set_scores(RunResult& result, const Scores& scores) {
   }
 }
 
+/// The different texts of the runs, in their order; results of before they were kept have none.
+std::string different(const std::vector<RunResult>& runs, std::string RunResult::*text, const char* between) {
+  std::vector<std::string> seen;
+  for (const RunResult& run : runs) {
+    const std::string one = (run.*text).empty() ? "unknown" : run.*text;
+    if (std::find(seen.begin(), seen.end(), one) == seen.end()) seen.push_back(one);
+  }
+  std::string joined;
+  for (const std::string& one : seen) joined += joined.empty() ? one : between + one;
+  return joined;
+}
+
+/// When the first and the last of them was finished.
+std::string period(const std::vector<RunResult>& runs) {
+  std::string first, last;  // as now_utc writes them, so that they sort
+  for (const RunResult& run : runs) {
+    if (run.date.empty()) continue;
+    if (first.empty() || run.date < first) first = run.date;
+    last = std::max(last, run.date);
+  }
+  if (first.empty()) return "unknown";
+  return first == last ? first : base::concat(first, " to ", last);
+}
+
 /// Exact match to draw: -1 where no question of that wording was asked.
 double recall_of(const Score& score) { return score.questions > 0 ? score.exact_match : -1; }
 
@@ -194,6 +218,9 @@ class Run {
     result.curve.back().recall_seen = recall_of(scores.seen);
     set_scores(result, scores);
     result.slot_usage = counter.usage();
+    result.machine = base::machine_text();
+    result.commit = options_.commit;
+    result.date = now_utc();
     return result;
   }
 
@@ -269,8 +296,6 @@ class Comparer {
     comparison.title = plan.config.title;
     comparison.description = plan.config.description;
     comparison.baseline = plan.config.baseline;
-    comparison.machine = base::machine_text();
-    comparison.commit = options.commit;
     comparison.command = options.command;
     for (const VariantConfig& variant : plan.config.variants) comparison.variants.push_back(variant.name);
     comparison.questions = static_cast<int64_t>(questions_.size());
@@ -309,24 +334,25 @@ class Comparer {
     base::write_text_atomically(path, now.dump(1) + "\n");
   }
 
-  /// Facts of the data and how often the run reads each: passes over the data times sentences that state it in a pass, as
-  /// the data's prepare.json says; without such numbers, the facts asked for and the passes.
+  /// Facts of the data and how often a run of `run.steps` steps reads each: passes over its source times sentences that state
+  /// it in a pass, as prepare.json says; without such numbers, the facts asked for and the passes over the first source.
   void set_exposures(const data::Loader& loader) {
     std::set<std::pair<std::string, std::string>> asked;
     for (const data::Question& question : questions_) asked.emplace(question.relation, question.subject);
     int64_t facts = 0;
-    double sentences = 0;
-    for (const data::SourceConfig& source : plan_.config.run.data.sources) {
-      const Json described = data::read_prepare_file(source.path).value("facts", Json::object());
+    double sentences = 0;  // read in the run, that state a fact
+    const training::TrainConfig& run = plan_.config.run;
+    const int64_t tokens = run.steps * run.data.batch_size * run.data.seq_len;
+    for (size_t i = 0; i < run.data.sources.size(); ++i) {
+      const Json described = data::read_prepare_file(run.data.sources[i].path).value("facts", Json::object());
       const auto count = described.value("count", int64_t{0});
       facts += count;
-      sentences += static_cast<double>(count) * described.value("exposures_per_epoch", 1.0);
+      sentences +=
+          loader.expected_passes(i, tokens) * static_cast<double>(count) * described.value("exposures_per_epoch", 1.0);
     }
-    const training::TrainConfig& run = plan_.config.run;
-    const double tokens = static_cast<double>(run.steps) * static_cast<double>(run.data.batch_size * run.data.seq_len);
     outcome_.comparison.facts = facts > 0 ? facts : static_cast<int64_t>(asked.size());
-    outcome_.comparison.exposures = tokens / static_cast<double>(loader.epoch_tokens()) *
-                                    (facts > 0 ? sentences / static_cast<double>(facts) : 1.0);
+    outcome_.comparison.exposures =
+        facts > 0 ? sentences / static_cast<double>(facts) : loader.expected_passes(0, tokens);
   }
 
   bool wanted(const std::string& variant) const {
@@ -387,7 +413,9 @@ class Comparer {
 
   void write_results() {
     Comparison& comparison = outcome_.comparison;
-    comparison.date = now_utc();
+    comparison.machine = different(comparison.runs, &RunResult::machine, "; ");
+    comparison.commit = different(comparison.runs, &RunResult::commit, ", ");
+    comparison.date = period(comparison.runs);
     comparison.examples = examples(plan_, questions_, comparison.runs);
     const std::string text = base::config_to_json(comparison).dump(1, ' ', false, Json::error_handler_t::replace);
     base::write_text_atomically(output_ / "results.json", text + "\n");

@@ -85,7 +85,8 @@ struct RunResult {
   RelationScore seen, unseen;  // relation "all"
   std::vector<RelationScore> relations;
   std::vector<SlotUsage> slot_usage;
-  std::vector<Measure> measures;  // may be empty
+  std::vector<Measure> measures;      // may be empty
+  std::string machine, commit, date;  // where, by which program and when it was finished; empty in older results
   static constexpr auto fields() {
     using base::field;
     using C = RunResult;
@@ -100,7 +101,10 @@ struct RunResult {
                       field("unseen", &C::unseen, ""),
                       field("relations", &C::relations, ""),
                       field("slot_usage", &C::slot_usage, ""),
-                      field("measures", &C::measures, "")};
+                      field("measures", &C::measures, ""),
+                      field("machine", &C::machine, ""),
+                      field("commit", &C::commit, ""),
+                      field("date", &C::date, "")};
   }
 };
 
@@ -142,8 +146,9 @@ struct VariantStep {
 
 struct Comparison {
   std::string title, description;
-  std::string baseline;  // the variant others are compared with
-  std::string machine, commit, command, date;
+  std::string baseline;               // the variant others are compared with
+  std::string machine, commit, date;  // of the runs: all different ones, and the first and last day
+  std::string command;                // of the last call
   int64_t facts = 0, questions = 0;
   double exposures = 0;               // times each fact was read in training
   std::vector<std::string> variants;  // in the order of charts and tables

@@ -131,6 +131,28 @@ def test_seeds_differ_and_variants_of_one_seed_start_with_the_same_data(compared
     assert states["dense", 2] == states["memory_plus", 2]
 
 
+def test_the_page_names_the_machines_commits_and_days_of_the_runs_not_of_the_last_call(compared, tmp_path):
+    _, _, config = compared
+    output = tmp_path / "elsewhere"
+    shutil.copytree(compared[0], output)
+    results = results_of(output)
+    assert {run["commit"] for run in results["runs"]} == {results["commit"]}
+    for variant, seed, other in [("dense", 1, "0123456789ab"), ("memory_plus", 2, None)]:
+        path = output / variant / f"seed-{seed}" / "result.json"
+        result = json.loads(path.read_text())
+        if other:
+            result |= {"commit": other, "machine": "an older machine", "date": "2026-01-02 03:04 UTC"}
+        else:
+            del result["commit"], result["machine"], result["date"]  # as results were before they held them
+        path.write_text(json.dumps(result))
+    succeed("compare", "--config", config, f"output={output}")
+    again = results_of(output)
+    assert again["commit"] == f"0123456789ab, {results['commit']}, unknown"
+    assert again["machine"] == f"an older machine; {results['machine']}; unknown"
+    assert again["date"].startswith("2026-01-02 03:04 UTC to ")
+    assert "an older machine" in (output / "report.html").read_text()
+
+
 def test_calling_again_redoes_nothing(compared):
     output, _, config = compared
     before = {path: path.stat().st_mtime_ns for path in output.rglob("step-*/model.safetensors")}

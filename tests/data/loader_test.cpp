@@ -148,6 +148,31 @@ TEST(Loader, DrawsSourcesInProportionToTheirWeights) {
   EXPECT_EQ(loader.epoch_tokens(), 2 * 20 * 5);
 }
 
+// Sources of different lengths, sizes and weights: each document of one is read so often as was said.
+TEST(Loader, ExpectedPassesAreWhatIsRead) {
+  const TemporaryFolder first, second;
+  write_documents(first.path(), numbered(20, 0, 3), 100);
+  write_documents(second.path(), numbered(40, 100, 12), 100);
+  LoaderConfig config = config_of({first.path(), second.path()}, 63, 10);
+  config.sources[1].weight = 3;
+  Loader loader(config, "train");
+  std::map<int32_t, int64_t> ends;  // of documents, by the value they are made of
+  int32_t last = 0;
+  for (int batch = 0; batch < 200; ++batch) {
+    for (const int32_t id : loader.next()) {
+      if (id == 2 && last > 2) ++ends[last];  // an overlapping token is not counted twice
+      last = id;
+    }
+  }
+  int64_t of_first = 0, of_second = 0;
+  for (const auto& [value, count] : ends) (value < 103 ? of_first : of_second) += count;
+  const int64_t tokens = 200 * 63 * 10;
+  EXPECT_NEAR(double(of_first) / 20 / loader.expected_passes(0, tokens), 1, 0.05);
+  EXPECT_NEAR(double(of_second) / 40 / loader.expected_passes(1, tokens), 1, 0.05);
+  EXPECT_NEAR(loader.expected_passes(0, tokens), 126000 / 11.75 / 4 / 20,
+              1e-9);  // a quarter of 5 tokens, the rest of 14
+}
+
 TEST(Loader, WholePackingBeginsEveryWindowWithADocumentAndCountsWhatIsCropped) {
   const TemporaryFolder folder;
   write_documents(folder.path(), numbered(10, 0, 4));  // six tokens each
