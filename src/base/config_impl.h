@@ -2,11 +2,11 @@
 // and help. What needs no type of the user's is in config_reader.cpp.
 #pragma once
 
-#include <cassert>
 #include <limits>
 #include <utility>
 
 #include "base/config_reader.h"
+#include "base/enum_names.h"
 #include "base/error.h"
 
 namespace memlayers::base {
@@ -16,13 +16,6 @@ template <Structure T>
 std::vector<std::string> key_names() {
   return std::apply([](const auto&... item) { return std::vector<std::string>{std::string(item.name)...}; },
                     T::fields());
-}
-
-template <Enumeration T>
-std::vector<std::string> choice_names() {
-  std::vector<std::string> names;
-  for (const auto& [value, name] : enum_names(T{})) names.emplace_back(name);
-  return names;
 }
 
 // Reading.
@@ -79,14 +72,10 @@ void read_map(ConfigReader& reader, const ConfigNode& node, std::map<std::string
 
 template <Enumeration T>
 void read_enumeration(ConfigReader& reader, const ConfigNode& node, T& value) {
-  for (const auto& [candidate, name] : enum_names(T{})) {
-    const bool scalar = node.kind == ConfigNode::Kind::kPlain || node.kind == ConfigNode::Kind::kText;
-    if (scalar && node.text == name) {
-      value = candidate;
-      return;
-    }
-  }
-  reader.fail_choice(node, choice_names<T>());
+  const bool scalar = node.kind == ConfigNode::Kind::kPlain || node.kind == ConfigNode::Kind::kText;
+  const std::optional<T> named = scalar ? enum_named<T>(node.text) : std::nullopt;
+  if (!named) reader.fail_choice(node, enum_choices<T>());
+  value = *named;
 }
 
 template <class T>
@@ -209,10 +198,7 @@ ConfigNode node_of(const T& value) {
   } else if constexpr (OptionalMember<T>) {
     if (value) return node_of(*value);
   } else if constexpr (Enumeration<T>) {
-    for (const auto& [candidate, name] : enum_names(T{})) {
-      if (candidate == value) return ConfigNode::quoted(std::string(name));
-    }
-    assert(false && "an enumerator without a name");
+    return ConfigNode::quoted(std::string(enum_name(value)));
   } else if constexpr (std::is_same_v<T, bool>) {
     return ConfigNode::plain(value ? "true" : "false");
   } else if constexpr (std::is_integral_v<T>) {

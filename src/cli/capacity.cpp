@@ -1,5 +1,6 @@
 // memlayers capacity: how many bits of biographies a trained model holds.
 #include "evaluation/capacity.h"
+#include "base/enum_names.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/model_folder.h"
@@ -12,19 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using evaluation::StoredFormat;
-
-std::vector<std::string> format_names() {
-  std::vector<std::string> names;
-  for (const auto& [value, name] : enum_names(StoredFormat{})) names.emplace_back(name);
-  return names;
-}
-
-StoredFormat format_of(const std::string& name) {
-  for (const auto& [value, known] : enum_names(StoredFormat{})) {
-    if (name == known) return value;
-  }
-  return StoredFormat::kFloat32;  // not reached: CLI11 has checked the name
-}
 
 /// The data of the run, of which exactly one folder must hold biographies.
 fs::path data_of_run(const fs::path& model) {
@@ -65,10 +53,10 @@ int run_capacity(int argc, char** argv) {
       ->type_name("FOLDER");
   app.add_option("--table-dtype", table_format, "round the memory tables to this: float32, bfloat16, int8 or int4")
       ->capture_default_str()
-      ->check(CLI::IsMember(format_names()));
+      ->check(CLI::IsMember(base::enum_choices<StoredFormat>()));
   app.add_option("--weight-dtype", weight_format, "the same for every other matrix, of experts and embedding too")
       ->capture_default_str()
-      ->check(CLI::IsMember(format_names()));
+      ->check(CLI::IsMember(base::enum_choices<StoredFormat>()));
   app.add_option("--limit", options.limit, "score so many people, drawn always the same; 0: all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
@@ -76,8 +64,8 @@ int run_capacity(int argc, char** argv) {
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
   const LoadedModel loaded = load_named_model(model);
-  options.tables = format_of(table_format);
-  options.weights = format_of(weight_format);
+  options.tables = base::enum_named<StoredFormat>(table_format).value();
+  options.weights = base::enum_named<StoredFormat>(weight_format).value();
   base::check(app.count("--table-dtype") == 0 || !loaded.model->tables().empty(), loaded.folder.string(),
               ": --table-dtype has no effect on a model without memory layers; --weight-dtype rounds its matrices");
   const fs::path folder = data.empty() ? data_of_run(loaded.folder) : fs::path(data);

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "base/enum_names.h"
 #include "base/error.h"
 
 namespace memlayers::cli {
@@ -13,11 +14,9 @@ using nlohmann::ordered_json;
 
 model::FreeSize size_named(std::string key) {
   if (key.starts_with("model.")) key = key.substr(6);
+  if (const std::optional<model::FreeSize> size = base::enum_named<model::FreeSize>(key)) return *size;
   std::string known;
-  for (const auto& [size, name] : enum_names(model::FreeSize{})) {
-    if (key == name) return size;
-    known += (known.empty() ? "" : ", ") + std::string(name);
-  }
+  for (const std::string& name : base::enum_choices<model::FreeSize>()) known += (known.empty() ? "" : ", ") + name;
   throw base::UsageError("--vary " + key + ": expected one of " + known);
 }
 
@@ -35,10 +34,7 @@ model::MatchRule rule_of(const MatchOptions& options, const model::ModelConfig& 
 /// feed-forward come with it.
 std::vector<std::string> overrides_of(const model::Match& match, const model::MatchRule& rule, bool is_run) {
   const std::string prefix = is_run ? "model." : "";
-  std::vector<std::string> overrides;
-  for (const auto& [size, name] : enum_names(rule.size)) {
-    if (size == rule.size) overrides.push_back(base::concat(prefix, name, "=", match.value));
-  }
+  std::vector<std::string> overrides = {base::concat(prefix, base::enum_name(rule.size), "=", match.value)};
   if (rule.size != model::FreeSize::kHiddenSize) return overrides;
   const model::ModelConfig& config = match.config;
   for (const auto& [key, value] : {std::pair{"intermediate_size", config.intermediate_size},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/enum_names.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -24,13 +25,6 @@ using base::check;
 using base::concat;
 using nlohmann::ordered_json;
 using Sources = std::vector<std::unique_ptr<DocumentSource>>;
-
-std::string kind_name(SourceKind kind) {
-  for (const auto& [value, name] : enum_names(kind)) {
-    if (value == kind) return name;
-  }
-  return "";
-}
 
 std::vector<fs::path> input_files(const PrepareConfig& config) {
   std::vector<fs::path> files;
@@ -101,7 +95,7 @@ std::shared_ptr<const Tokenizer> make_tokenizer(const PrepareConfig& config, Sou
   if (tokenizer.kind == TokenizerKind::kPath) return load_tokenizer(tokenizer.path);
   LineSample sample(tokenizer.sample_lines, config.seed);
   for (size_t i = 0; i < sources.size(); ++i) {
-    read_all(*sources[i], concat("sample ", kind_name(config.sources[i].kind)), [&](const DocumentPart& part) {
+    read_all(*sources[i], concat("sample ", base::enum_name(config.sources[i].kind)), [&](const DocumentPart& part) {
       if (!part.validation) sample.add(part.text);
     });
   }
@@ -159,10 +153,10 @@ void warn_of_damage(const ordered_json& report) {
 ordered_json write_source(DocumentSource& source, const PrepareSource& config, SplitWriter& train,
                           SplitWriter& validation) {
   const int64_t documents = train.documents(), tokens = train.tokens(), validation_documents = validation.documents();
-  read_all(source, "prepare " + kind_name(config.kind), [&](const DocumentPart& part) {
+  read_all(source, concat("prepare ", base::enum_name(config.kind)), [&](const DocumentPart& part) {
     (part.validation ? validation : train).write(part.text, part.begins, part.ends);
   });
-  ordered_json report = {{"kind", kind_name(config.kind)},
+  ordered_json report = {{"kind", base::enum_name(config.kind)},
                          {"path", config.path},
                          {"documents", train.documents() - documents},
                          {"tokens", train.tokens() - tokens},

@@ -3,19 +3,13 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/enum_names.h"
 #include "base/error.h"
 
 namespace memlayers::data {
 namespace {
 
 using base::check;
-
-std::string kind_name(SourceKind kind) {
-  for (const auto& [value, name] : enum_names(kind)) {
-    if (value == kind) return name;
-  }
-  return "";
-}
 
 // What each kind reads; any other field that was set would be silently without effect.
 std::set<std::string_view> fields_of(SourceKind kind) {
@@ -43,11 +37,11 @@ void PrepareSource::validate() const {
   const auto read = fields_of(kind);
   const auto check_used = [&](const auto& item) {
     check(read.contains(item.name) || this->*item.member == defaults.*item.member, "sources: ", item.name,
-          " has no effect on a source of kind ", kind_name(kind));
+          " has no effect on a source of kind ", base::enum_name(kind));
   };
   std::apply([&](const auto&... item) { (check_used(item), ...); }, fields());
   const bool needs_path = kind != SourceKind::kIsoCodes && kind != SourceKind::kBiographies;
-  check(!needs_path || !path.empty(), "sources: path is missing (kind ", kind_name(kind), " reads a file)");
+  check(!needs_path || !path.empty(), "sources: path is missing (kind ", base::enum_name(kind), " reads a file)");
   check(!text_field.empty(), "sources: text_field is empty");
   check(limit_documents >= 0, "sources: limit_documents: expected 0 (all) or more, got ", limit_documents);
   check(limit_facts >= 0, "sources: limit_facts: expected 0 (all) or more, got ", limit_facts);

@@ -1,6 +1,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/enum_names.h"
 #include "base/log.h"
 #include "evaluation/capacity.h"
 #include "evaluation/report_format.h"
@@ -73,10 +74,10 @@ Json json_of(const AttributeCapacity& attribute) {
 std::string capacity_text(const Capacity& capacity, const std::string& model) {
   const StoredSize& size = capacity.size;
   std::string text = model + "\n" + count_text(size.parameters) + " parameters, " + count_text(size.table_parameters) +
-                     " of them in tables (" + name_of(capacity.table_format) + ", others " +
-                     name_of(capacity.weight_format) + "): " + base::human_bytes(static_cast<double>(size.bytes)) +
-                     "\n" + count_text(capacity.measured) + " of " + count_text(capacity.people) +
-                     " people measured; 95 % intervals over people\n\n";
+                     " of them in tables (" + std::string(base::enum_name(capacity.table_format)) + ", others " +
+                     std::string(base::enum_name(capacity.weight_format)) +
+                     "): " + base::human_bytes(static_cast<double>(size.bytes)) + "\n" + count_text(capacity.measured) +
+                     " of " + count_text(capacity.people) + " people measured; 95 % intervals over people\n\n";
   text += people_rows(capacity) + "\n" + size_rows(capacity) + "\n";
   text += "A lower bound: " + metric_text(capacity.stored.value) + " bits stored of at most " +
           metric_text(capacity.most_bits) +
@@ -89,8 +90,8 @@ std::string capacity_json(const Capacity& capacity, const std::string& model) {
   Json attributes = Json::array();
   for (const AttributeCapacity& attribute : capacity.attributes) attributes.push_back(json_of(attribute));
   const Json json = {{"model", model},
-                     {"table_dtype", name_of(capacity.table_format)},
-                     {"weight_dtype", name_of(capacity.weight_format)},
+                     {"table_dtype", base::enum_name(capacity.table_format)},
+                     {"weight_dtype", base::enum_name(capacity.weight_format)},
                      {"parameters", size.parameters},
                      {"non_embedding_parameters", size.non_embedding},
                      {"table_parameters", size.table_parameters},

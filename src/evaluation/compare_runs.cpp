@@ -47,6 +47,22 @@ Json identity(const ComparePlan& plan) {
   return config;
 }
 
+/// Gives `before` the keys of `after` that are younger than it, where `after` has their default: what that does is what was
+/// done then. Both are flattened identities.
+void take_younger_keys(nlohmann::json& before, const nlohmann::json& after) {
+  const nlohmann::json of_run = nlohmann::json(base::config_to_json(training::TrainConfig{})).flatten();
+  const nlohmann::json of_comparison = nlohmann::json(base::config_to_json(CompareConfig{})).flatten();
+  for (const auto& [key, value] : after.items()) {
+    if (before.contains(key) || value.is_null()) continue;  // null: flatten's word for an empty list
+    size_t begin = 0;                                       // of the key within a run
+    if (key.starts_with("/run/")) begin = key.find('/', 1);
+    if (key.starts_with("/variant/")) begin = key.find('/', key.find('/', 1) + 1);
+    const nlohmann::json& defaults = begin > 0 ? of_run : of_comparison;
+    const std::string name = key.substr(begin);
+    if (defaults.contains(name) && defaults[name] == value) before[key] = value;
+  }
+}
+
 /// The stored identity with what `now` adds to it: variants that are not there yet. Throws where they contradict each other.
 Json joined_identity(const std::filesystem::path& path, const Json& now) {
   Json stored = Json::parse(base::read_text(path), nullptr, /*allow_exceptions=*/false);
@@ -59,8 +75,10 @@ Json joined_identity(const std::filesystem::path& path, const Json& now) {
   Json all = now;
   take_missing(stored["variant"], now["variant"]);
   take_missing(all["variant"], stored["variant"]);
-  const nlohmann::json before = stored.flatten(), after = all.flatten();  // whatever the order of the variants
-  if (before == after) return stored;
+  nlohmann::json before = stored.flatten();
+  const nlohmann::json after = all.flatten();  // whatever the order of the variants
+  take_younger_keys(before, after);
+  if (before == after) return all;
   std::string difference = "it names other keys";
   for (const auto& [key, value] : after.items()) {
     const bool known = before.contains(key);
@@ -68,6 +86,9 @@ Json joined_identity(const std::filesystem::path& path, const Json& now) {
     difference =
         base::concat(key.substr(1), " is ", value.dump(), " now and ", known ? before[key].dump() : "absent", " there");
     break;
+  }
+  for (const auto& [key, value] : before.items()) {
+    if (!after.contains(key)) difference = base::concat(key.substr(1), " is absent now and ", value.dump(), " there");
   }
   throw base::UsageError(base::concat(path.parent_path().string(), " holds a comparison of another configuration (",
                                       difference, "); give another output=FOLDER, or delete that one"));
@@ -118,7 +139,8 @@ std::string period(const std::vector<RunResult>& runs) {
     last = std::max(last, run.date);
   }
   if (first.empty()) return "unknown";
-  return first == last ? first : base::concat(first, " to ", last);
+  const bool all = std::none_of(runs.begin(), runs.end(), [](const RunResult& run) { return run.date.empty(); });
+  return (first == last ? first : base::concat(first, " to ", last)) + (all ? "" : ", and unknown");
 }
 
 /// Exact match to draw: -1 where no question of that wording was asked.
@@ -334,8 +356,9 @@ class Comparer {
     base::write_text_atomically(path, now.dump(1) + "\n");
   }
 
-  /// Facts of the data and how often a run of `run.steps` steps reads each: passes over its source times sentences that state
-  /// it in a pass, as prepare.json says; without such numbers, the facts asked for and the passes over the first source.
+  /// Facts of the data and how often every run reads each: passes over its source times sentences that state it in a pass, as
+  /// prepare.json says; without such numbers, the facts asked for and the passes over the first source. No exposures where
+  /// runs are of different lengths, or windows crop documents.
   void set_exposures(const data::Loader& loader) {
     std::set<std::pair<std::string, std::string>> asked;
     for (const data::Question& question : questions_) asked.emplace(question.relation, question.subject);
@@ -351,6 +374,8 @@ class Comparer {
           loader.expected_passes(i, tokens) * static_cast<double>(count) * described.value("exposures_per_epoch", 1.0);
     }
     outcome_.comparison.facts = facts > 0 ? facts : static_cast<int64_t>(asked.size());
+    const auto as_long = [&](const training::TrainConfig& other) { return other.steps == run.steps; };
+    if (run.data.packing != "concatenate" || !std::all_of(plan_.runs.begin(), plan_.runs.end(), as_long)) return;
     outcome_.comparison.exposures =
         facts > 0 ? sentences / static_cast<double>(facts) : loader.expected_passes(0, tokens);
   }

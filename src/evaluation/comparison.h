@@ -150,7 +150,7 @@ struct Comparison {
   std::string machine, commit, date;  // of the runs: all different ones, and the first and last day
   std::string command;                // of the last call
   int64_t facts = 0, questions = 0;
-  double exposures = 0;               // times each fact was read in training
+  double exposures = 0;  // times each fact was read in training; 0: not known, or not the same for all runs
   std::vector<std::string> variants;  // in the order of charts and tables
   std::vector<RunResult> runs;
   std::vector<Example> examples;        // may be empty

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/enum_names.h"
 #include "evaluation/metric.h"
 #include "evaluation/svg_chart.h"
 
@@ -24,7 +25,7 @@ std::vector<std::string> measured_names(const ExperimentConfig& config) {
   names.insert(names.end(), {"stored_bits", "value_bits", "extractable_bits"});
   for (const StoredFormat format : config.capacity.formats) {
     for (const char* kind : {"bits_per_parameter_", "bits_per_byte_", "table_bits_per_parameter_"})
-      names.push_back(kind + name_of(format));
+      names.push_back(kind + std::string(base::enum_name(format)));
   }
   return names;
 }

@@ -1,5 +1,6 @@
 #include "evaluation/experiment_measures.h"
 
+#include "base/enum_names.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "data/biography_file.h"
@@ -42,15 +43,16 @@ class CapacityMeasures {
       if (!capacity) return false;
       tables = capacity->size.table_parameters > 0;
       if (format == config_.formats.front()) add_people(*capacity, measures);
-      measures.push_back({"bits_per_parameter_" + name_of(format), bits_per_parameter(*capacity)});
-      measures.push_back(
-          {"bits_per_byte_" + name_of(format), capacity->stored.value / static_cast<double>(capacity->size.bytes)});
+      measures.push_back({"bits_per_parameter_" + std::string(base::enum_name(format)), bits_per_parameter(*capacity)});
+      measures.push_back({"bits_per_byte_" + std::string(base::enum_name(format)),
+                          capacity->stored.value / static_cast<double>(capacity->size.bytes)});
     }
     for (const StoredFormat format : config_.formats) {
       if (!tables || format == StoredFormat::kFloat32) continue;
       const std::optional<Capacity> capacity = with(format, StoredFormat::kFloat32);
       if (!capacity) return false;
-      measures.push_back({"table_bits_per_parameter_" + name_of(format), bits_per_parameter(*capacity)});
+      measures.push_back(
+          {"table_bits_per_parameter_" + std::string(base::enum_name(format)), bits_per_parameter(*capacity)});
     }
     return true;
   }

@@ -50,13 +50,6 @@ bool is_matrix(const layers::Parameter& parameter) {
 
 }  // namespace
 
-std::string name_of(StoredFormat format) {
-  for (const auto& [value, name] : enum_names(format)) {
-    if (value == format) return name;
-  }
-  return "";
-}
-
 StoredSize store_weights(model::Transformer& model, StoredFormat tables, StoredFormat weights) {
   const at::NoGradGuard no_grad;
   StoredSize size;

@@ -19,8 +19,6 @@ constexpr auto enum_names(StoredFormat) {
                     std::pair{kInt4, "int4"}};
 }
 
-std::string name_of(StoredFormat format);
-
 struct StoredSize {
   int64_t parameters = 0;     // every trained number: tables, norms and biases too; a tied head once
   int64_t non_embedding = 0;  // without the token embedding and the output head

@@ -1,4 +1,4 @@
-// What training may add to the k best slots of a head: random ones, a sink, noise on the query. Paper, Table 3.
+// What may stand beside the k best slots of a head: random ones (in training), a sink (paper, Table 3); noise on queries.
 #pragma once
 
 #include <ATen/core/Tensor.h>

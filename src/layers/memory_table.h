@@ -19,7 +19,8 @@ struct MemoryTable {
   std::shared_ptr<ops::BagRecords> records = std::make_shared<ops::BagRecords>();
   /// Called with the slots of a bag before its rows are read; the default does nothing.
   std::function<void(const at::Tensor& slots)> before_read;
-  /// Called with (layer, slots [N, H*k], weights [N, H*k]) after each read; for usage statistics. May be empty.
+  /// Called with (layer, slots, weights), both [N, H*k], after each read; for usage statistics. In training with random_reads
+  /// r, [N, H*(k + r)]. May be empty.
   std::function<void(int64_t layer, const at::Tensor& slots, const at::Tensor& weights)> after_read;
 };
 

@@ -30,6 +30,8 @@ void add_linear(MemoryLayerCount& count, int64_t in, int64_t out) {
   count.flops += 2.0 * static_cast<double>(in) * static_cast<double>(out);
 }
 
+int64_t tables_per_set(const MemoryConfig& memory) { return memory.variant == MemoryVariant::kPeer ? 2 : 1; }
+
 MemoryLayerCount count_memory_layer(const MemoryConfig& memory, int64_t hidden) {
   MemoryLayerCount count;
   const int64_t width = memory.heads * memory.key_dim;
@@ -40,8 +42,8 @@ MemoryLayerCount count_memory_layer(const MemoryConfig& memory, int64_t hidden) 
   const bool peer = memory.variant == MemoryVariant::kPeer;
   const double bag = 2.0 * static_cast<double>(memory.heads * memory.top_k * memory.value_dim);
   count.flops += peer ? 2 * bag : bag;
-  count.random_flops =
-      2.0 * static_cast<double>(memory.heads * memory.random_reads * (memory.key_dim + memory.value_dim));
+  const int64_t values = tables_per_set(memory) * memory.value_dim;  // that a token takes of one slot
+  count.random_flops = 2.0 * static_cast<double>(memory.heads * memory.random_reads * (memory.key_dim + values));
   if (memory.softmax_sink) {
     count.parameters += width + memory.value_dim;
     count.flops += 2.0 * static_cast<double>(width + memory.value_dim);
@@ -100,8 +102,6 @@ int64_t count_table_sets(const MemoryConfig& memory) {
   if (memory.layers.empty()) return 0;
   return memory.shared_table ? 1 : static_cast<int64_t>(memory.layers.size());
 }
-
-int64_t tables_per_set(const MemoryConfig& memory) { return memory.variant == MemoryVariant::kPeer ? 2 : 1; }
 
 // Values of tables that one token reads in one layer.
 int64_t read_values(const MemoryConfig& memory) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "base/enum_names.h"
 #include "base/error.h"
 
 namespace memlayers::model {
@@ -11,13 +12,6 @@ namespace {
 using base::check;
 
 constexpr int64_t kLargestMultiple = int64_t{1} << 20;
-
-const char* key_of(FreeSize size) {
-  for (const auto& [value, name] : enum_names(size)) {
-    if (value == size) return name;
-  }
-  return "";
-}
 
 bool is_dense(const ModelConfig& config) {
   return config.memory.layers.empty() && config.experts.layers.empty() && config.ngrams.layers.empty();
@@ -96,7 +90,7 @@ int64_t lowest(const ModelConfig& config, FreeSize size) {
 }
 
 void check_size(const ModelConfig& config, const MatchRule& rule) {
-  const char* key = key_of(rule.size);
+  const std::string key(base::enum_name(rule.size));
   const auto need = [&](bool there, const char* what) {
     check(there, key, " cannot be matched: the model has ", what, "; choose another size");
   };
@@ -186,7 +180,7 @@ Match match_model(const ModelConfig& given_config, const ModelConfig& reference,
   const Sizes sizes(config, rule, step);
   const int64_t first = (lowest(config, rule.size) + step - 1) / step;
   const auto beyond = first_beyond(sizes, first, match.target);
-  check(beyond.has_value(), key_of(rule.size), ": no valid size comes up to ", match.target,
+  check(beyond.has_value(), base::enum_name(rule.size), ": no valid size comes up to ", match.target,
         rule.matched == Matched::kFlops ? " FLOPs a token" : " parameters");
   int64_t multiple = *beyond;
   const bool fewest = rule.size == FreeSize::kExperts && rule.matched == Matched::kParameters;
@@ -209,7 +203,7 @@ std::string match_in_words(const ModelConfig& config, const MatchRule& rule) {
   if (rule.size == FreeSize::kExperts) {
     return base::concat("fewest experts", multiple, " whose total of parameters exceeds ", times, "the reference's");
   }
-  return base::concat(key_of(rule.size), multiple, " whose ",
+  return base::concat(base::enum_name(rule.size), multiple, " whose ",
                       rule.matched == Matched::kFlops ? "training FLOPs a token come" : "total of parameters comes",
                       " nearest to ", times, "the reference's");
 }

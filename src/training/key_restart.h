@@ -1,4 +1,4 @@
-// Sub-keys that no query finds any more: found by their gradient, moved to where queries are.
+// Sub-keys without gradient, because no query finds them or their slots weigh nothing: moved beside others.
 #pragma once
 
 #include <ATen/core/Tensor.h>

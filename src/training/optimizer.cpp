@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "base/error.h"
 #include "layers/initialize.h"
 #include "training/key_restart.h"
 
@@ -94,7 +95,7 @@ void Optimizer::restart_keys() {
   const layers::ParameterList& parameters = model_.parameters();
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (!parameters[i].name.ends_with(".memory.sub_keys")) continue;
-    const uint64_t key = layers::random_key(seed_ + uint64_t(steps_done_), parameters[i].name);
+    const uint64_t key = layers::random_key(seed_, base::concat("restart ", steps_done_, " ", parameters[i].name));
     restart_dead_sub_keys(*parameters[i].tensor, exp_avg_[i], exp_avg_sq_[i], key);
   }
 }

@@ -8,6 +8,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/enum_names.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -466,6 +467,13 @@ TEST(Config, HelpHasOneLineForEachField) {
     EXPECT_NE(help.find(line), std::string::npos) << line << " in\n" << help;
   }
   EXPECT_EQ(std::count(help.begin(), help.end(), '\n'), 21);
+}
+
+TEST(EnumNames, GoBothWays) {
+  EXPECT_EQ(enum_name(Color::kDarkBlue), "dark_blue");
+  EXPECT_EQ(enum_named<Color>("dark_blue"), Color::kDarkBlue);
+  EXPECT_EQ(enum_named<Color>("darkblue"), std::nullopt);
+  EXPECT_EQ(enum_choices<Color>(), (std::vector<std::string>{"red", "dark_blue"}));
 }
 
 }  // namespace

@@ -131,6 +131,28 @@ def test_seeds_differ_and_variants_of_one_seed_start_with_the_same_data(compared
     assert states["dense", 2] == states["memory_plus", 2]
 
 
+def test_a_folder_from_before_a_key_was_known_goes_on_where_the_key_has_its_default(compared, tmp_path):
+    output = tmp_path / "older"
+    shutil.copytree(compared[0], output)
+    path = output / "compare.json"
+
+    def forget(*keys):
+        identity = json.loads(path.read_text())
+        for run in [identity["run"], *identity["variant"].values()]:
+            section = run
+            for key in keys[:-1]:
+                section = section[key]
+            del section[keys[-1]]
+        path.write_text(json.dumps(identity))
+
+    forget("model", "memory", "query_jitter")
+    forget("optimizer", "restart_keys_every")
+    succeed("compare", "--config", compared[2], f"output={output}")
+    assert len(results_of(output)["runs"]) == 4
+    forget("model", "hidden_size")  # which is not what its default says
+    assert "hidden_size" in refuse(2, "compare", "--config", compared[2], f"output={output}")
+
+
 def test_the_page_names_the_machines_commits_and_days_of_the_runs_not_of_the_last_call(compared, tmp_path):
     _, _, config = compared
     output = tmp_path / "elsewhere"

@@ -160,6 +160,18 @@ TEST(Metric, OfARunThatWasNotAskedIsNothing) {
   EXPECT_DOUBLE_EQ(*metric_value(run, "text_loss"), 2.5);
 }
 
+TEST(Metric, UseOfSlotsIsTheMeanOverLayers) {
+  RunResult run;
+  EXPECT_FALSE(metric_value(run, "used_slots").has_value());
+  run.slot_usage.push_back({1, 100, 0.5, 2.0, 0, {}});
+  run.slot_usage.push_back({3, 100, 0.25, 1.0, 0, {}});
+  EXPECT_DOUBLE_EQ(*metric_value(run, "used_slots"), 0.375);
+  EXPECT_DOUBLE_EQ(*metric_value(run, "read_kl"), 1.5);
+  EXPECT_TRUE(higher_is_better("used_slots"));
+  EXPECT_FALSE(higher_is_better("read_kl"));
+  EXPECT_EQ(metric_number("used_slots", 0.375), "37.5%");
+}
+
 TEST(Metric, TrainingLossIsTheMeanOverTheLastTenth) {
   RunResult run;
   for (int64_t step = 10; step <= 100; step += 5) run.curve.push_back({step, 0, 0, 0, step > 90 ? 2.0 : 9.0, -1, -1});

@@ -361,7 +361,12 @@ TEST(MemoryLayer, BFloat16FollowsFloat32) {
     MemoryConfig config = small_config();
     config.variant = variant;
     config.top_k = 25;  // all: no slot flips at a near tie
+    config.softmax_sink = variant == MemoryVariant::kValues;
     MemoryFixture fixture(config, kHidden);
+    if (config.softmax_sink) {
+      const at::NoGradGuard guard;
+      fixture.parameter("sink_value").uniform_(-1, 1);
+    }
     const at::Tensor x = random_input();
     const at::Tensor expected = fixture.forward(x);
     for (const auto& [name, table] : fixture.named_tables()) table->weight = table->weight.to(at::kBFloat16);

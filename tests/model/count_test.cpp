@@ -168,7 +168,10 @@ TEST(Count, RandomSlotsCostTrainingOnlyAndASinkBoth) {
   EXPECT_EQ(with.flops_forward, without.flops_forward);
   EXPECT_EQ(with.flops_training, without.flops_training + 3 * random);
   EXPECT_EQ(with.total, without.total);
-  config.memory.random_reads = 0;
+  config.memory.variant = layers::MemoryVariant::kPeer;  // two tables
+  with = model::count_model(config, 16);
+  EXPECT_EQ(with.flops_training, 3 * (with.flops_forward + 2.0 * double(2 * 3 * (16 + 2 * 32))));
+  config = tiny_config({1});
   config.memory.softmax_sink = true;
   with = model::count_model(config, 16);
   const int64_t sink = 2 * 16 + 32;

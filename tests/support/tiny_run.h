@@ -20,6 +20,8 @@ inline model::ModelConfig tiny_model() {
   model.memory.top_k = 4;
   model.memory.key_dim = 8;
   model.memory.value_dropout = 0.1;  // so that a resumed run must draw the same masks
+  model.memory.query_jitter = 0.1;   // and the same noise
+  model.memory.random_reads = 1;     // and slots
   return model;
 }
 
@@ -37,7 +39,6 @@ inline training::TrainConfig tiny_run(const std::filesystem::path& data, const s
   config.dtype = training::ComputeDtype::kFloat32;
   config.checkpoint_every = 3;
   config.keep_checkpoints = 0;
-  config.optimizer.restart_keys_every = 2;
   config.log_every = 1;
   config.threads = 1;
   config.tensorboard = false;

@@ -37,8 +37,7 @@ TEST(KeyRestart, DeadIsWhatHasAThousandthOfItsHalfsGradient) {
 TEST(KeyRestart, MovesDeadSubKeysBesideLiveOnesAndNothingElse) {
   Keys given;
   given.exp_avg_sq.narrow(2, 20, 30).zero_();
-  given.exp_avg_sq[0][1][3].fill_(
-      1000);  // most of its half's gradient; the others are no more than a thousandth of the mean
+  given.exp_avg_sq[0][1][3].fill_(1e6);  // the others are below a thousandth of the mean
   const at::Tensor keys = given.keys.clone(), exp_avg = given.exp_avg.clone(), exp_avg_sq = given.exp_avg_sq.clone();
   const at::Tensor dead = training::dead_sub_keys(exp_avg_sq);
   EXPECT_EQ(training::restart_dead_sub_keys(given.keys, given.exp_avg, given.exp_avg_sq, 5),

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/enum_names.h"
 #include "base/error.h"
 #include "ops/kernel_choice.h"
 #include "ops/row_update/row_update_checks.h"
@@ -24,13 +25,6 @@ const RowUpdateKernel& kernel() {
   static const RowUpdateKernel& chosen =
       choose_kernel("row_update", baseline::kRowUpdateKernel, avx2::kRowUpdateKernel, avx512::kRowUpdateKernel);
   return chosen;
-}
-
-std::string_view kind_name(RowOptimizer kind) {
-  for (const auto& [value, name] : enum_names(kind)) {
-    if (value == kind) return name;
-  }
-  return "unknown";
 }
 
 // Checks.
@@ -215,7 +209,7 @@ void call_bring_up_to_date(const at::Tensor& table, const RowState& state, const
                            const std::vector<double>& learning_rates, const RowUpdateOptions& options) {
   static const auto op = find_operator<BringSignature>("memlayers::bring_rows_up_to_date");
   op.call(table, optional(state.exp_avg), optional(state.exp_avg_sq), optional(state.last_step), rows, step,
-          learning_rates, kind_name(options.kind), numbers_of(options), static_cast<int64_t>(options.seed),
+          learning_rates, base::enum_name(options.kind), numbers_of(options), static_cast<int64_t>(options.seed),
           static_cast<int64_t>(options.table_index));
 }
 
@@ -238,7 +232,7 @@ void row_update(at::Tensor& table, RowState& state, const RowGradient& gradient,
                 const std::vector<double>& learning_rates, const RowUpdateOptions& options) {
   static const auto op = find_operator<UpdateSignature>("memlayers::row_update");
   op.call(table, optional(state.exp_avg), optional(state.exp_avg_sq), optional(state.last_step), gradient.rows,
-          gradient.values, step, learning_rates, kind_name(options.kind), numbers_of(options),
+          gradient.values, step, learning_rates, base::enum_name(options.kind), numbers_of(options),
           static_cast<int64_t>(options.seed), static_cast<int64_t>(options.table_index));
 }
 
@@ -256,7 +250,7 @@ void dense_row_update(at::Tensor& table, RowState& state, const at::Tensor& grad
                       const std::vector<double>& learning_rates, const RowUpdateOptions& options) {
   static const auto op = find_operator<DenseSignature>("memlayers::dense_row_update");
   op.call(table, optional(state.exp_avg), optional(state.exp_avg_sq), optional(state.last_step), gradient, step,
-          learning_rates, kind_name(options.kind), numbers_of(options), static_cast<int64_t>(options.seed),
+          learning_rates, base::enum_name(options.kind), numbers_of(options), static_cast<int64_t>(options.seed),
           static_cast<int64_t>(options.table_index));
 }
 

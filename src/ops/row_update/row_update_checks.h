@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/enum_names.h"
 #include "base/error.h"
 #include "ops/row_update/row_update.h"
 #include "ops/row_update/row_update_kernel.h"
@@ -20,9 +21,7 @@ using Optional = std::optional<at::Tensor>;
 using Rates = at::ArrayRef<double>;
 
 inline RowOptimizer kind_of(std::string_view wanted) {
-  for (const auto& [value, name] : enum_names(RowOptimizer{})) {
-    if (name == wanted) return value;
-  }
+  if (const std::optional<RowOptimizer> kind = base::enum_named<RowOptimizer>(wanted)) return *kind;
   throw base::UsageError(base::concat("row_update: kind must be exact, lazy, rowwise or sgd, got ", wanted));
 }
 
