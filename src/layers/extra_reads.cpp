@@ -31,10 +31,4 @@ at::Tensor sink_scores(const at::Tensor& query, const at::Tensor& sink_key) {
   return (query * sink_key.reshape({1, query.size(1), query.size(2)})).sum(-1, true);
 }
 
-at::Tensor jitter(const at::Tensor& query, double deviation, uint64_t key) {
-  at::Tensor noise = at::empty(query.sizes(), at::kFloat);
-  fill_random(noise, Initializer::normal(deviation), key);
-  return query * noise.add_(1).to(query.scalar_type());
-}
-
 }  // namespace memlayers::layers

@@ -1,4 +1,4 @@
-// What may stand beside the k best slots of a head: random ones (in training), a sink (paper, Table 3); noise on queries.
+// What may stand beside the k best slots of a head: random ones in training, a sink. Paper, Table 3.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,8 +15,5 @@ ops::TopK add_random_slots(const ops::TopK& best, const at::Tensor& query, const
 
 /// [N, H, 1]: the score of one key a head, sink_key [H, 2, K/2], that takes part in the softmax of every token.
 at::Tensor sink_scores(const at::Tensor& query, const at::Tensor& sink_key);
-
-/// Every number of `query` times 1 + normal noise of deviation `deviation`, a function of (key, element). Differentiable.
-at::Tensor jitter(const at::Tensor& query, double deviation, uint64_t key);
 
 }  // namespace memlayers::layers

@@ -47,7 +47,6 @@ struct MemoryConfig {
   bool query_batch_norm = false;
   bool softmax_sink = false;
   int64_t random_reads = 0;
-  double query_jitter = 0;
   double input_dropout = 0, query_dropout = 0, value_dropout = 0;
 
   static constexpr auto fields() {
@@ -71,8 +70,6 @@ struct MemoryConfig {
         field("softmax_sink", &C::softmax_sink, "one more key a head and one value that every token reads (Table 3)"),
         field("random_reads", &C::random_reads,
               "slots drawn at random beside a head's k best in training, which counts them as read (Table 3)"),
-        field("query_jitter", &C::query_jitter,
-              "training multiplies each number of a query by 1 + noise of this deviation"),
         field("input_dropout", &C::input_dropout, "share of the layer's input dropped in training"),
         field("query_dropout", &C::query_dropout, "share of the queries dropped in training"),
         field("value_dropout", &C::value_dropout, "share of the bag's output dropped in training"),

@@ -113,11 +113,7 @@ at::Tensor MemoryLayer::project(const at::Tensor& x, const ForwardContext& conte
   if (context.training && config_.query_dropout > 0) {
     query = dropout(query, config_.query_dropout, context.dropout->next_key());
   }
-  query = query.view({-1, config_.heads, config_.key_dim});
-  if (context.training && config_.query_jitter > 0) {
-    query = jitter(query, config_.query_jitter, context.dropout->next_key());
-  }
-  return query;
+  return query.view({-1, config_.heads, config_.key_dim});
 }
 
 at::Tensor MemoryLayer::query(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const {

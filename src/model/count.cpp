@@ -199,7 +199,6 @@ int64_t memory_layer_bytes(const MemoryConfig& memory, int64_t hidden, int64_t e
   if (memory.scalar_gate) bytes += hidden * element;
   bytes += memory.random_reads * (4 * width + 16 * memory.heads);    // their sub-keys; slots, and halves of them
   if (memory.softmax_sink) bytes += 4 * (reads + 2 * memory.heads);  // weights apart from the sink's
-  if (memory.query_jitter > 0) bytes += 8 * width;
   for (const auto& [share, size] :
        {std::pair{memory.input_dropout, hidden}, {memory.query_dropout, width}, {memory.value_dropout, value}}) {
     if (share > 0) bytes += size * element;

@@ -85,8 +85,6 @@ void validate_memory(MemoryConfig& memory, int64_t hidden, int64_t blocks) {
         "memory.variant peer needs value_dim = ", "hidden_size (", hidden, "), got ", memory.value_dim);
   check_range("memory.random_reads", memory.random_reads, 0, kLargestWidth);
   check_width("memory.heads * memory.random_reads", memory.heads, memory.random_reads);
-  check(memory.query_jitter >= 0 && memory.query_jitter <= kLargestFactor, "memory.query_jitter must be between 0 and ",
-        kLargestFactor, ", got ", memory.query_jitter);
   check(!memory.softmax_sink || memory.variant != MemoryVariant::kPeer,
         "memory.softmax_sink is not for variant peer, which has two tables; switch one of them off");
   check_share("memory.input_dropout", memory.input_dropout);

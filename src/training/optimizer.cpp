@@ -6,10 +6,6 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "base/error.h"
-#include "layers/initialize.h"
-#include "training/key_restart.h"
-
 namespace memlayers::training {
 namespace {
 
@@ -34,8 +30,7 @@ Optimizer::Optimizer(model::Transformer& model, const OptimizerConfig& config, i
     : model_(model),
       config_(config),
       rates_(scheduled_rates(config, config.learning_rate, total_steps)),
-      table_rates_(scheduled_rates(config, config.peak_table_rate(), total_steps)),
-      seed_(seed) {
+      table_rates_(scheduled_rates(config, config.peak_table_rate(), total_steps)) {
   for (const layers::Parameter& parameter : model.parameters()) {
     exp_avg_.push_back(at::zeros(parameter.tensor->sizes(), at::kFloat));
     exp_avg_sq_.push_back(at::zeros(parameter.tensor->sizes(), at::kFloat));
@@ -86,18 +81,6 @@ void Optimizer::apply(const GradientNorms& norms) {
   update_dense(clip_factor(norms.dense, config_.clip));
   update_tables(clip_factor(norms.tables, config_.clip_of_tables()));
   ++steps_done_;
-  const int64_t every = config_.restart_keys_every;
-  if (every > 0 && steps_done_ % every == 0 && 2 * steps_done_ <= int64_t(rates_.size())) restart_keys();
-}
-
-// Each layer's by the name of its sub-keys, so that layers draw apart.
-void Optimizer::restart_keys() {
-  const layers::ParameterList& parameters = model_.parameters();
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    if (!parameters[i].name.ends_with(".memory.sub_keys")) continue;
-    const uint64_t key = layers::random_key(seed_, base::concat("restart ", steps_done_, " ", parameters[i].name));
-    restart_dead_sub_keys(*parameters[i].tensor, exp_avg_[i], exp_avg_sq_[i], key);
-  }
 }
 
 void Optimizer::update_dense(double scale) {

@@ -56,15 +56,13 @@ class Optimizer {
     ops::RowUpdateOptions options;
   };
 
-  void restart_keys();
   void update_dense(double scale);
   void update_tables(double scale);
   double rate_at(const std::vector<double>& rates) const;
 
   model::Transformer& model_;
   OptimizerConfig config_;
-  std::vector<double> rates_, table_rates_;  // of every step, computed once: a replayed step needs the rate it had
-  uint64_t seed_;
+  std::vector<double> rates_, table_rates_;       // of every step, computed once: a replayed step needs the rate it had
   std::vector<at::Tensor> exp_avg_, exp_avg_sq_;  // beside model_.parameters(), float32
   std::vector<TableGroup> tables_;
   int64_t steps_done_ = 0;

@@ -14,8 +14,6 @@ void OptimizerConfig::validate() const {
         ": it must be above 0");
   check(table_learning_rate >= 0 && std::isfinite(table_learning_rate), "optimizer.table_learning_rate is ",
         table_learning_rate, ": it must be above 0, or 0 for ten times learning_rate");
-  check(restart_keys_every >= 0, "optimizer.restart_keys_every is ", restart_keys_every,
-        ": it must not be negative (0: never)");
   check(beta1 >= 0 && beta1 < 1, "optimizer.beta1 is ", beta1, ": it must be at least 0 and below 1");
   check(beta2 >= 0 && beta2 < 1, "optimizer.beta2 is ", beta2, ": it must be at least 0 and below 1");
   check(eps > 0, "optimizer.eps is ", eps, ": it must be above 0");

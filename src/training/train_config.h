@@ -25,7 +25,6 @@ struct OptimizerConfig {
   double table_learning_rate = 0;  // 0: ten times learning_rate
   double table_weight_decay = -1;  // negative: weight_decay
   double table_clip = -1;          // negative: clip
-  int64_t restart_keys_every = 0;
   Schedule schedule = Schedule::kLinear;
   int64_t warmup_steps = 100;
   double final_rate = 0.01;  // share of the peak at the last step
@@ -44,8 +43,6 @@ struct OptimizerConfig {
         field("table_learning_rate", &C::table_learning_rate, "peak rate of the tables; 0: ten times learning_rate"),
         field("table_weight_decay", &C::table_weight_decay, "decay of the tables; negative: weight_decay"),
         field("table_clip", &C::table_clip, "largest global norm of the tables' gradient; negative: clip; 0: none"),
-        field("restart_keys_every", &C::restart_keys_every,
-              "steps between moving sub-keys without gradient beside others, in the first half of the run; 0: never"),
         field("schedule", &C::schedule, "linear (the paper's), cosine or constant after the warm-up"),
         field("warmup_steps", &C::warmup_steps, "steps from rate 0 to the peak"),
         field("final_rate", &C::final_rate, "share of the peak left at the last step"),

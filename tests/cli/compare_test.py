@@ -145,8 +145,8 @@ def test_a_folder_from_before_a_key_was_known_goes_on_where_the_key_has_its_defa
             del section[keys[-1]]
         path.write_text(json.dumps(identity))
 
-    forget("model", "memory", "query_jitter")
-    forget("optimizer", "restart_keys_every")
+    forget("model", "memory", "random_reads")
+    forget("optimizer", "table_clip")
     succeed("compare", "--config", compared[2], f"output={output}")
     assert len(results_of(output)["runs"]) == 4
     forget("model", "hidden_size")  # which is not what its default says

@@ -1,6 +1,5 @@
 #include "layers/memory_layer.h"
 
-#include "layers/extra_reads.h"
 #include "support/gradcheck.h"
 #include "support/memory_fixture.h"
 #include "support/tolerance.h"
@@ -40,7 +39,6 @@ std::vector<Option> options() {
           {"query_batch_norm", [](auto& c) { c.query_batch_norm = true; }},
           {"softmax_sink", [](auto& c) { c.softmax_sink = c.variant != MemoryVariant::kPeer; }},
           {"random_reads", [](auto& c) { c.random_reads = 2; }},
-          {"query_jitter", [](auto& c) { c.query_jitter = 0.2; }},
           {"peer", [](auto& c) { c.variant = MemoryVariant::kPeer, c.value_dim = kHidden, c.softmax_sink = false; }},
           {"input_dropout", [](auto& c) { c.input_dropout = 0.3; }},
           {"query_dropout", [](auto& c) { c.query_dropout = 0.3; }},
@@ -230,7 +228,6 @@ TEST(MemoryLayer, DropoutIsAFunctionOfSeedAndStep) {
   MemoryConfig config = small_config();
   config.input_dropout = config.query_dropout = config.value_dropout = 0.4;
   config.random_reads = 2;
-  config.query_jitter = 0.1;
   MemoryFixture fixture(config, kHidden);
   const at::Tensor x = random_input();
   const at::Tensor still = fixture.forward(x);
@@ -302,16 +299,6 @@ TEST(MemoryLayer, RandomReadsJoinTheBestInTrainingOnly) {
   const at::Tensor half = at::einsum("thcw,hcnw->thcn", {query, fixture.parameter("sub_keys")});
   const at::Tensor all = (half.select(2, 0).unsqueeze(3) + half.select(2, 1).unsqueeze(2)).flatten(2);  // [N, H, n*n]
   EXPECT_TRUE(bag.weights.view({500, 2, 7}).allclose(all.gather(2, slots).softmax(-1)));
-}
-
-TEST(MemoryLayer, JitterHasTheDeviationItSays) {
-  at::manual_seed(3);
-  const at::Tensor query = at::randn({2000, 2, 8}) * 7;
-  const at::Tensor relative = layers::jitter(query, 0.5, 9) / query - 1;
-  EXPECT_NEAR(relative.mean().item<double>(), 0, 0.02);
-  EXPECT_NEAR(relative.std().item<double>(), 0.5, 0.02);
-  EXPECT_TRUE(bit_equal(layers::jitter(query, 0.5, 9) / query - 1, relative));
-  EXPECT_FALSE((layers::jitter(query, 0.5, 8) / query - 1).equal(relative));
 }
 
 TEST(MemoryLayer, TheTablesHooksSeeEveryRead) {

@@ -225,7 +225,7 @@ TEST(Count, ActivationBytesAreWhatAForwardPassKeeps) {
   model::ModelConfig chosen_by_tokens = tiny_expert_config();
   chosen_by_tokens.experts.routing = layers::ExpertRouting::kTokenChoice;
   model::ModelConfig more_reads = tiny_config({0, 2});
-  more_reads.memory.random_reads = 4, more_reads.memory.softmax_sink = true, more_reads.memory.query_jitter = 0.1;
+  more_reads.memory.random_reads = 4, more_reads.memory.softmax_sink = true;
   for (model::ModelConfig config : {tiny_config({}), tiny_config({0, 2}), more_reads, tiny_expert_config(),
                                     chosen_by_tokens, tiny_ngram_config()}) {
     config.hidden_size = 64, config.head_dim = 0, config.intermediate_size = config.experts.intermediate_size = 256;

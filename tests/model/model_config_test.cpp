@@ -52,7 +52,6 @@ TEST(ModelConfig, RefusesImpossibleShapesByName) {
                          {"{memory: {layers: [1], placement: embedding}}", "embedding"},
                          {"{memory: {layers: [1], value_dropout: 1.0}}", "value_dropout"},
                          {"{memory: {layers: [1], random_reads: -1}}", "random_reads"},
-                         {"{memory: {layers: [1], query_jitter: -0.1}}", "query_jitter"},
                          {"{memory: {layers: [1], softmax_sink: true, variant: peer}}", "softmax_sink"},
                          {"{memory: {layers: [1], num_sub_keys: 100000}}", "num_sub_keys"},
                          {"{experts: {layers: [12]}}", "experts.layers names block 12"},

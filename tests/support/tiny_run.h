@@ -20,7 +20,6 @@ inline model::ModelConfig tiny_model() {
   model.memory.top_k = 4;
   model.memory.key_dim = 8;
   model.memory.value_dropout = 0.1;  // so that a resumed run must draw the same masks
-  model.memory.query_jitter = 0.1;   // and the same noise
   model.memory.random_reads = 1;     // and slots
   return model;
 }

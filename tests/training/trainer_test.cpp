@@ -145,30 +145,6 @@ TEST_F(Trainer, ResumesBitForBitAfterASignal) {
   expect_same_end(run("whole"), run("parts"));
 }
 
-// Most of 64 sub-keys never meet the top 2 of so few tokens.
-TEST_F(Trainer, SubKeysMovedAfterResumingAreThoseOfAWholeRun) {
-  const auto few_reads = [&](const char* name, int64_t every) {
-    TrainConfig c = config(name);
-    c.model.memory.num_sub_keys = 64, c.model.memory.top_k = 2, c.model.memory.random_reads = 0;
-    c.optimizer.restart_keys_every = every;
-    return c;
-  };
-  train(few_reads("never", 0), {});
-  train(few_reads("whole", 4), {});
-  train_until(few_reads("parts", 4), 3);  // the sub-keys are moved after step 4, by the resumed run
-  EXPECT_EQ(resume(few_reads("parts", 4)), TrainEnd::kFinished);
-  expect_same_end(run("whole"), run("parts"));
-  const auto keys = [&](const char* name) {
-    const auto model = model::load_model(newest_checkpoint(run(name)));
-    for (const layers::Parameter& each : model->parameters()) {
-      if (each.name.ends_with("sub_keys")) return each.tensor->detach().clone();
-    }
-    return at::Tensor();
-  };
-  const at::Tensor distance = (keys("whole") - keys("never")).abs().amax(-1);
-  EXPECT_GT(distance.gt(0.1).sum().item<int64_t>(), 20) << "of 256";
-}
-
 TEST_F(Trainer, ResumesBitForBitWithMicroBatchesAndMetricsWindows) {
   TrainConfig whole = config("whole"), parts = config("parts");
   for (TrainConfig* c : {&whole, &parts}) {
