@@ -17,9 +17,7 @@ std::string status_text(CriterionStatus status) {
 
 /// A share's difference is in points, so that it is not taken for a share.
 std::string value_text(const CriterionResult& result, double value) {
-  const std::string& metric = result.metric;
-  if (!result.gain) return metric_number(metric, value);
-  if (metric != "recall" && metric != "recall_seen") return metric_number(metric, value);
+  if (!result.gain || !is_share(result.metric)) return metric_number(result.metric, value);
   return concat(value < 0 ? "-" : "", points_text(value), " points");
 }
 

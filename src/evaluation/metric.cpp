@@ -94,6 +94,11 @@ bool higher_is_better(const std::string& metric) {
   return metric.find("loss") == std::string::npos && metric.find("nats") == std::string::npos;
 }
 
+bool is_share(const std::string& metric) {
+  const KnownMetric* one = known(metric);
+  return one != nullptr && one->text == share_text;
+}
+
 std::string metric_label(const std::string& metric) {
   if (const KnownMetric* one = known(metric)) return std::string(one->label);
   return relation_label(metric);

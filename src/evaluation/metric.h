@@ -20,6 +20,8 @@ std::vector<std::string> general_metrics();
 bool is_general_metric(const std::string& metric);
 /// False for losses, nats, seconds, parameters and FLOPs.
 bool higher_is_better(const std::string& metric);
+/// A share of a whole, told in percent.
+bool is_share(const std::string& metric);
 /// "recall, wordings never read"; a measure's own name with spaces.
 std::string metric_label(const std::string& metric);
 /// The number as tables show it: shares in percent, counts with a suffix, others with three decimals.

@@ -31,12 +31,11 @@ std::string value_or_none(const std::map<std::string, std::string>& leaves, cons
 std::vector<std::string> changes_on_resume(const nlohmann::json& saved, const TrainConfig& now, int64_t steps_done,
                                            const std::string& where) {
   std::map<std::string, std::string> before, after;
-  flatten(saved, "", before);
+  // A key younger than the checkpoint: what its default does is what was done then. Lists are taken whole.
+  nlohmann::json completed = base::config_to_json(TrainConfig{});
+  completed.update(saved, /*merge_objects=*/true);
+  flatten(completed, "", before);
   flatten(nlohmann::json::parse(base::config_to_json(now).dump()), "", after);
-  // A key younger than the checkpoint: what its default does is what was done then.
-  std::map<std::string, std::string> defaults;
-  flatten(nlohmann::json::parse(base::config_to_json(TrainConfig{}).dump()), "", defaults);
-  before.insert(defaults.begin(), defaults.end());
   std::map<std::string, std::string> keys = before;
   keys.insert(after.begin(), after.end());
   std::vector<std::string> allowed;

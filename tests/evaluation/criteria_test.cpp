@@ -170,6 +170,8 @@ TEST(Metric, UseOfSlotsIsTheMeanOverLayers) {
   EXPECT_TRUE(higher_is_better("used_slots"));
   EXPECT_FALSE(higher_is_better("read_kl"));
   EXPECT_EQ(metric_number("used_slots", 0.375), "37.5%");
+  EXPECT_TRUE(is_share("used_slots") && is_share("recall"));  // gains in them are told in points
+  EXPECT_FALSE(is_share("read_kl") || is_share("text_loss"));
 }
 
 TEST(Metric, TrainingLossIsTheMeanOverTheLastTenth) {

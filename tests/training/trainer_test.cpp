@@ -361,6 +361,13 @@ TEST(ResumeCheck, AKeyYoungerThanTheCheckpointCountsAsItsDefault) {
   EXPECT_TRUE(contains(message, "model.experts.layers.size: 0 -> 1")) << message;
 }
 
+TEST(ResumeCheck, AListShorterThanItsDefaultIsTakenWhole) {
+  TrainConfig now;
+  now.model.ngrams.orders = {3};  // the default has two
+  const auto saved = nlohmann::json::parse(base::config_to_json(now).dump());
+  EXPECT_TRUE(changes_on_resume(saved, now, 0, "checkpoint").empty());
+}
+
 TEST_F(Trainer, ExpertsTrainAndResumeBitForBit) {
   for (const bool by_tokens : {false, true}) {
     const std::string name = by_tokens ? "token_choice" : "expert_choice";
