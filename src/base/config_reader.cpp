@@ -9,20 +9,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/joined.h"
 
 namespace memlayers::base {
 namespace {
 
 using Kind = ConfigNode::Kind;
-
-std::string joined(const std::vector<std::string>& parts, const char* separator) {
-  std::string out;
-  for (const std::string& part : parts) {
-    if (!out.empty()) out += separator;
-    out += part;
-  }
-  return out;
-}
 
 /// A value as it may stand in a message: short, on one line.
 std::string shown(const ConfigNode& node) {

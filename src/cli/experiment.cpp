@@ -1,4 +1,5 @@
 // memlayers experiment: data, runs, seeds and criteria out of one file.
+#include "base/joined.h"
 #include "cli/build_info.h"
 #include "cli/command_line.h"
 #include "cli/command_text.h"
@@ -8,12 +9,6 @@
 
 namespace memlayers::cli {
 namespace {
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
-  return text;
-}
 
 /// The names of failed cells; their reasons were printed when they failed, and stand on the page.
 std::string cell_names(const std::vector<std::string>& failures) {
@@ -47,7 +42,7 @@ int run_experiment(int argc, char** argv) {
   const std::filesystem::path output = plan.config.output;
   const size_t cells = plan.compare.runs.size() * plan.config.seeds.size();
   std::vector<std::string> arguments = overrides;
-  if (!only.empty()) arguments.insert(arguments.end(), {"--only", joined(only)});
+  if (!only.empty()) arguments.insert(arguments.end(), {"--only", base::joined(only, ",")});
   const std::string command = command_text("memlayers experiment", file, arguments);
   const evaluation::ExperimentOutcome outcome =
       evaluation::run_experiment(plan, {program_commit(), command, {}, only, {}});

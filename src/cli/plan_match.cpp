@@ -6,6 +6,7 @@
 
 #include "base/enum_names.h"
 #include "base/error.h"
+#include "base/joined.h"
 
 namespace memlayers::cli {
 namespace {
@@ -15,9 +16,8 @@ using nlohmann::ordered_json;
 model::FreeSize size_named(std::string key) {
   if (key.starts_with("model.")) key = key.substr(6);
   if (const std::optional<model::FreeSize> size = base::enum_named<model::FreeSize>(key)) return *size;
-  std::string known;
-  for (const std::string& name : base::enum_choices<model::FreeSize>()) known += (known.empty() ? "" : ", ") + name;
-  throw base::UsageError("--vary " + key + ": expected one of " + known);
+  throw base::UsageError("--vary " + key + ": expected one of " +
+                         base::joined(base::enum_choices<model::FreeSize>(), ", "));
 }
 
 model::MatchRule rule_of(const MatchOptions& options, const model::ModelConfig& config, int64_t seq_len) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/joined.h"
 #include "evaluation/asking.h"
 
 namespace memlayers::evaluation {
@@ -67,12 +68,6 @@ std::vector<std::string> words_of(const std::string& text) {
   return words;
 }
 
-std::string join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
-
 }  // namespace
 
 size_t first_sentence_end(const std::string& said) {
@@ -125,8 +120,8 @@ std::string normalise_answer(const std::string& text) {
   for (const std::string& word : words) {
     if (word != "a" && word != "an" && word != "the") kept.push_back(word);
   }
-  if (!kept.empty()) return join(kept);
-  return words.empty() ? join(words_of(lower)) : join(words);
+  if (!kept.empty()) return base::joined(kept, " ");
+  return words.empty() ? base::joined(words_of(lower), " ") : base::joined(words, " ");
 }
 
 double f1_score(const std::string& prediction, const std::string& truth) {

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/joined.h"
 #include "base/log.h"
 #include "data/prepared_data.h"
 #include "evaluation/asking.h"
@@ -47,26 +48,24 @@ Json identity(const ComparePlan& plan) {
   return config;
 }
 
-/// Gives `before` the keys of `after` that are younger than it, where `after` has their default: what that does is what was
-/// done then. Both are flattened identities.
-void take_younger_keys(nlohmann::json& before, const nlohmann::json& after) {
-  const nlohmann::json of_run = nlohmann::json(base::config_to_json(training::TrainConfig{})).flatten();
-  const nlohmann::json of_comparison = nlohmann::json(base::config_to_json(CompareConfig{})).flatten();
-  for (const auto& [key, value] : after.items()) {
-    if (before.contains(key) || value.is_null()) continue;  // null: flatten's word for an empty list
-    size_t begin = 0;                                       // of the key within a run
-    if (key.starts_with("/run/")) begin = key.find('/', 1);
-    if (key.starts_with("/variant/")) begin = key.find('/', key.find('/', 1) + 1);
-    const nlohmann::json& defaults = begin > 0 ? of_run : of_comparison;
-    const std::string name = key.substr(begin);
-    if (defaults.contains(name) && defaults[name] == value) before[key] = value;
+/// A stored identity with the keys that are younger than it: what their defaults do is what was done then. Lists are taken whole.
+Json completed(const Json& stored) {
+  Json all = identity(ComparePlan{});
+  const Json run = all["run"];
+  all.update(stored, /*merge_objects=*/true);
+  for (auto& variant : all["variant"]) {
+    Json whole = run;
+    whole.update(variant, /*merge_objects=*/true);
+    variant = std::move(whole);
   }
+  return all;
 }
 
 /// The stored identity with what `now` adds to it: variants that are not there yet. Throws where they contradict each other.
 Json joined_identity(const std::filesystem::path& path, const Json& now) {
-  Json stored = Json::parse(base::read_text(path), nullptr, /*allow_exceptions=*/false);
-  if (!stored.is_object()) throw base::IoError(path, "is damaged; delete the folder to compare again");
+  const Json read = Json::parse(base::read_text(path), nullptr, /*allow_exceptions=*/false);
+  if (!read.is_object()) throw base::IoError(path, "is damaged; delete the folder to compare again");
+  Json stored = completed(read);
   const auto take_missing = [](Json& variants, const Json& others) {
     for (const auto& [name, run] : others.items()) {
       if (!variants.contains(name)) variants[name] = run;
@@ -75,9 +74,7 @@ Json joined_identity(const std::filesystem::path& path, const Json& now) {
   Json all = now;
   take_missing(stored["variant"], now["variant"]);
   take_missing(all["variant"], stored["variant"]);
-  nlohmann::json before = stored.flatten();
-  const nlohmann::json after = all.flatten();  // whatever the order of the variants
-  take_younger_keys(before, after);
+  const nlohmann::json before = stored.flatten(), after = all.flatten();  // whatever the order of the variants
   if (before == after) return all;
   std::string difference = "it names other keys";
   for (const auto& [key, value] : after.items()) {
@@ -125,9 +122,7 @@ std::string different(const std::vector<RunResult>& runs, std::string RunResult:
     const std::string one = (run.*text).empty() ? "unknown" : run.*text;
     if (std::find(seen.begin(), seen.end(), one) == seen.end()) seen.push_back(one);
   }
-  std::string joined;
-  for (const std::string& one : seen) joined += joined.empty() ? one : between + one;
-  return joined;
+  return base::joined(seen, between);
 }
 
 /// When the first and the last of them was finished.

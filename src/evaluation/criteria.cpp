@@ -85,7 +85,7 @@ void decide_order(const CriterionSpec& criterion, int64_t seeds, std::map<std::s
     Pair pair = compare_pair(values[worse], values[better], sign);
     pair.worse = variant_label(worse);
     pair.better = variant_label(better);
-    if (pair.gain.count < std::max<int64_t>(2, seeds)) {
+    if (pair.gain.count < seeds) {
       incomplete = pair;
       continue;
     }
@@ -96,7 +96,7 @@ void decide_order(const CriterionSpec& criterion, int64_t seeds, std::map<std::s
   if (told.gain.count > 0) set_value(result, told.gain);
   result.note = concat(told.better, " over ", told.worse);
   if (missed == 0 && incomplete) {
-    result.note += concat(": ", told.gain.count, " of ", std::max<int64_t>(2, seeds), " seeds");
+    result.note += concat(": ", told.gain.count, " of ", seeds, " seeds");
     return;
   }
   result.status = missed == 0 ? CriterionStatus::kMet : CriterionStatus::kMissed;
@@ -113,8 +113,8 @@ void decide_value(const CriterionSpec& criterion, int64_t seeds, const BySeed& v
   }
   const MeanInterval interval = mean_interval(numbers);
   set_value(result, interval);
-  if (interval.count < std::max<int64_t>(2, seeds)) {
-    result.note = concat(interval.count, " of ", std::max<int64_t>(2, seeds), " seeds");
+  if (interval.count < seeds) {
+    result.note = concat(interval.count, " of ", seeds, " seeds");
     return;
   }
   const bool enough = !criterion.at_least || interval.low >= *criterion.at_least;
@@ -139,6 +139,7 @@ CriterionResult decide(const CriterionSpec& criterion, const Comparison& compari
   result.name = criterion.name;
   result.metric = criterion.metric;
   std::map<std::string, BySeed> values = values_of(criterion, comparison);
+  seeds = std::max<int64_t>(2, seeds);  // one decides nothing
   if (criterion.order.size() > 1) {
     decide_order(criterion, seeds, values, result);
   } else {

@@ -39,10 +39,8 @@ MemoryLayerCount count_memory_layer(const MemoryConfig& memory, int64_t hidden) 
   const int64_t keys = memory.num_sub_keys * width;
   count.parameters += keys;
   count.flops += 2.0 * static_cast<double>(keys);
-  const bool peer = memory.variant == MemoryVariant::kPeer;
-  const double bag = 2.0 * static_cast<double>(memory.heads * memory.top_k * memory.value_dim);
-  count.flops += peer ? 2 * bag : bag;
   const int64_t values = tables_per_set(memory) * memory.value_dim;  // that a token takes of one slot
+  count.flops += 2.0 * static_cast<double>(memory.heads * memory.top_k * values);
   count.random_flops = 2.0 * static_cast<double>(memory.heads * memory.random_reads * (memory.key_dim + values));
   if (memory.softmax_sink) {
     count.parameters += width + memory.value_dim;
