@@ -16,6 +16,8 @@ class Linear {
   void collect(const std::string& name, Initializer initializer, ParameterList& list);
 
   const at::Tensor& weight() const { return weight_; }
+  /// Undefined where there is none.
+  const at::Tensor& bias() const { return bias_; }
 
  private:
   at::Tensor weight_, bias_;

@@ -3,10 +3,11 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <functional>
+
 #include "layers/extra_reads.h"
 #include "layers/peer_score.h"
 #include "ops/memory_bag/memory_bag.h"
-#include "ops/memory_read/memory_read.h"
 #include "ops/product_key_topk/product_key_topk.h"
 #include "ops/swiglu/swiglu.h"
 
@@ -133,18 +134,50 @@ at::Tensor MemoryLayer::sink_key(at::ScalarType dtype) const {
   return config_.qk_norm ? rms_normalize(key, key_norm_, eps_) : key;
 }
 
-const MemoryLayer::Prepared& MemoryLayer::prepared(at::ScalarType dtype) const {
-  std::array<int64_t, 13> from = {static_cast<int64_t>(dtype)};
-  size_t known = 1;
-  for (const at::Tensor* tensor : std::initializer_list<const at::Tensor*>{
-           &sub_keys_, &key_norm_, &batch_weight_, &batch_bias_, &running_mean_, &running_var_}) {
-    if (!tensor->defined()) continue;
-    from[known++] = tensor->_version();
-    from[known++] = reinterpret_cast<int64_t>(tensor->const_data_ptr());  // another tensor may have the same version
+ops::PackedMemory MemoryLayer::pack() const {
+  const auto projection = [](const Linear& linear) { return ops::Projection{linear.weight(), linear.bias()}; };
+  ops::MemoryWeights weights;
+  weights.query = projection(query_proj_);
+  if (config_.query_batch_norm) {  // which a projection can do as well
+    const QueryAffine affine = query_affine(at::kFloat);
+    weights.query.weight = weights.query.weight * affine.scale.unsqueeze(1);
+    weights.query.bias = at::addcmul(affine.shift, weights.query.bias, affine.scale);
+  }
+  if (config_.qk_norm) weights.query_scale = query_norm_;
+  weights.eps = eps_;
+  weights.sub_keys = keys(at::kFloat);
+  weights.k = config_.top_k;
+  if (gate_proj_) weights.gate = projection(*gate_proj_);
+  if (out_proj_) weights.out = projection(*out_proj_);
+  return ops::pack_memory(weights);
+}
+
+const MemoryLayer::Prepared& MemoryLayer::prepared(at::ScalarType dtype, bool at_once) const {
+  decltype(Prepared::made_from) from = {static_cast<int64_t>(dtype), at_once};
+  size_t known = 2;
+  const auto note = [&](const at::Tensor& tensor) {
+    if (!tensor.defined()) return;
+    from.at(known++) = tensor._version();
+    from.at(known++) = reinterpret_cast<int64_t>(tensor.const_data_ptr());  // another tensor may have the same version
+  };
+  for (const auto& tensor :
+       {std::cref(sub_keys_), std::cref(query_norm_), std::cref(key_norm_), std::cref(batch_weight_),
+        std::cref(batch_bias_), std::cref(running_mean_), std::cref(running_var_)}) {
+    note(tensor);
+  }
+  for (const Linear* linear : {&query_proj_, gate_proj_ ? &*gate_proj_ : nullptr, out_proj_ ? &*out_proj_ : nullptr}) {
+    if (!at_once || linear == nullptr) continue;
+    note(linear->weight());
+    note(linear->bias());
   }
   if (prepared_.made_from != from) {
-    prepared_.keys = ops::pack_sub_keys(keys(dtype));
-    if (config_.query_batch_norm) prepared_.affine = query_affine(dtype);
+    prepared_ = {};
+    if (at_once) {
+      prepared_.layer = pack();
+    } else {
+      prepared_.keys = ops::pack_sub_keys(keys(dtype));
+      if (config_.query_batch_norm) prepared_.affine = query_affine(dtype);
+    }
     prepared_.made_from = from;
   }
   return prepared_;
@@ -154,23 +187,26 @@ bool MemoryLayer::is_decoding(const ForwardContext& context) {
   return context.cache != nullptr && !context.training && !at::GradMode::is_enabled();
 }
 
-// Nobody wants to see the slots, and nothing but the table's rows goes into the output.
-bool MemoryLayer::reads_at_once(const ForwardContext& context) const {
-  return is_decoding(context) && !tables_.down && !sink_key_.defined() && !tables_.values->before_read &&
-         !tables_.values->after_read;
+// Small, and nothing but the table's rows goes into the output.
+bool MemoryLayer::decodes_at_once(const at::Tensor& x, const ForwardContext& context) const {
+  return is_decoding(context) && x.is_cpu() && x.scalar_type() == at::kFloat && !tables_.down && !sink_key_.defined() &&
+         tables_.values->weight.scalar_type() != at::kDouble &&
+         ops::decodes_at_once(hidden_, config_.heads, config_.key_dim, config_.num_sub_keys, config_.value_dim);
 }
 
-at::Tensor MemoryLayer::read_at_once(const at::Tensor& x, const ForwardContext& context) const {
-  const at::ScalarType dtype = score_dtype(x);
-  const Prepared& ready = prepared(dtype);
-  std::optional<at::Tensor> norm;
-  if (config_.qk_norm) norm = query_norm_.to(dtype);
-  return ops::read_memory(project(x, context, &ready), norm, eps_, ready.keys, config_.top_k, tables_.values->weight);
+at::Tensor MemoryLayer::decode_at_once(const at::Tensor& x) const {
+  const MemoryTable& table = *tables_.values;
+  const ops::PackedMemory& layer = prepared(at::kFloat, true).layer;
+  // Rows that are behind are brought up to date before they count.
+  if (table.before_read) table.before_read(ops::decode_memory(x, layer, table.weight).slots);
+  const ops::DecodedMemory decoded = ops::decode_memory(x, layer, table.weight);
+  if (table.after_read) table.after_read(layer_, decoded.slots, decoded.weights);
+  return decoded.output;
 }
 
 MemoryLayer::Bag MemoryLayer::choose(const at::Tensor& x, const ForwardContext& context) const {
   if (context.training) prepared_ = {};  // what it was made of is about to change
-  const Prepared* ready = is_decoding(context) ? &prepared(score_dtype(x)) : nullptr;
+  const Prepared* ready = is_decoding(context) ? &prepared(score_dtype(x), false) : nullptr;
   const at::Tensor queries = query(x, context, ready);
   const at::Tensor sub_keys = ready ? at::Tensor() : keys(score_dtype(x));
   ops::TopK best = ready ? ops::product_key_topk(queries, ready->keys, config_.top_k)
@@ -214,10 +250,14 @@ at::Tensor MemoryLayer::forward(const at::Tensor& input, const ForwardContext& c
   if (context.training && config_.input_dropout > 0) {
     x = dropout(x, config_.input_dropout, context.dropout->next_key());
   }
-  at::Tensor y = reads_at_once(context) ? read_at_once(x, context) : read(x, choose(x, context), context);
-  y = y.to(x.scalar_type());
-  if (gate_proj_) y = ops::swiglu(gate_proj_->forward(x), y);
-  if (out_proj_) y = out_proj_->forward(y);
+  at::Tensor y;
+  if (decodes_at_once(x, context)) {
+    y = decode_at_once(x.contiguous());
+  } else {
+    y = read(x, choose(x, context), context).to(x.scalar_type());
+    if (gate_proj_) y = ops::swiglu(gate_proj_->forward(x), y);
+    if (out_proj_) y = out_proj_->forward(y);
+  }
   if (scalar_gate_) y = y * at::sigmoid(scalar_gate_->forward(x));
   return y.view(input.sizes());
 }

@@ -10,7 +10,7 @@
 #include "layers/linear.h"
 #include "layers/memory_config.h"
 #include "layers/memory_table.h"
-#include "ops/product_key_topk/product_key_topk.h"
+#include "ops/memory_decode/memory_decode.h"
 
 namespace memlayers::layers {
 
@@ -47,22 +47,24 @@ class MemoryLayer {
   };
   /// What decoding keeps from token to token.
   struct Prepared {
-    ops::PackedSubKeys keys;
-    QueryAffine affine;
-    std::array<int64_t, 13> made_from = {};  // the dtype, the tensors' versions and addresses
+    ops::PackedMemory layer;                         // of a layer that is decoded in one call
+    ops::PackedSubKeys keys;                         // of any other, and
+    QueryAffine affine;                              // this
+    std::array<int64_t, 2 + 2 * 13> made_from = {};  // dtype, which of the two, versions and addresses of 13 tensors
   };
 
   at::Tensor keys(at::ScalarType dtype) const;
   at::Tensor sink_key(at::ScalarType dtype) const;
-  const Prepared& prepared(at::ScalarType dtype) const;
+  const Prepared& prepared(at::ScalarType dtype, bool at_once) const;
   at::Tensor project(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const;
   at::Tensor query(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const;
   QueryAffine query_affine(at::ScalarType dtype) const;
   at::Tensor read(const at::Tensor& x, const Bag& bag, const ForwardContext& context) const;
   static bool is_decoding(const ForwardContext& context);
-  bool reads_at_once(const ForwardContext& context) const;
-  /// read() of what choose() gives, without anybody seeing it.
-  at::Tensor read_at_once(const at::Tensor& x, const ForwardContext& context) const;
+  bool decodes_at_once(const at::Tensor& x, const ForwardContext& context) const;
+  ops::PackedMemory pack() const;
+  /// All of forward() but the scalar gate, in one call. x [N, d].
+  at::Tensor decode_at_once(const at::Tensor& x) const;
   at::Tensor batch_normalize(const at::Tensor& query) const;
   bool has_out_projection() const;
 

@@ -315,7 +315,56 @@ TEST(MemoryLayer, TheTablesHooksSeeEveryRead) {
   EXPECT_FALSE(weights.requires_grad());
 }
 
-// Decoding reads in one call where no hook wants to see the slots.
+// A small layer decodes in one call, in float32: what it computes is what it computes otherwise.
+TEST(MemoryLayer, DecodingFollowsTheLayerOperationByOperation) {
+  const at::NoGradGuard guard;
+  for (const Option& first : options()) {
+    for (const Option& second : options()) {
+      MemoryConfig config = small_config();
+      config.top_k = 25;  // all: no slot flips at a near tie
+      first.set(config);
+      second.set(config);
+      MemoryFixture fixture(config, kHidden);
+      at::manual_seed(2);
+      for (const layers::Parameter& parameter : fixture.parameters)
+        parameter.tensor->add_(at::randn_like(*parameter.tensor) / 4);
+      const at::Tensor x = random_input();
+      const at::Tensor expected = fixture.forward(x);
+      layers::KeyValueCache cache;
+      fixture.context.cache = &cache;
+      EXPECT_TRUE(fixture.forward(x).allclose(expected, 1e-4, 1e-5)) << first.name << " and " << second.name;
+    }
+  }
+}
+
+TEST(MemoryLayer, DecodingSeesParametersAndRowsThatHaveChanged) {
+  const at::NoGradGuard guard;
+  MemoryConfig config = small_config();
+  config.qk_norm = config.query_batch_norm = true;
+  MemoryFixture fixture(config, kHidden);
+  layers::KeyValueCache cache;
+  const at::Tensor x = random_input();
+  for (const layers::Parameter& parameter : fixture.parameters) {
+    fixture.context.cache = &cache;
+    fixture.forward(x);
+    parameter.tensor->add_(at::rand_like(*parameter.tensor));
+    const at::Tensor decoded = fixture.forward(x);
+    fixture.context.cache = nullptr;
+    EXPECT_TRUE(decoded.allclose(fixture.forward(x), 1e-4, 1e-5)) << parameter.name;
+  }
+  // Rows that an optimizer brings up to date when told that they are about to be read.
+  fixture.context.cache = &cache;
+  at::Tensor& rows = fixture.tables.values->weight;
+  const at::Tensor before = fixture.forward(x);
+  fixture.tables.values->before_read = [&](const at::Tensor& slots) { rows.index_fill_(0, slots.flatten(), 1); };
+  const at::Tensor after = fixture.forward(x);
+  rows.fill_(1);
+  fixture.tables.values->before_read = nullptr;
+  EXPECT_FALSE(after.allclose(before));
+  EXPECT_TRUE(bit_equal(after, fixture.forward(x)));
+}
+
+// Who looks on changes nothing.
 TEST(MemoryLayer, DecodingHasTheSameBitsWithAndWithoutHooks) {
   const at::NoGradGuard guard;
   for (const Option& first : options()) {

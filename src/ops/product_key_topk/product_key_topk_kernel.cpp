@@ -1,8 +1,7 @@
 // A block of tokens is scored against both halves of one head's sub-keys and selected from while the scores are still in
 // the cache.
 //
-// Scores: each dot product is summed in the order of its dimensions, lanes are sub-keys, so a score does not depend on
-// which other tokens are in the batch. Product and sum are rounded once where the instruction set has that.
+// Scores: panel_products.h.
 // Selection: the best of a few groups of each half give a bound that k pairs reach (pair_shapes.h). A sub-key that does
 // not reach it even with the other half's best is in no pair that matters; the few that do are paired (pair_picker.h).
 #include "ops/product_key_topk/product_key_topk_kernel.h"
@@ -10,82 +9,24 @@
 #include <utility>
 
 #include "ops/product_key_topk/pair_picker.h"
+#include "ops/product_key_topk/panel_products.h"
 
 namespace memlayers::ops {
 namespace {
 
-constexpr int kLanesPerPanel = int(kKeysPerPanel) / kLanes;
-constexpr int64_t kRowsAhead = 32;  // of a panel
-static_assert(kKeysPerPanel == 2 * kLanes && kPad == kLanes);
-
-/// Scores of `tile` tokens, packed [half_dim, tile], against one panel.
-template <int tile, class T>
-MEMLAYERS_INLINE void score_tile(const T* packed, const T* panel, int64_t half_dim, T* scores, int64_t score_stride) {
-  Lanes<T> total[tile][kLanesPerPanel];
-  for (int t = 0; t < tile; ++t) {
-    for (int l = 0; l < kLanesPerPanel; ++l) total[t][l] = broadcast(T{0});
-  }
-  for (int64_t d = 0; d < half_dim; ++d) {
-    const T* row = panel + d * kKeysPerPanel;
-    // Runs on into the next panel, which the first tile would otherwise wait for.
-    for (int64_t b = 0; b < kKeysPerPanel * int64_t(sizeof(T)); b += 64) {
-      __builtin_prefetch(reinterpret_cast<const char*>(row + kRowsAhead * kKeysPerPanel) + b);
-    }
-    const Lanes<T> low = load(row), high = load(row + kLanes);
-    for (int t = 0; t < tile; ++t) {
-      const Lanes<T> factor = broadcast(packed[d * tile + t]);
-      total[t][0] = multiply_add(factor, low, total[t][0]);
-      total[t][1] = multiply_add(factor, high, total[t][1]);
-    }
-  }
-  const Lanes<T> lowest = broadcast(kLowest<T>);
-  for (int t = 0; t < tile; ++t) {
-    for (int l = 0; l < kLanesPerPanel; ++l) {
-      store(scores + t * score_stride + l * kLanes, replace_nan(total[t][l], lowest));
-    }
-  }
-}
-
-/// As many tokens as their sums fill the registers: 32 with AVX-512, otherwise 16.
-template <class T>
-constexpr int kTile = kVectorBytes == 64   ? 48 / int(sizeof(T))
-                      : kVectorBytes == 32 ? 8 / int(sizeof(T))
-                                           : 1;
-template <class T>
-constexpr int kSmallTile = kTile<T> > 4 ? 4 : 1;
-
-/// Query rows [tokens, half_dim] at `stride` -> [tokens / tile, half_dim, tile].
-template <class T>
-void pack_tile(const T* query, int64_t stride, int tile, int64_t half_dim, T* packed) {
-  for (int64_t d = 0; d < half_dim; ++d) {
-    for (int t = 0; t < tile; ++t) packed[d * tile + t] = query[t * stride + d];
-  }
-}
+static_assert(kPad == kLanes);
 
 /// Scores [tokens, padded_keys] of `tokens` query rows against all panels of one head and half. `packed` has room for a
 /// copy of the rows.
 template <class T>
 void score_block(const TopKShape& shape, const T* query, int64_t query_stride, int64_t tokens, const T* panels,
                  T* packed, T* scores) {
-  const int64_t dim = shape.half_dim, padded = shape.padded_keys();
-  const auto tile_at = [tokens](int64_t t) {
-    return tokens - t >= kTile<T> ? kTile<T> : tokens - t >= kSmallTile<T> ? kSmallTile<T> : 1;
-  };
-  for (int64_t t = 0; t < tokens; t += tile_at(t)) {
-    pack_tile(query + t * query_stride, query_stride, tile_at(t), dim, packed + t * dim);
-  }
-  for (int64_t p = 0; p < shape.num_panels(); ++p) {
-    const T* panel = panels + p * dim * kKeysPerPanel;
-    T* out = scores + p * kKeysPerPanel;
-    int64_t t = 0;
-    for (; t + kTile<T> <= tokens; t += kTile<T>) {
-      score_tile<kTile<T>>(packed + t * dim, panel, dim, out + t * padded, padded);
-    }
-    for (; t + kSmallTile<T> <= tokens; t += kSmallTile<T>) {
-      score_tile<kSmallTile<T>>(packed + t * dim, panel, dim, out + t * padded, padded);
-    }
-    for (; t < tokens; ++t) score_tile<1>(packed + t * dim, panel, dim, out + t * padded, padded);
-  }
+  const int64_t padded = shape.padded_keys();
+  const Lanes<T> lowest = broadcast(kLowest<T>);
+  multiply_panels(query, query_stride, tokens, shape.half_dim, panels, shape.num_panels(), packed,
+                  [&](int64_t t, int64_t key, const Lanes<T>& products) {
+                    store(scores + t * padded + key, replace_nan(products, lowest));
+                  });
   for (int64_t t = 0; t < tokens; ++t) {
     std::fill(scores + t * padded + shape.num_sub_keys, scores + (t + 1) * padded, kLowest<T>);
   }
@@ -97,13 +38,8 @@ void pack_panels(const TopKShape& shape, const T* sub_keys, T* panels, int64_t f
   const int64_t dim = shape.half_dim, n = shape.num_sub_keys;
   for (int64_t p = first; p < last; ++p) {
     const int64_t half = p / shape.num_panels(), begin = p % shape.num_panels() * kKeysPerPanel;
-    const int64_t count = std::min(kKeysPerPanel, n - begin);
-    const T* source = sub_keys + (half * n + begin) * dim;
-    T* panel = panels + p * dim * kKeysPerPanel;
-    if (count < kKeysPerPanel) std::fill(panel, panel + dim * kKeysPerPanel, T{0});
-    for (int64_t d = 0; d < dim; ++d) {
-      for (int64_t i = 0; i < count; ++i) panel[d * kKeysPerPanel + i] = source[i * dim + d];
-    }
+    pack_panel(sub_keys + (half * n + begin) * dim, std::min(kKeysPerPanel, n - begin), dim,
+               panels + p * dim * kKeysPerPanel);
   }
 }
 
