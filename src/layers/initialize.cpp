@@ -68,6 +68,7 @@ void fill_random(at::Tensor& tensor, Initializer initializer, uint64_t key) {
     return;
   }
   float* data = tensor.data_ptr<float>();
+  tensor.unsafeGetTensorImpl()->bump_version();  // torch does not see what goes through a pointer
   const int64_t size = tensor.numel();
   at::parallel_for(0, (size + 3) / 4, 4096, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {

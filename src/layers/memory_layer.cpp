@@ -3,8 +3,6 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include <functional>
-
 #include "layers/extra_reads.h"
 #include "layers/peer_score.h"
 #include "ops/memory_bag/memory_bag.h"
@@ -152,33 +150,37 @@ ops::PackedMemory MemoryLayer::pack() const {
   return ops::pack_memory(weights);
 }
 
+// In the order in which they are noted; undefined ones are nobody's.
+std::array<at::Tensor, 13> MemoryLayer::decoding_parameters() const {
+  return {sub_keys_,
+          query_norm_,
+          key_norm_,
+          batch_weight_,
+          batch_bias_,
+          running_mean_,
+          running_var_,
+          query_proj_.weight(),
+          query_proj_.bias(),
+          gate_proj_ ? gate_proj_->weight() : at::Tensor(),
+          gate_proj_ ? gate_proj_->bias() : at::Tensor(),
+          out_proj_ ? out_proj_->weight() : at::Tensor(),
+          out_proj_ ? out_proj_->bias() : at::Tensor()};
+}
+
 const MemoryLayer::Prepared& MemoryLayer::prepared(at::ScalarType dtype, bool at_once) const {
-  decltype(Prepared::made_from) from = {static_cast<int64_t>(dtype), at_once};
-  size_t known = 2;
-  const auto note = [&](const at::Tensor& tensor) {
-    if (!tensor.defined()) return;
-    from.at(known++) = tensor._version();
-    from.at(known++) = reinterpret_cast<int64_t>(tensor.const_data_ptr());  // another tensor may have the same version
-  };
-  for (const auto& tensor :
-       {std::cref(sub_keys_), std::cref(query_norm_), std::cref(key_norm_), std::cref(batch_weight_),
-        std::cref(batch_bias_), std::cref(running_mean_), std::cref(running_var_)}) {
-    note(tensor);
+  const std::array<at::Tensor, 13> from = decoding_parameters();
+  bool same = prepared_.dtype == dtype && prepared_.at_once == at_once;
+  for (size_t i = 0; i < from.size() && same; ++i) {
+    same = from[i].is_same(prepared_.from[i]) && (!from[i].defined() || from[i]._version() == prepared_.versions[i]);
   }
-  for (const Linear* linear : {&query_proj_, gate_proj_ ? &*gate_proj_ : nullptr, out_proj_ ? &*out_proj_ : nullptr}) {
-    if (!at_once || linear == nullptr) continue;
-    note(linear->weight());
-    note(linear->bias());
-  }
-  if (prepared_.made_from != from) {
-    prepared_ = {};
-    if (at_once) {
-      prepared_.layer = pack();
-    } else {
-      prepared_.keys = ops::pack_sub_keys(keys(dtype));
-      if (config_.query_batch_norm) prepared_.affine = query_affine(dtype);
-    }
-    prepared_.made_from = from;
+  if (same) return prepared_;
+  prepared_ = {.from = from, .dtype = dtype, .at_once = at_once};
+  for (size_t i = 0; i < from.size(); ++i) prepared_.versions[i] = from[i].defined() ? from[i]._version() : 0;
+  if (at_once) {
+    prepared_.layer = pack();
+  } else {
+    prepared_.keys = ops::pack_sub_keys(keys(dtype));
+    if (config_.query_batch_norm) prepared_.affine = query_affine(dtype);
   }
   return prepared_;
 }
@@ -189,9 +191,10 @@ bool MemoryLayer::is_decoding(const ForwardContext& context) {
 
 // Small, and nothing but the table's rows goes into the output.
 bool MemoryLayer::decodes_at_once(const at::Tensor& x, const ForwardContext& context) const {
-  return is_decoding(context) && x.is_cpu() && x.scalar_type() == at::kFloat && !tables_.down && !sink_key_.defined() &&
-         tables_.values->weight.scalar_type() != at::kDouble &&
-         ops::decodes_at_once(hidden_, config_.heads, config_.key_dim, config_.num_sub_keys, config_.value_dim);
+  return is_decoding(context) && x.is_cpu() && x.scalar_type() != at::kDouble && !tables_.down &&
+         !sink_key_.defined() && tables_.values->weight.scalar_type() != at::kDouble &&
+         ops::decodes_at_once(hidden_, config_.heads, config_.key_dim, config_.num_sub_keys, config_.value_dim,
+                              gate_proj_.has_value() + out_proj_.has_value());
 }
 
 at::Tensor MemoryLayer::decode_at_once(const at::Tensor& x) const {
@@ -252,7 +255,7 @@ at::Tensor MemoryLayer::forward(const at::Tensor& input, const ForwardContext& c
   }
   at::Tensor y;
   if (decodes_at_once(x, context)) {
-    y = decode_at_once(x.contiguous());
+    y = decode_at_once(x.to(at::kFloat).contiguous()).to(x.scalar_type());
   } else {
     y = read(x, choose(x, context), context).to(x.scalar_type());
     if (gate_proj_) y = ops::swiglu(gate_proj_->forward(x), y);

@@ -47,12 +47,16 @@ class MemoryLayer {
   };
   /// What decoding keeps from token to token.
   struct Prepared {
-    ops::PackedMemory layer;                         // of a layer that is decoded in one call
-    ops::PackedSubKeys keys;                         // of any other, and
-    QueryAffine affine;                              // this
-    std::array<int64_t, 2 + 2 * 13> made_from = {};  // dtype, which of the two, versions and addresses of 13 tensors
+    std::array<at::Tensor, 13> from = {};  // what it was made of; held, so that no other tensor takes its place
+    std::array<int64_t, 13> versions = {};
+    at::ScalarType dtype = at::kFloat;
+    bool at_once = false;
+    ops::PackedMemory layer = {};  // of a layer that is decoded in one call
+    ops::PackedSubKeys keys = {};  // of any other, and
+    QueryAffine affine = {};       // this
   };
 
+  std::array<at::Tensor, 13> decoding_parameters() const;
   at::Tensor keys(at::ScalarType dtype) const;
   at::Tensor sink_key(at::ScalarType dtype) const;
   const Prepared& prepared(at::ScalarType dtype, bool at_once) const;

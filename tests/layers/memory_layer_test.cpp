@@ -337,6 +337,31 @@ TEST(MemoryLayer, DecodingFollowsTheLayerOperationByOperation) {
   }
 }
 
+TEST(MemoryLayer, ASmallLayerIsDecodedInOneCall) {
+  const at::NoGradGuard guard;
+  MemoryFixture fixture(small_config(), kHidden);
+  layers::KeyValueCache cache;
+  fixture.context.cache = &cache;
+  const auto projection = [&](const std::string& name) {
+    return ops::Projection{fixture.parameter(name + ".weight"), fixture.parameter(name + ".bias")};
+  };
+  ops::MemoryWeights weights;
+  weights.query = projection("query_proj");
+  weights.sub_keys = fixture.parameter("sub_keys");
+  weights.k = small_config().top_k;
+  weights.gate = projection("gate_proj");
+  weights.out = projection("out_proj");
+  const at::Tensor x = random_input();
+  const ops::DecodedMemory decoded =
+      ops::decode_memory(x.view({-1, kHidden}), ops::pack_memory(weights), fixture.tables.values->weight);
+  EXPECT_TRUE(bit_equal(fixture.forward(x), decoded.output.view(x.sizes())));
+  // Whatever the model computes in, and not where a gradient is wanted.
+  EXPECT_TRUE(bit_equal(fixture.forward(x.to(at::kBFloat16).to(at::kFloat)).to(at::kBFloat16),
+                        fixture.forward(x.to(at::kBFloat16))));
+  const at::AutoGradMode with_gradient(true);
+  EXPECT_TRUE(fixture.forward(x).requires_grad());
+}
+
 TEST(MemoryLayer, DecodingSeesParametersAndRowsThatHaveChanged) {
   const at::NoGradGuard guard;
   MemoryConfig config = small_config();
@@ -344,13 +369,24 @@ TEST(MemoryLayer, DecodingSeesParametersAndRowsThatHaveChanged) {
   MemoryFixture fixture(config, kHidden);
   layers::KeyValueCache cache;
   const at::Tensor x = random_input();
-  for (const layers::Parameter& parameter : fixture.parameters) {
-    fixture.context.cache = &cache;
-    fixture.forward(x);
-    parameter.tensor->add_(at::rand_like(*parameter.tensor));
-    const at::Tensor decoded = fixture.forward(x);
-    fixture.context.cache = nullptr;
-    EXPECT_TRUE(decoded.allclose(fixture.forward(x), 1e-4, 1e-5)) << parameter.name;
+  layers::ParameterList all = fixture.parameters;
+  all.insert(all.end(), fixture.buffers.begin(), fixture.buffers.end());
+  const std::vector<std::pair<const char*, std::function<void(at::Tensor&)>>> changes = {
+      {"in place", [](at::Tensor& tensor) { tensor.add_(at::rand_like(tensor)); }},
+      {"through a pointer",
+       [](at::Tensor& tensor) { layers::fill_random(tensor, layers::Initializer::uniform(1), 3); }},
+      {"another tensor", [](at::Tensor& tensor) { tensor = tensor.detach() + at::rand_like(tensor); }}};
+  for (const auto& [how, change] : changes) {
+    for (const layers::Parameter& parameter : all) {
+      fixture.context.cache = &cache;
+      const at::Tensor before = fixture.forward(x);
+      change(*parameter.tensor);
+      if (parameter.name.find("var") != std::string::npos) parameter.tensor->abs_();
+      const at::Tensor decoded = fixture.forward(x);
+      fixture.context.cache = nullptr;
+      EXPECT_FALSE(bit_equal(decoded, before)) << parameter.name << ", " << how;
+      EXPECT_TRUE(decoded.allclose(fixture.forward(x), 1e-3, 1e-4)) << parameter.name << ", " << how;
+    }
   }
   // Rows that an optimizer brings up to date when told that they are about to be read.
   fixture.context.cache = &cache;
@@ -386,6 +422,10 @@ TEST(MemoryLayer, DecodingHasTheSameBitsWithAndWithoutHooks) {
           fixture.tables.values->after_read = [&](int64_t, const at::Tensor&, const at::Tensor&) { ++reads; };
           EXPECT_TRUE(bit_equal(fixture.forward(x), at_once)) << first.name << " and " << second.name;
           EXPECT_EQ(reads, 1);
+          fixture.tables.values->before_read = [&](const at::Tensor&) { ++reads; };
+          EXPECT_TRUE(bit_equal(fixture.forward(x), at_once)) << first.name << " and " << second.name;
+          EXPECT_EQ(reads, 3);
+          fixture.tables.values->before_read = nullptr;
         }
       }
     }

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
@@ -153,6 +154,7 @@ TEST(MemoryDecode, DoesNotDependOnThreadsOrOnTheBatch) {
   at::set_num_threads(3);
   EXPECT_TRUE(bit_equal(layer.decode(x).output, one.output));
   at::set_num_threads(before);
+  EXPECT_TRUE(bit_equal(layer.decode(x.repeat({5, 1})).output.narrow(0, 4 * 33, 33), one.output));  // a long prompt
   for (int64_t t : {0, 7, 32}) {
     const DecodedMemory alone = layer.decode(x.narrow(0, t, 1));
     EXPECT_TRUE(bit_equal(alone.output, one.output.narrow(0, t, 1)));
@@ -174,9 +176,12 @@ TEST(MemoryDecode, WorkingMemoryOfAnotherShapeDoesNotShow) {
 }
 
 TEST(MemoryDecode, SmallLayersOnly) {
-  EXPECT_TRUE(decodes_at_once(64, 2, 32, 256, 64));         // the quickstart's
-  EXPECT_FALSE(decodes_at_once(512, 4, 128, 512, 512));     // of 30 M parameters
-  EXPECT_FALSE(decodes_at_once(2048, 4, 512, 1024, 2048));  // the paper's
+  EXPECT_TRUE(decodes_at_once(64, 2, 32, 256, 64, 2));         // the quickstart's
+  EXPECT_FALSE(decodes_at_once(512, 4, 128, 512, 512, 2));     // of 30 M parameters
+  EXPECT_FALSE(decodes_at_once(2048, 4, 512, 1024, 2048, 2));  // the paper's
+  EXPECT_TRUE(decodes_at_once(256, 2, 128, 256, 256, 0));      // 2^17 products
+  EXPECT_FALSE(decodes_at_once(256, 2, 128, 256, 256, 1));
+  EXPECT_FALSE(decodes_at_once(257, 2, 128, 256, 257, 0));
 }
 
 TEST(MemoryDecode, MisuseIsToldInOneSentence) {
@@ -194,10 +199,56 @@ TEST(MemoryDecode, MisuseIsToldInOneSentence) {
             "decode_memory: x must be contiguous [N, d] float32 on the CPU, got [2, 8] double on cpu");
   EXPECT_EQ(message(layer.input(2), at::zeros({64, 6})),
             "decode_memory: out_panels must come from pack_projection of [8, 6] float32, got [1, 5, 32] float");
+  PackedMemory wrong_scale = layer.packed;
+  wrong_scale.query_scale = at::zeros({6});
+  EXPECT_EQ(tests::usage_error([&] { decode_memory(layer.input(2), wrong_scale, layer.table); }),
+            "decode_memory: query_scale must be contiguous [2, 3] float32, got [6] float");
+  EXPECT_NE(message(layer.input(8).t(), layer.table).find("x must be contiguous [N, d]"), std::string::npos);
+  const Layer narrow({8, 2, 8, 6, 3, 8}, {false, false, false});
+  EXPECT_EQ(tests::usage_error([&] {
+              decode_memory(narrow.input(2), narrow.packed, at::zeros({64, 5}));
+            }),
+            "decode_memory: the output must have d = 8 columns, got 5 of the table; add out, D -> d");
   MemoryWeights wrong = layer.weights;
   wrong.gate->bias = at::zeros({4});
   EXPECT_EQ(tests::usage_error([&] { pack_memory(wrong); }),
             "pack_memory: gate must have a weight [out, in] and a bias [out], got [5, 8] and [4]");
+}
+
+// What only who calls it by its name can get wrong.
+TEST(MemoryDecode, MisuseByNameIsToldToo) {
+  const Layer layer({8, 2, 8, 6, 3, 5});
+  const PackedMemory& memory = layer.packed;
+  const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("memlayers::decode_memory", "");
+  using MaybeTensor = std::optional<at::Tensor>;
+  const auto message = [&](int64_t heads, int64_t num_sub_keys, int64_t k, const MaybeTensor& gate_bias) {
+    return tests::usage_error([&] {
+      c10::Stack stack{layer.input(2),
+                       memory.query_panels,
+                       memory.query_bias,
+                       memory.query_scale,
+                       memory.eps,
+                       memory.sub_keys.panels,
+                       heads,
+                       num_sub_keys,
+                       k,
+                       layer.table,
+                       memory.gate_panels,
+                       gate_bias,
+                       memory.out_panels,
+                       memory.out_bias};
+      op.callBoxed(stack);
+    });
+  };
+  EXPECT_EQ(message(2, 8, 3, std::nullopt), "decode_memory: gate and out must have both panels and a bias, or neither");
+  EXPECT_EQ(message(0, 8, 3, memory.gate_bias), "decode_memory: query_bias must be [H * K] for H = 0 heads, got [12]");
+  EXPECT_NE(message(5, 8, 3, memory.gate_bias).find("query_bias must be [H * K] for H = 5 heads"), std::string::npos);
+  EXPECT_NE(message(2, -1, 1, memory.gate_bias).find("packed sub-keys must come from pack_sub_keys"),
+            std::string::npos);
+  EXPECT_NE(message(2, 40, 3, memory.gate_bias).find("packed sub-keys must come from pack_sub_keys"),
+            std::string::npos);
+  EXPECT_NE(message(2, 8, 0, memory.gate_bias).find("k must be in [1, n * n = 64], got 0"), std::string::npos);
+  EXPECT_NE(message(2, 8, 65, memory.gate_bias).find("k must be in [1, n * n = 64], got 65"), std::string::npos);
 }
 
 }  // namespace

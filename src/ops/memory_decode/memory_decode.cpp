@@ -12,7 +12,6 @@
 #include "ops/memory_decode/memory_decode_kernel.h"
 #include "ops/product_key_topk/product_key_topk_checks.h"
 #include "ops/rms_norm/rms_norm_kernel.h"
-#include "ops/simd/scalar_math.h"
 #include "ops/swiglu/swiglu_kernel.h"
 
 namespace memlayers::ops {
@@ -22,6 +21,8 @@ namespace {
 constexpr int64_t kSmallProducts = 1 << 17;
 /// A thread is woken for as much work as so many products are; ranking a head's sub-keys counts as kRankedProducts.
 constexpr int64_t kProductsPerTask = 1 << 16, kRankedProducts = 1 << 12;
+/// Tokens that a thread takes through the layer together, so that a long prompt needs no more working memory than a short one.
+constexpr int64_t kTokensTogether = 64;
 
 using MaybeTensor = std::optional<at::Tensor>;
 
@@ -62,6 +63,14 @@ PanelProjection projection_of(const char* name, const at::Tensor& panels, const 
               "decode_memory: ", name, "_panels must come from pack_projection of [", bias.size(0), ", ", in,
               "] float32, got ", panels.sizes(), " ", panels.dtype());
   return {in, bias.size(0), panels.const_data_ptr<float>(), bias.const_data_ptr<float>()};
+}
+
+/// The selection's shape, of queries as long as their projection's bias.
+TopKShape check_query_of(const at::Tensor& bias, const at::Tensor& key_panels, int64_t heads, int64_t num_sub_keys,
+                         int64_t k) {
+  base::check(heads >= 1 && bias.numel() % heads == 0, "decode_memory: query_bias must be [H * K] for H = ", heads,
+              " heads, got ", bias.sizes());
+  return check_packed(bias.reshape({1, heads, -1}), key_panels, heads, num_sub_keys, k);
 }
 
 /// A thread's working memory, kept from call to call.
@@ -171,7 +180,9 @@ struct Decode {
 template <class Row>
 void run_all(const Decode& decode, const Row* table, int64_t tokens) {
   const int64_t grain = std::max<int64_t>(1, kProductsPerTask / decode.products());
-  at::parallel_for(0, tokens, grain, [&](int64_t first, int64_t last) { decode.run(table, first, last - first); });
+  at::parallel_for(0, tokens, grain, [&](int64_t first, int64_t last) {
+    for (; first < last; first += kTokensTogether) decode.run(table, first, std::min(kTokensTogether, last - first));
+  });
 }
 
 using Decoded = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
@@ -183,7 +194,9 @@ Decoded decode_cpu(const at::Tensor& x, const at::Tensor& query_panels, const at
   base::check(x.dim() == 2 && x.scalar_type() == at::kFloat && x.is_contiguous() && x.is_cpu(),
               "decode_memory: x must be contiguous [N, d] float32 on the CPU, got ", x.sizes(), " ", x.dtype(), " on ",
               x.device());
-  const int64_t tokens = x.size(0), hidden = x.size(1), rows = num_sub_keys * num_sub_keys;
+  const int64_t tokens = x.size(0), hidden = x.size(1);
+  const TopKShape shape = check_query_of(query_bias, key_panels, heads, num_sub_keys, k);
+  const int64_t rows = num_sub_keys * num_sub_keys;
   base::check(table.dim() == 2 && table.size(0) == rows && table.is_contiguous() && table.is_cpu() &&
                   (table.scalar_type() == at::kFloat || table.scalar_type() == at::kBFloat16),
               "decode_memory: table must be contiguous [", rows, ", D] float32 or bfloat16 on the CPU, got ",
@@ -191,20 +204,24 @@ Decoded decode_cpu(const at::Tensor& x, const at::Tensor& query_panels, const at
   Decode decode;
   decode.value_dim = table.size(1);
   decode.query = projection_of("query", query_panels, query_bias, hidden);
-  const at::Tensor query_like = query_bias.view({1, heads, -1});
-  decode.shape = check_packed(query_like, key_panels, heads, num_sub_keys, k);
+  decode.shape = shape;
   base::check(!query_scale || (query_scale->sizes() == at::IntArrayRef({2, decode.shape.half_dim}) &&
                                query_scale->scalar_type() == at::kFloat && query_scale->is_contiguous()),
-              "decode_memory: query_scale must be contiguous [2, ", decode.shape.half_dim, "] float32");
+              "decode_memory: query_scale must be contiguous [2, ", decode.shape.half_dim, "] float32, got ",
+              query_scale ? base::concat(query_scale->sizes(), " ", query_scale->dtype()) : "none");
   if (query_scale) decode.query_scale = query_scale->const_data_ptr<float>();
   decode.eps = eps;
   decode.sub_keys = key_panels.const_data_ptr<float>();
+  base::check(gate_panels.has_value() == gate_bias.has_value() && out_panels.has_value() == out_bias.has_value(),
+              "decode_memory: gate and out must have both panels and a bias, or neither");
   if (gate_panels) decode.gate = projection_of("gate", *gate_panels, *gate_bias, hidden);
   if (out_panels) decode.out = projection_of("out", *out_panels, *out_bias, decode.value_dim);
   base::check(!decode.gate || decode.gate->out == decode.value_dim,
               "decode_memory: gate must have D = ", decode.value_dim, " outputs, got ",
               decode.gate ? decode.gate->out : 0);
-  const at::Tensor output = at::empty({tokens, decode.output_dim()}, x.options());
+  base::check(decode.output_dim() == hidden, "decode_memory: the output must have d = ", hidden, " columns, got ",
+              decode.output_dim(), decode.out ? " from out" : " of the table; add out, D -> d");
+  const at::Tensor output = at::empty({tokens, hidden}, x.options());
   const at::Tensor weights = at::empty({tokens, decode.entries()}, x.options());
   const at::Tensor slots = at::empty(weights.sizes(), x.options().dtype(at::kLong));
   decode.x = x.const_data_ptr<float>();
@@ -267,9 +284,10 @@ DecodedMemory decode_memory(const at::Tensor& x, const PackedMemory& memory, con
   return {output, slots, weights};
 }
 
-bool decodes_at_once(int64_t hidden, int64_t heads, int64_t key_dim, int64_t num_sub_keys, int64_t value_dim) {
+bool decodes_at_once(int64_t hidden, int64_t heads, int64_t key_dim, int64_t num_sub_keys, int64_t value_dim,
+                     int projections) {
   const TopKShape shape{.heads = heads, .num_sub_keys = num_sub_keys, .half_dim = key_dim / 2};
-  return heads * key_dim * (shape.padded_keys() + hidden) + 2 * hidden * value_dim <= kSmallProducts;
+  return heads * key_dim * (shape.padded_keys() + hidden) + projections * hidden * value_dim <= kSmallProducts;
 }
 
 TORCH_LIBRARY_FRAGMENT(memlayers, library) {

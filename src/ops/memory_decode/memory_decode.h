@@ -36,7 +36,7 @@ struct PackedMemory {
   std::optional<at::Tensor> gate_panels, gate_bias, out_panels, out_bias;
 };
 
-/// Throws base::UsageError: shapes or dtypes that do not fit each other.
+/// Throws base::UsageError: a weight and its bias do not fit. What else has to fit, decode_memory looks at.
 PackedMemory pack_memory(const MemoryWeights& weights);
 
 struct DecodedMemory {
@@ -52,7 +52,9 @@ struct DecodedMemory {
 /// Throws base::UsageError: shapes or dtypes that do not fit.
 DecodedMemory decode_memory(const at::Tensor& x, const PackedMemory& memory, const at::Tensor& table);
 
-/// Whether a layer of these sizes is small enough to gain by it; larger ones are left to the matrix library.
-bool decodes_at_once(int64_t hidden, int64_t heads, int64_t key_dim, int64_t num_sub_keys, int64_t value_dim);
+/// Whether a layer of these sizes is small enough to gain by it; larger ones are left to the matrix library. `projections`
+/// counts those between d and D, gate and out.
+bool decodes_at_once(int64_t hidden, int64_t heads, int64_t key_dim, int64_t num_sub_keys, int64_t value_dim,
+                     int projections);
 
 }  // namespace memlayers::ops

@@ -57,11 +57,13 @@ inline void check_sub_keys_to_pack(const at::Tensor& sub_keys) {
 inline TopKShape check_packed(const at::Tensor& query, const at::Tensor& panels, int64_t heads, int64_t num_sub_keys,
                               int64_t k) {
   const char* op = "product_key_topk: ";
+  base::check(heads >= 1 && num_sub_keys >= 1 && num_sub_keys <= (int64_t{1} << 31) && panels.dim() == 3, op,
+              "packed sub-keys must come from pack_sub_keys, with their numbers of heads and sub-keys, got ",
+              panels.sizes(), ", ", heads, " and ", num_sub_keys);
   const TopKShape shape{.heads = heads, .num_sub_keys = num_sub_keys, .half_dim = panels.size(1), .k = k};
-  base::check(panels.dim() == 3 && panels.size(0) == heads * 2 * shape.num_panels() &&
-                  panels.size(2) == kKeysPerPanel && panels.is_contiguous(),
-              op, "packed sub-keys must come from pack_sub_keys, got ", panels.sizes(), " for ", heads, " heads of ",
-              num_sub_keys);
+  base::check(
+      panels.size(0) == heads * 2 * shape.num_panels() && panels.size(2) == kKeysPerPanel && panels.is_contiguous(), op,
+      "packed sub-keys must come from pack_sub_keys, got ", panels.sizes(), " for ", heads, " heads of ", num_sub_keys);
   base::check(query.dim() == 3 && query.size(1) == heads && query.size(2) == 2 * shape.half_dim, op,
               "query must be [N, ", heads, ", ", 2 * shape.half_dim, "], got ", query.sizes());
   base::check(score_dtype(query) == panels.scalar_type(), op, "query of ", query.dtype(),
