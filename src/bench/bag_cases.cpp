@@ -95,33 +95,33 @@ Rival copy_limit(const at::Tensor& table, const Shape& shape) {
           }};
 }
 
+/// What is timed: `call` with one turn after another.
+template <class Call>
+std::function<void()> with_turns(Inputs inputs, Call call) {
+  return [inputs = std::move(inputs), call]() mutable { call(std::as_const(inputs), inputs.turns.next()); };
+}
+
 Workload forward(const Shape& shape, const TrainedReads& trained) {
-  Inputs inputs = inputs_of(shape, trained);
+  const Inputs inputs = inputs_of(shape, trained);
   Workload work;
   work.bytes = shape.tokens * shape.bag() * shape.row_bytes();
   if (shape.quantized()) {
-    work.ours = [=]() mutable {
-      const Turn& turn = inputs.turns.next();
-      ops::memory_bag(inputs.rows(), turn.slots, turn.weights);
-    };
-    work.rivals.push_back({"torch", [=]() mutable {
-                             const Turn& turn = inputs.turns.next();
-                             torch_dequantized_bag(inputs.table, inputs.scales, turn.slots, turn.weights);
-                           }});
+    work.ours = with_turns(
+        inputs, [](const Inputs& in, const Turn& turn) { ops::memory_bag(in.rows(), turn.slots, turn.weights); });
+    work.rivals.push_back({"torch", with_turns(inputs, [](const Inputs& in, const Turn& turn) {
+                             torch_dequantized_bag(in.table, in.scales, turn.slots, turn.weights);
+                           })});
   } else {
-    work.ours = [=]() mutable {
+    work.ours = with_turns(inputs, [](const Inputs& in, const Turn& turn) {
       const at::NoGradGuard no_grad;
-      const Turn& turn = inputs.turns.next();
-      ops::memory_bag(inputs.table, turn.slots, turn.weights, nullptr);
-    };
-    work.rivals.push_back({"torch", [=]() mutable {
-                             const Turn& turn = inputs.turns.next();
-                             inputs.torch_bag.forward(inputs.table, turn.slots, turn.torch_weights);
-                           }});
-    work.rivals.push_back({"torch_gather", [=]() mutable {
-                             const Turn& turn = inputs.turns.next();
-                             torch_gather_bag(inputs.table, turn.slots, turn.torch_weights);
-                           }});
+      ops::memory_bag(in.table, turn.slots, turn.weights, nullptr);
+    });
+    work.rivals.push_back({"torch", with_turns(inputs, [](const Inputs& in, const Turn& turn) {
+                             in.torch_bag.forward(in.table, turn.slots, turn.torch_weights);
+                           })});
+    work.rivals.push_back({"torch_gather", with_turns(inputs, [](const Inputs& in, const Turn& turn) {
+                             torch_gather_bag(in.table, turn.slots, turn.torch_weights);
+                           })});
   }
   work.rivals.push_back(gather_limit(inputs.table, inputs.turns));
   work.rivals.push_back(copy_limit(inputs.table, shape));
@@ -129,28 +129,23 @@ Workload forward(const Shape& shape, const TrainedReads& trained) {
 }
 
 Workload weight_gradient(const Shape& shape, const TrainedReads& trained) {
-  Inputs inputs = inputs_of(shape, trained);
+  const Inputs inputs = inputs_of(shape, trained);
   Workload work;
   work.bytes = shape.tokens * shape.bag() * shape.row_bytes();
   if (shape.quantized()) {
-    work.ours = [=]() mutable {
-      const Turn& turn = inputs.turns.next();
-      ops::memory_bag_weight_gradient(inputs.rows(), turn.slots, turn.grad_output);
-    };
-    work.rivals.push_back({"torch", [=]() mutable {
-                             const Turn& turn = inputs.turns.next();
-                             torch_dequantized_weight_gradient(inputs.table, inputs.scales, turn.slots,
-                                                               turn.grad_output);
-                           }});
+    work.ours = with_turns(inputs, [](const Inputs& in, const Turn& turn) {
+      ops::memory_bag_weight_gradient(in.rows(), turn.slots, turn.grad_output);
+    });
+    work.rivals.push_back({"torch", with_turns(inputs, [](const Inputs& in, const Turn& turn) {
+                             torch_dequantized_weight_gradient(in.table, in.scales, turn.slots, turn.grad_output);
+                           })});
   } else {
-    work.ours = [=]() mutable {
-      const Turn& turn = inputs.turns.next();
-      ops::memory_bag_weight_gradient(inputs.table, turn.slots, turn.grad_output);
-    };
-    work.rivals.push_back({"torch", [=]() mutable {
-                             const Turn& turn = inputs.turns.next();
-                             inputs.torch_bag.weight_gradient(inputs.table, turn.slots, turn.torch_grad_output);
-                           }});
+    work.ours = with_turns(inputs, [](const Inputs& in, const Turn& turn) {
+      ops::memory_bag_weight_gradient(in.table, turn.slots, turn.grad_output);
+    });
+    work.rivals.push_back({"torch", with_turns(inputs, [](const Inputs& in, const Turn& turn) {
+                             in.torch_bag.weight_gradient(in.table, turn.slots, turn.torch_grad_output);
+                           })});
   }
   work.rivals.push_back(gather_limit(inputs.table, inputs.turns));
   return work;
