@@ -4,6 +4,8 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "bench/catalog.h"
 #include "bench/rotation.h"

@@ -43,22 +43,21 @@ const Kernels& kernels() {
   return chosen;
 }
 
-int64_t num_panels(int64_t out) { return (out + kKeysPerPanel - 1) / kKeysPerPanel; }
-
 at::Tensor pack_projection_cpu(const at::Tensor& weight) {
   base::check(weight.dim() == 2 && weight.scalar_type() == at::kFloat,
               "pack_projection: weight must be [out, in] float32, got ", weight.sizes(), " ", weight.dtype());
   const at::Tensor rows = weight.contiguous();
-  const int64_t out = rows.size(0), in = rows.size(1);
-  at::Tensor panels = at::empty({num_panels(out), in, kKeysPerPanel}, rows.options());
-  kernels().decode.pack(rows.const_data_ptr<float>(), out, in, panels.mutable_data_ptr<float>());
+  const TopKShape one_half{.num_sub_keys = rows.size(0), .half_dim = rows.size(1)};  // outputs lie as sub-keys do
+  at::Tensor panels = at::empty({one_half.num_panels(), one_half.half_dim, kKeysPerPanel}, rows.options());
+  kernels().topk.float32.pack_panels(one_half, rows.const_data_ptr<float>(), panels.mutable_data_ptr<float>(), 0,
+                                     one_half.num_panels());
   return panels;
 }
 
 PanelProjection projection_of(const char* name, const at::Tensor& panels, const at::Tensor& bias, int64_t in) {
   base::check(bias.dim() == 1 && bias.scalar_type() == at::kFloat && bias.is_contiguous(), "decode_memory: ", name,
               "_bias must be contiguous [out] float32, got ", bias.sizes(), " ", bias.dtype());
-  base::check(panels.sizes() == at::IntArrayRef({num_panels(bias.size(0)), in, kKeysPerPanel}) &&
+  base::check(panels.sizes() == at::IntArrayRef({panels_of(bias.size(0)), in, kKeysPerPanel}) &&
                   panels.scalar_type() == at::kFloat && panels.is_contiguous(),
               "decode_memory: ", name, "_panels must come from pack_projection of [", bias.size(0), ", ", in,
               "] float32, got ", panels.sizes(), " ", panels.dtype());
@@ -195,16 +194,15 @@ Decoded decode_cpu(const at::Tensor& x, const at::Tensor& query_panels, const at
               "decode_memory: x must be contiguous [N, d] float32 on the CPU, got ", x.sizes(), " ", x.dtype(), " on ",
               x.device());
   const int64_t tokens = x.size(0), hidden = x.size(1);
-  const TopKShape shape = check_query_of(query_bias, key_panels, heads, num_sub_keys, k);
+  Decode decode;
+  decode.shape = check_query_of(query_bias, key_panels, heads, num_sub_keys, k);
   const int64_t rows = num_sub_keys * num_sub_keys;
   base::check(table.dim() == 2 && table.size(0) == rows && table.is_contiguous() && table.is_cpu() &&
                   (table.scalar_type() == at::kFloat || table.scalar_type() == at::kBFloat16),
               "decode_memory: table must be contiguous [", rows, ", D] float32 or bfloat16 on the CPU, got ",
               table.sizes(), " ", table.dtype(), " on ", table.device());
-  Decode decode;
   decode.value_dim = table.size(1);
   decode.query = projection_of("query", query_panels, query_bias, hidden);
-  decode.shape = shape;
   base::check(!query_scale || (query_scale->sizes() == at::IntArrayRef({2, decode.shape.half_dim}) &&
                                query_scale->scalar_type() == at::kFloat && query_scale->is_contiguous()),
               "decode_memory: query_scale must be contiguous [2, ", decode.shape.half_dim, "] float32, got ",
@@ -243,34 +241,28 @@ at::Tensor pack_projection(const at::Tensor& weight) {
   return op.call(weight);
 }
 
-void check_projection(const char* name, const Projection& projection) {
+/// Panels and bias as decode_memory takes them: tensors, or optional ones.
+template <class MaybeOptional>
+void pack_into(MaybeOptional& panels, MaybeOptional& bias, const char* name, const Projection& projection) {
   base::check(projection.weight.dim() == 2 && projection.bias.dim() == 1 &&
                   projection.bias.size(0) == projection.weight.size(0),
               "pack_memory: ", name, " must have a weight [out, in] and a bias [out], got ", projection.weight.sizes(),
               " and ", projection.bias.sizes());
+  panels = pack_projection(projection.weight);
+  bias = projection.bias.clone();
 }
 
 }  // namespace
 
 PackedMemory pack_memory(const MemoryWeights& weights) {
-  check_projection("query", weights.query);
   PackedMemory packed;
-  packed.query_panels = pack_projection(weights.query.weight);
-  packed.query_bias = weights.query.bias.clone();
+  pack_into(packed.query_panels, packed.query_bias, "query", weights.query);
   if (weights.query_scale) packed.query_scale = weights.query_scale->clone();
   packed.eps = weights.eps;
   packed.sub_keys = pack_sub_keys(weights.sub_keys);
   packed.k = weights.k;
-  if (weights.gate) {
-    check_projection("gate", *weights.gate);
-    packed.gate_panels = pack_projection(weights.gate->weight);
-    packed.gate_bias = weights.gate->bias.clone();
-  }
-  if (weights.out) {
-    check_projection("out", *weights.out);
-    packed.out_panels = pack_projection(weights.out->weight);
-    packed.out_bias = weights.out->bias.clone();
-  }
+  if (weights.gate) pack_into(packed.gate_panels, packed.gate_bias, "gate", *weights.gate);
+  if (weights.out) pack_into(packed.out_panels, packed.out_bias, "out", *weights.out);
   return packed;
 }
 
@@ -293,10 +285,9 @@ bool decodes_at_once(int64_t hidden, int64_t heads, int64_t key_dim, int64_t num
 TORCH_LIBRARY_FRAGMENT(memlayers, library) {
   library.def("pack_projection(Tensor weight) -> Tensor");
   library.def(
-      "decode_memory(Tensor x, Tensor query_panels, Tensor query_bias, Tensor? query_scale, float eps, Tensor "
-      "key_panels, "
-      "int heads, int num_sub_keys, int k, Tensor table, Tensor? gate_panels, Tensor? gate_bias, Tensor? out_panels, "
-      "Tensor? out_bias) -> (Tensor output, Tensor slots, Tensor weights)");
+      "decode_memory(Tensor x, Tensor query_panels, Tensor query_bias, Tensor? query_scale, float eps, "
+      "Tensor key_panels, int heads, int num_sub_keys, int k, Tensor table, Tensor? gate_panels, Tensor? gate_bias, "
+      "Tensor? out_panels, Tensor? out_bias) -> (Tensor output, Tensor slots, Tensor weights)");
 }
 TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("pack_projection", pack_projection_cpu);

@@ -14,8 +14,6 @@ struct PanelProjection {
 };
 
 struct DecodeKernel {
-  /// weight [out, in] -> panels.
-  void (*pack)(const float* weight, int64_t out, int64_t in, float* panels);
   /// y [rows, out] of x [rows, in]; `scratch` has room for x.
   void (*project)(const PanelProjection&, const float* x, int64_t rows, float* y, float* scratch);
   /// Softmax of each row [rows, k] of scores in descending order, in place.

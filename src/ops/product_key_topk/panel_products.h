@@ -5,7 +5,6 @@
 // which other rows are multiplied with it. Product and sum are rounded once where the instruction set has that.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "ops/product_key_topk/product_key_topk_kernel.h"
@@ -81,15 +80,6 @@ MEMLAYERS_INLINE void multiply_panels(const T* rows, int64_t stride, int64_t cou
       multiply_tile<kSmallTile<T>>(packed + t * dim, panel, dim, emit_tile);
     }
     for (; t < count; ++t) multiply_tile<1>(packed + t * dim, panel, dim, emit_tile);
-  }
-}
-
-/// `count` rows (at most kKeysPerPanel) of `dim` numbers, transposed, padded with zeros.
-template <class T>
-void pack_panel(const T* rows, int64_t count, int64_t dim, T* panel) {
-  if (count < kKeysPerPanel) std::fill(panel, panel + dim * kKeysPerPanel, T{0});
-  for (int64_t d = 0; d < dim; ++d) {
-    for (int64_t i = 0; i < count; ++i) panel[d * kKeysPerPanel + i] = rows[i * dim + d];
   }
 }
 

@@ -38,8 +38,13 @@ void pack_panels(const TopKShape& shape, const T* sub_keys, T* panels, int64_t f
   const int64_t dim = shape.half_dim, n = shape.num_sub_keys;
   for (int64_t p = first; p < last; ++p) {
     const int64_t half = p / shape.num_panels(), begin = p % shape.num_panels() * kKeysPerPanel;
-    pack_panel(sub_keys + (half * n + begin) * dim, std::min(kKeysPerPanel, n - begin), dim,
-               panels + p * dim * kKeysPerPanel);
+    const int64_t count = std::min(kKeysPerPanel, n - begin);
+    const T* source = sub_keys + (half * n + begin) * dim;
+    T* panel = panels + p * dim * kKeysPerPanel;
+    if (count < kKeysPerPanel) std::fill(panel, panel + dim * kKeysPerPanel, T{0});
+    for (int64_t d = 0; d < dim; ++d) {
+      for (int64_t i = 0; i < count; ++i) panel[d * kKeysPerPanel + i] = source[i * dim + d];
+    }
   }
 }
 

@@ -8,6 +8,8 @@
 namespace memlayers::ops {
 
 inline constexpr int64_t kKeysPerPanel = 32;
+/// Panels that so many rows fill.
+constexpr int64_t panels_of(int64_t rows) { return (rows + kKeysPerPanel - 1) / kKeysPerPanel; }
 inline constexpr int64_t kPad = 16;  // elements that a vector may touch beyond the end of a list
 
 /// Letters as in product_key_topk.h. All arrays are contiguous.
@@ -17,7 +19,7 @@ struct TopKShape {
   int64_t half_dim = 0;      // K/2
   int64_t k = 0;
 
-  int64_t num_panels() const { return (num_sub_keys + kKeysPerPanel - 1) / kKeysPerPanel; }
+  int64_t num_panels() const { return panels_of(num_sub_keys); }
   int64_t padded_keys() const { return num_panels() * kKeysPerPanel; }
   /// Ranks of a half that are looked at: k, and one more to see whether a tie continues.
   int64_t half_candidates() const { return k < num_sub_keys ? k + 1 : num_sub_keys; }

@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
+#include <limits>
+#include <type_traits>
 
 #include "ops/simd/lanes.h"
 #include "ops/simd/scalar_math.h"
@@ -50,6 +53,28 @@ MEMLAYERS_INLINE Lanes<T> exponential(Lanes<T> x) {
     x.part[p] = a > E::kHighest ? E::kInfinity - Vector{} : y;
   }
   return x;
+}
+
+/// The sum of e^(x - largest) of a row; with `keep` the row becomes those numbers.
+template <bool keep, class T>
+T exponential_sum(std::conditional_t<keep, T, const T>* row, int64_t size, T largest) {
+  const Lanes<T> shift = broadcast(largest);
+  Lanes<T> total = broadcast(T{0});
+  int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    const Lanes<T> e = exponential(load<T>(row + i) - shift);
+    if constexpr (keep) store(row + i, e);
+    total = total + e;
+  }
+  if (i < size) {
+    T rest[kLanes];
+    for (T& value : rest) value = -std::numeric_limits<T>::infinity();
+    std::memcpy(rest, row + i, size_t(size - i) * sizeof(T));
+    const Lanes<T> e = exponential(load<T>(rest) - shift);
+    if constexpr (keep) store_tail(row + i, e, size - i);
+    total = total + e;
+  }
+  return sum(total);
 }
 
 }  // namespace

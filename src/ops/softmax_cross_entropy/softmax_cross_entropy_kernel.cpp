@@ -2,10 +2,6 @@
 // the quotient. The largest is subtracted in any case, so nothing overflows and the sum is at least 1.
 #include "ops/softmax_cross_entropy/softmax_cross_entropy_kernel.h"
 
-#include <cstring>
-#include <limits>
-#include <type_traits>
-
 #include "ops/simd/lanes_math.h"
 
 namespace memlayers::ops {
@@ -32,28 +28,6 @@ T largest_of(const T* row, int64_t size) {
   store(lane, larger(larger(chain[0], chain[1]), larger(chain[2], chain[3])));
   for (T value : lane) result = value > result ? value : result;
   return result;
-}
-
-/// The sum of e^(x - largest); with `keep` the row becomes those numbers.
-template <bool keep, class T>
-T exponential_sum(std::conditional_t<keep, T, const T>* row, int64_t size, T largest) {
-  const Lanes<T> shift = broadcast(largest);
-  Lanes<T> total = broadcast(T{0});
-  int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) {
-    const Lanes<T> e = exponential(load<T>(row + i) - shift);
-    if constexpr (keep) store(row + i, e);
-    total = total + e;
-  }
-  if (i < size) {
-    T rest[kLanes];
-    for (T& value : rest) value = -std::numeric_limits<T>::infinity();
-    std::memcpy(rest, row + i, size_t(size - i) * sizeof(T));
-    const Lanes<T> e = exponential(load<T>(rest) - shift);
-    if constexpr (keep) store_tail(row + i, e, size - i);
-    total = total + e;
-  }
-  return sum(total);
 }
 
 template <class T>
