@@ -203,8 +203,8 @@ std::vector<std::string> against_of(const Shape& shape, std::vector<std::string>
 std::vector<Case> cases(const char* name, const CaseOptions& options, const std::vector<std::string>& against,
                         Workload (*make)(const Shape&, const TrainedReads&)) {
   std::vector<Shape> shapes = large_shapes(options);
-  const Shape quickstart{.heads = 4,
-                         .top_k = 8,
+  const Shape quickstart{.heads = 2,
+                         .top_k = 16,
                          .value_dim = 64,
                          .slots = 65536,
                          .tokens = 1024,

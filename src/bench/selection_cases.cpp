@@ -15,17 +15,19 @@ namespace {
 struct Shape {
   int64_t num_sub_keys, top_k, key_dim, tokens;
   int64_t heads = 4;
+  at::ScalarType dtype = at::kFloat;  // of queries and sub-keys
 };
 
 /// Key widths of the 134m, 373m, 720m, 1.3b and 8b models (half their hidden size), and the quickstart's.
 std::vector<Shape> shapes(bool quick) {
   constexpr Shape kQuickstart = {256, 16, 32, 1024, /*heads=*/2};
-  if (quick) return {{1024, 32, 384, 64}, kQuickstart};
+  if (quick) return {{1024, 32, 384, 64}, {1024, 32, 384, 64, 4, at::kBFloat16}, kQuickstart};
   std::vector<Shape> all;
   for (const int64_t num_sub_keys : {1024, 4096}) {
     for (const int64_t key_dim : {384, 512, 768, 1024, 2048}) {
       all.push_back({num_sub_keys, 32, key_dim, num_sub_keys == 1024 ? 512 : 256});
     }
+    all.push_back({num_sub_keys, 32, 1024, num_sub_keys == 1024 ? 512 : 256, 4, at::kBFloat16});
   }
   all.push_back(kQuickstart);
   return all;
@@ -36,10 +38,10 @@ nlohmann::ordered_json json_of(const Shape& shape) {
 }
 
 at::Tensor sub_keys_of(const Shape& shape) {
-  return at::randn({shape.heads, 2, shape.num_sub_keys, shape.key_dim / 2}, at::kFloat);
+  return at::randn({shape.heads, 2, shape.num_sub_keys, shape.key_dim / 2}, shape.dtype);
 }
 
-at::Tensor query_of(const Shape& shape) { return at::randn({shape.tokens, shape.heads, shape.key_dim}, at::kFloat); }
+at::Tensor query_of(const Shape& shape) { return at::randn({shape.tokens, shape.heads, shape.key_dim}, shape.dtype); }
 
 Workload forward(const Shape& shape) {
   const at::Tensor sub_keys = sub_keys_of(shape);
@@ -75,7 +77,8 @@ Workload backward(const Shape& shape) {
 std::vector<Case> cases(const char* name, bool quick, Workload (*make)(const Shape&)) {
   std::vector<Case> all;
   for (const Shape& shape : shapes(quick)) {
-    all.push_back({name, json_of(shape), "normal", "float32", {"torch"}, [=] { return make(shape); }});
+    const char* dtype = shape.dtype == at::kFloat ? "float32" : "bfloat16";
+    all.push_back({name, json_of(shape), "normal", dtype, {"torch"}, [=] { return make(shape); }});
   }
   return all;
 }

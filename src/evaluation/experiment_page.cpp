@@ -1,5 +1,7 @@
 #include "evaluation/experiment_page.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "evaluation/experiment_figures.h"
 #include "evaluation/experiment_text.h"
@@ -100,10 +102,13 @@ std::string experiment_page(const Experiment& experiment) {
 std::string index_page(const std::vector<IndexEntry>& entries) {
   std::string cards;
   for (const IndexEntry& entry : entries) cards += index_card(entry);
+  const auto skipped = std::count_if(entries.begin(), entries.end(),
+                                     [](const IndexEntry& entry) { return !entry.experiment.skipped.empty(); });
   const std::string title = "Experiments";
   return page_html(title, "memlayers report",
                    concat("<h1>", title, "</h1>\n",
                           paragraph("", concat(entries.size(), entries.size() == 1 ? " experiment" : " experiments",
+                                               skipped > 0 ? concat(" (", skipped, " skipped)") : "",
                                                ", each with the criteria that were written before it ran.")),
                           element("div", "class=\"cards\"", cards)),
                    "Drawn by memlayers report from each experiment.json.");

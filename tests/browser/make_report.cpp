@@ -4,6 +4,8 @@
 
 #include "base/file.h"
 #include "evaluation/comparison_fixture.h"
+#include "evaluation/experiment_fixture.h"
+#include "evaluation/experiment_page.h"
 #include "evaluation/inspection_fixture.h"
 #include "evaluation/inspection_page.h"
 #include "evaluation/report_html.h"
@@ -100,5 +102,9 @@ int main(int argc, char** argv) {
   write("sparse", sparse());
   write("nothing_recalled", nothing_recalled());
   base::write_text_atomically(folder / "inspection.html", evaluation::inspection_page(fixture::full_inspection()));
+  const evaluation::Experiment experiment = fixture::experiment();
+  base::write_text_atomically(folder / "experiment.html", evaluation::experiment_page(experiment));
+  base::write_text_atomically(folder / "index.html", evaluation::index_page({{"experiment.html", experiment},
+                                                                             {"three_seeds.html", experiment}}));
   return 0;
 }

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import signal
 
 import pytest
 
@@ -159,6 +160,17 @@ def test_an_interrupted_experiment_keeps_its_cells(world):
     second = output / "memory_plus" / "seed-1" / "recall.jsonl"
     stopped = interrupt_when(second.exists, "experiment", file)
     assert stopped.code == 0 and "interrupted; continue with: memlayers experiment" in stopped.out, stopped
+    kept = (output / "dense" / "seed-1" / "result.json").stat().st_mtime_ns
+    succeed("experiment", file)
+    assert (output / "dense" / "seed-1" / "result.json").stat().st_mtime_ns == kept
+    assert len(list(output.rglob("result.json"))) == 4
+
+
+def test_a_killed_experiment_keeps_its_cells(world):
+    file, output = experiment_file(world, "killed_experiment")
+    second = output / "memory_plus" / "seed-1" / "recall.jsonl"
+    killed = interrupt_when(second.exists, "experiment", file, how=signal.SIGKILL)
+    assert killed.code == -signal.SIGKILL, killed
     kept = (output / "dense" / "seed-1" / "result.json").stat().st_mtime_ns
     succeed("experiment", file)
     assert (output / "dense" / "seed-1" / "result.json").stat().st_mtime_ns == kept

@@ -5,10 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "evaluation/comparison_fixture.h"
-#include "evaluation/criteria.h"
 #include "evaluation/experiment_figures.h"
 #include "evaluation/experiment_files.h"
+#include "evaluation/experiment_fixture.h"
 #include "evaluation/experiment_text.h"
 #include "evaluation/markup.h"
 #include "evaluation/standalone_svg.h"
@@ -18,37 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Experiment sample() {
-  Experiment experiment;
-  experiment.name = "sample";
-  experiment.paper = "Table 1 & Figure 4";
-  experiment.metrics = {"recall", "nats", "text_loss"};
-  experiment.comparison = fixture::comparison(3);
-  for (RunResult& run : experiment.comparison.runs) run.measures = {{"text_loss", run.variant == "dense" ? 3.25 : 3.0}};
-  FigureSpec bars;
-  bars.title = "Bars <of> text";
-  bars.metric = "text_loss";
-  bars.groups = {"base"};
-  bars.series = {{"Dense", {"dense"}}, {"Memory+", {"memory_plus"}}};
-  FigureSpec lines;
-  lines.title = "Lines";
-  lines.metric = "recall";
-  lines.x = {1024, 4096};
-  lines.x_label = "slots";
-  lines.logarithmic = true;
-  lines.series = {{"Dense", {"dense"}}, {"Memory+", {"memory_plus", "memory_plus"}}};
-  experiment.figures = {bars, lines};
-  experiment.published = {{"Table 1", {"model", "score"}, {{"Dense", "7.76"}}}};
-  CriterionSpec claim;
-  claim.name = "Memory+ has the lower loss, \"by a lot\"";
-  claim.metric = "text_loss";
-  claim.order = {"dense", "memory_plus"};
-  experiment.criteria = {decide(claim, experiment.comparison, 3)};
-  return experiment;
-}
-
 TEST(ExperimentPage, IsWellFormedAndHoldsVerdictsChartsAndPublishedNumbers) {
-  const std::string page = experiment_page(sample());
+  const std::string page = experiment_page(fixture::experiment());
   EXPECT_EQ(markup_fault(page), "");
   for (const char* text : {"criteria met", "&amp; Figure", "Bars &lt;of&gt; text", "7.76", "runs.html"})
     EXPECT_NE(page.find(text), std::string::npos) << text;
@@ -56,7 +26,7 @@ TEST(ExperimentPage, IsWellFormedAndHoldsVerdictsChartsAndPublishedNumbers) {
 }
 
 TEST(ExperimentPage, OfASkippedExperimentSaysWhy) {
-  Experiment experiment = sample();
+  Experiment experiment = fixture::experiment();
   experiment.comparison.runs.clear();
   experiment.skipped = "facts.jsonl is not there";
   const std::string page = experiment_page(experiment);
@@ -65,14 +35,24 @@ TEST(ExperimentPage, OfASkippedExperimentSaysWhy) {
 }
 
 TEST(ExperimentPage, IndexLinksEveryExperiment) {
-  const std::string page = index_page({{"a/report.html", sample()}, {"b/report.html", sample()}});
+  const std::string page =
+      index_page({{"a/report.html", fixture::experiment()}, {"b/report.html", fixture::experiment()}});
   EXPECT_EQ(markup_fault(page), "");
   EXPECT_NE(page.find("<a href=\"a/report.html\">"), std::string::npos);
   EXPECT_NE(page.find("<a href=\"b/report.html\">"), std::string::npos);
+  EXPECT_NE(page.find("2 experiments, each with"), std::string::npos);
+}
+
+TEST(ExperimentPage, IndexCountsWhatWasSkipped) {
+  Experiment skipped = fixture::experiment();
+  skipped.comparison.runs.clear();
+  skipped.skipped = "facts.jsonl is not there";
+  const std::string page = index_page({{"a/report.html", fixture::experiment()}, {"b/report.html", skipped}});
+  EXPECT_NE(page.find("2 experiments (1 skipped), each with"), std::string::npos);
 }
 
 TEST(ExperimentFigures, LeaveOutWhatWasNotMeasured) {
-  Experiment experiment = sample();
+  Experiment experiment = fixture::experiment();
   EXPECT_EQ(experiment_figures(experiment).size(), 2u);
   for (RunResult& run : experiment.comparison.runs) run.measures.clear();
   const std::vector<Figure> figures = experiment_figures(experiment);
@@ -83,14 +63,14 @@ TEST(ExperimentFigures, LeaveOutWhatWasNotMeasured) {
 }
 
 TEST(StandaloneSvg, NeedsNoStyleSheetFromOutside) {
-  const std::string svg = standalone_svg(experiment_figures(sample())[0].svg);
+  const std::string svg = standalone_svg(experiment_figures(fixture::experiment())[0].svg);
   EXPECT_EQ(markup_fault(svg), "");
   EXPECT_EQ(svg.find("var("), std::string::npos);
   EXPECT_NE(svg.find("#cf5a00"), std::string::npos);  // the first series' color
 }
 
 TEST(ExperimentFiles, CriteriaAndResultsAreForOtherPrograms) {
-  const Experiment experiment = sample();
+  const Experiment experiment = fixture::experiment();
   const auto criteria = nlohmann::json::parse(criteria_json(experiment));
   ASSERT_EQ(criteria.size(), 1u);
   EXPECT_EQ(criteria[0]["met"], true);
@@ -104,7 +84,7 @@ TEST(ExperimentFiles, CriteriaAndResultsAreForOtherPrograms) {
 
 TEST(ExperimentFiles, ComeBackAsTheyWere) {
   const fs::path folder = fs::path(::testing::TempDir()) / "memlayers_experiment_files_test";
-  const Experiment experiment = sample();
+  const Experiment experiment = fixture::experiment();
   write_experiment_files(experiment, folder);
   const Experiment read = read_experiment(folder);
   EXPECT_EQ(experiment_page(read), experiment_page(experiment));
@@ -114,7 +94,7 @@ TEST(ExperimentFiles, ComeBackAsTheyWere) {
 }
 
 TEST(ExperimentText, IsTablesOfMarkdown) {
-  const std::string text = experiment_text(sample());
+  const std::string text = experiment_text(fixture::experiment());
   EXPECT_NE(text.find("| criterion | verdict |"), std::string::npos) << text;
   EXPECT_NE(text.find("| Dense | 3 |"), std::string::npos) << text;
 }

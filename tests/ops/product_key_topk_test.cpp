@@ -243,6 +243,13 @@ TEST(ProductKeyTopK, TakesNoTokens) {
   EXPECT_TRUE(keys.grad().eq(0).all().item<bool>());
 }
 
+TEST(ProductKeyTopK, TakesNoHeads) {
+  for (int64_t k : {3, 97}) {  // a long list goes another way on a device
+    const TopK result = product_key_topk(at::empty({3, 0, 8}), at::empty({0, 2, 130, 4}), k);
+    EXPECT_EQ(result.slots.sizes(), (std::vector<int64_t>{3, 0, k}));
+  }
+}
+
 // Laws.
 
 TEST(ProductKeyTopK, PermutingSubKeysPermutesSlots) {

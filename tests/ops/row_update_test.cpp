@@ -361,6 +361,41 @@ TEST(RowUpdate, NoTouchedRowsChangeNothing) {
   }
 }
 
+TEST(RowUpdate, RowsOfNoColumnsStayAsTheyAre) {
+  for (RowOptimizer kind : kKinds) {
+    Trained trained(at::empty({4, 0}), {.kind = kind});
+    trained.update({at::tensor({0, 2}, at::kLong), at::empty({2, 0})}, 1, {0.1});
+    trained.catch_up(1, {0.1});
+    if (kind == RowOptimizer::kRowwise) {
+      EXPECT_TRUE(trained.state.exp_avg_sq.eq(0).all().item<bool>());
+    }
+  }
+}
+
+TEST(RowUpdate, OptimizersInTurnDoNotTakeEachOthersScalars) {
+  const at::Tensor start = at::randn({6, 5});
+  const RowGradient gradient{at::tensor({1, 4}, at::kLong), at::randn({2, 5})};
+  const RowUpdateOptions fast{}, slow{.beta1 = 0.5, .weight_decay = 0.3};
+  std::vector<double> rates = schedule(40), other_rates = rates;
+  other_rates[20] *= 3;  // another history, and the same numbers
+  const auto alone = [&](const RowUpdateOptions& options, const std::vector<double>& of_steps) {
+    Trained trained(start, options);
+    for (int64_t step : {3, 30, 40}) trained.update(gradient, step, of_steps);
+    trained.catch_up(40, of_steps);
+    return trained;
+  };
+  const Trained expected[] = {alone(fast, rates), alone(slow, rates), alone(fast, other_rates)};
+  Trained together[] = {{start, fast}, {start, slow}, {start, fast}};
+  for (int64_t step : {3, 30, 40}) {
+    for (int i = 0; i < 3; ++i) together[i].update(gradient, step, i == 2 ? other_rates : rates);
+  }
+  for (int i = 0; i < 3; ++i) {
+    together[i].catch_up(40, i == 2 ? other_rates : rates);
+    EXPECT_TRUE(same(together[i], expected[i])) << i;
+  }
+  EXPECT_FALSE(same(expected[0], expected[2]));
+}
+
 TEST(RowUpdate, DoesNotDependOnThreads) {
   const int before = at::get_num_threads();
   for (RowOptimizer kind : kKinds) {
@@ -436,6 +471,8 @@ TEST(RowUpdate, StateHoldsWhatTheKindNeeds) {
   EXPECT_TRUE(lazy.exp_avg_sq.defined() && !lazy.last_step.defined());
   EXPECT_EQ(rowwise.exp_avg_sq.sizes(), (std::vector<int64_t>{5}));
   EXPECT_FALSE(rowwise.exp_avg.defined() || sgd.exp_avg.defined() || sgd.exp_avg_sq.defined());
+  const RowState elsewhere = make_row_state(at::empty({5, 3}, at::kMeta), RowOptimizer::kExact);
+  EXPECT_TRUE(elsewhere.exp_avg.is_meta() && elsewhere.exp_avg_sq.is_meta() && elsewhere.last_step.is_meta());
 }
 
 std::string usage_error(const std::function<void()>& call) {

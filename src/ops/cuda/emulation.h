@@ -24,6 +24,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "ops/cuda/emulated_graph.h"
 
@@ -262,6 +263,11 @@ template <class T>
 T atomicAdd(const memlayers::ops::emulation::SharedElement<T>* element, T value) {
   static_assert(std::is_integral_v<T>);
   return element->add_atomically(value);
+}
+template <class T>
+T atomicExch(T* target, T value) {
+  static_assert(std::is_integral_v<T>);
+  return std::exchange(*target, value);
 }
 template <class T>
 T atomicMax(T* target, T value) {

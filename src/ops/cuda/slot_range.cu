@@ -13,8 +13,8 @@ constexpr int64_t kMostBlocks = 1024;
 __device__ unsigned long long the_note;
 
 __global__ void begin_findings(SlotFindings* findings, int64_t place) {
-  *findings = {place, the_note};
-  the_note = 0;
+  // Taken and cleared at once: a graph that is replayed on another stream may write it meanwhile.
+  *findings = {place, atomicExch(&the_note, 0ULL)};
 }
 
 __global__ void find_outside(const int64_t* slots, int64_t count, int64_t num_slots, unsigned long long* found) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "ops/column_blocks.h"
+#include "ops/device_check.h"
 #include "ops/memory_bag/memory_bag_kernel.h"
 
 namespace memlayers::ops {
@@ -37,12 +38,14 @@ inline void check_weights(at::ScalarType table_dtype, const at::Tensor& slots, c
               ", got ", weights.sizes());
   base::check(weights.scalar_type() == dtype, "memory_bag: weights must be ", dtype, " with a table of ", table_dtype,
               ", got ", weights.dtype());
+  check_same_device("memory_bag", "weights", weights, slots);
 }
 
 inline void check_grad_output(int64_t value_dim, const at::Tensor& slots, const at::Tensor& grad_output) {
   base::check(grad_output.dim() == 2 && grad_output.size(0) == slots.size(0) && grad_output.size(1) == value_dim,
               "memory_bag_weight_gradient: grad_output must be [", slots.size(0), ", ", value_dim, "], got ",
               grad_output.sizes());
+  check_same_device("memory_bag_weight_gradient", "grad_output", grad_output, slots);
 }
 
 /// For devices, whose kernels add up to 2^kDeviceTreeLevels blocks of columns.

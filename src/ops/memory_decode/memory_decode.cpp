@@ -34,12 +34,11 @@ struct Kernels {
 };
 
 const Kernels& kernels() {
-  static const char* name = "memory_decode";
-  static const Kernels chosen = {
-      choose_kernel(name, baseline::kDecodeKernel, avx2::kDecodeKernel, avx512::kDecodeKernel),
-      choose_kernel(name, baseline::kRmsKernel, avx2::kRmsKernel, avx512::kRmsKernel),
-      choose_kernel(name, baseline::kTopKKernel, avx2::kTopKKernel, avx512::kTopKKernel),
-      choose_kernel(name, baseline::kSwigluKernel, avx2::kSwigluKernel, avx512::kSwigluKernel)};
+  static const Kernels of_baseline{baseline::kDecodeKernel, baseline::kRmsKernel, baseline::kTopKKernel,
+                                   baseline::kSwigluKernel};
+  static const Kernels of_avx2{avx2::kDecodeKernel, avx2::kRmsKernel, avx2::kTopKKernel, avx2::kSwigluKernel};
+  static const Kernels of_avx512{avx512::kDecodeKernel, avx512::kRmsKernel, avx512::kTopKKernel, avx512::kSwigluKernel};
+  static const Kernels& chosen = choose_kernel("memory_decode", of_baseline, of_avx2, of_avx512);
   return chosen;
 }
 

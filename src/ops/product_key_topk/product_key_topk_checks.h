@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "base/error.h"
+#include "ops/device_check.h"
 #include "ops/product_key_topk/product_key_topk_kernel.h"
 
 namespace memlayers::ops {
@@ -46,6 +47,8 @@ inline void check_backward_inputs(const at::Tensor& grad_scores, const at::Tenso
                   slots.size(1) == query.size(1) && slots.scalar_type() == at::kLong,
               "product_key_topk_backward: grad_scores and slots (int64) must be [N, H, k], got ", grad_scores.sizes(),
               " and ", slots.sizes());
+  check_same_device("product_key_topk_backward", "grad_scores", grad_scores, query);
+  check_same_device("product_key_topk_backward", "slots", slots, query);
 }
 
 inline void check_sub_keys_to_pack(const at::Tensor& sub_keys) {
@@ -68,6 +71,7 @@ inline TopKShape check_packed(const at::Tensor& query, const at::Tensor& panels,
               "query must be [N, ", heads, ", ", 2 * shape.half_dim, "], got ", query.sizes());
   base::check(score_dtype(query) == panels.scalar_type(), op, "query of ", query.dtype(),
               " does not go with packed sub-keys of ", panels.dtype());
+  check_same_device("product_key_topk", "query", query, panels);
   base::check(k >= 1 && k <= num_sub_keys * num_sub_keys, op, "k must be in [1, n * n = ", num_sub_keys * num_sub_keys,
               "], got ", k);
   return shape;

@@ -64,8 +64,8 @@ int64_t tokens_per_portion(const TopKShape& shape, int64_t tokens, bool scores_g
 template <class T>
 void run_forward(const TopKShape& shape, const HalfScoreSource<T>& all, int64_t tokens, const at::Tensor& scores,
                  const at::Tensor& slots, Stream stream) {
+  if (tokens == 0 || shape.heads == 0) return;
   const int64_t portion = tokens_per_portion(shape, tokens, all.given);
-  if (tokens == 0) return;
   Scratch<T> scratch(shape, portion, all.given, scores.options());
   for (int64_t first = 0; first < tokens; first += portion) {
     const int64_t count = std::min(portion, tokens - first), row = first * shape.heads;

@@ -289,7 +289,8 @@ RowGradient gather_row_gradient(const BagRecords& records, int64_t value_dim) {
 RowGradient sum_rows(const TouchedRows& touched, at::Tensor& buffer) {
   const int64_t rows = touched.rows.size(0), dim = touched.value_dim;
   const at::ScalarType dtype = touched.records.empty() ? at::kFloat : touched.records[0].weights.scalar_type();
-  const bool fits = buffer.defined() && buffer.scalar_type() == dtype && buffer.size(1) == dim;
+  const bool fits = buffer.defined() && buffer.scalar_type() == dtype && buffer.size(1) == dim &&
+                    buffer.device() == touched.rows.device();
   constexpr int64_t kSpareRows = 64;
   // Not much larger either: a model that reads fewer and fewer rows gives memory back.
   if (!fits || buffer.size(0) < rows || buffer.size(0) > rows + rows / 2 + kSpareRows) {

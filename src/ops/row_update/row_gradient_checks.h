@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "ops/device_check.h"
 
 namespace memlayers::ops {
 
@@ -20,6 +21,8 @@ inline void check_record(const at::Tensor& slots, const at::Tensor& weights, con
   base::check((dtype == at::kFloat || dtype == at::kDouble) && weights.scalar_type() == dtype &&
                   grad_output.scalar_type() == dtype,
               op, "all records must be float32, or all float64, got ", weights.dtype(), " and ", grad_output.dtype());
+  check_same_device("gather_row_gradient", "a record's weights", weights, slots);
+  check_same_device("gather_row_gradient", "a record's grad_output", grad_output, slots);
 }
 
 inline void check_records(at::TensorList slots, at::TensorList weights, at::TensorList grad_outputs,
@@ -29,6 +32,7 @@ inline void check_records(at::TensorList slots, at::TensorList weights, at::Tens
               slots.size(), ", ", weights.size(), ", ", grad_outputs.size());
   for (size_t r = 0; r < slots.size(); ++r) {
     check_record(slots[r], weights[r], grad_outputs[r], value_dim, weights[0].scalar_type());
+    check_same_device("gather_row_gradient", "a record", slots[r], slots[0]);
   }
 }
 
@@ -38,6 +42,8 @@ inline void check_sum_target(const at::Tensor& row_begins, at::TensorList weight
                   values.is_contiguous() && values.scalar_type() == weights[0].scalar_type(),
               "sum_touched_rows: values must be contiguous [", row_begins.numel() - 1,
               ", D] in the records' dtype, got ", values.sizes(), " ", values.dtype());
+  check_same_device("sum_touched_rows", "values", values, row_begins);
+  check_same_device("sum_touched_rows", "a record", weights[0], row_begins);
 }
 
 inline void check_entry_count(int64_t entries) {

@@ -30,7 +30,7 @@ const RowUpdateKernel& kernel() {
 // Checks.
 
 void check_rows_ascend(const at::Tensor& table, const at::Tensor& rows) {
-  check_rows_tensor(rows);
+  check_rows_tensor(table, rows);
   const int64_t* row = rows.const_data_ptr<int64_t>();
   int64_t before = -1;
   for (int64_t u = 0; u < rows.size(0); ++u) {
@@ -60,7 +60,7 @@ void for_row_ranges(const Problem& problem, int64_t count, const Update& update)
 void run_adam(const at::Tensor& table, const RowState& state, int64_t count, const int64_t* rows,
               const float* gradients, const std::vector<int32_t>* done, int64_t step,
               at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
-  if (count == 0) return;
+  if (count == 0 || table.size(1) == 0) return;
   const int64_t first_step = done ? *std::min_element(done->begin(), done->end()) + 1 : step;
   StepTable steps(options, first_step, step, learning_rates);
   if (done) steps.replay.done_steps = done->data();
@@ -77,7 +77,7 @@ void run_adam(const at::Tensor& table, const RowState& state, int64_t count, con
 void update_exact(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const float* gradients,
                   int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
   check_adam_state(table, state);
-  check_state(state.last_step, "last_step", {table.size(0)}, at::kInt);
+  check_state(table, state.last_step, "last_step", {table.size(0)}, at::kInt);
   const int64_t* row = rows.const_data_ptr<int64_t>();
   int32_t* last_step = state.last_step.mutable_data_ptr<int32_t>();
   std::vector<int32_t> done(static_cast<size_t>(rows.size(0)));
@@ -91,8 +91,10 @@ void update_exact(const at::Tensor& table, const RowState& state, const at::Tens
 
 void update_touched(const at::Tensor& table, const RowState& state, const at::Tensor& rows, const float* gradients,
                     int64_t step, at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {
-  if (options.kind == RowOptimizer::kRowwise) check_state(state.exp_avg_sq, "exp_avg_sq", {table.size(0)}, at::kFloat);
+  if (options.kind == RowOptimizer::kRowwise)
+    check_state(table, state.exp_avg_sq, "exp_avg_sq", {table.size(0)}, at::kFloat);
   const StepScalars scalars = step_scalars(options.kind, options, step, learning_rates[static_cast<size_t>(step - 1)]);
+  if (table.size(1) == 0) return;
   with_problem(table, state, step, options, [&](const auto& functions, auto problem) {
     problem.rows = rows.const_data_ptr<int64_t>();
     problem.num_rows = rows.size(0);
@@ -127,9 +129,10 @@ void bring_up_to_date(const at::Tensor& table, const RowState& state, const at::
   check_table(table, at::kCPU);
   check_options(options, step, learning_rates);
   check_adam_state(table, state);
-  check_state(state.last_step, "last_step", {table.size(0)}, at::kInt);
+  check_state(table, state.last_step, "last_step", {table.size(0)}, at::kInt);
   base::check(!rows || (rows->scalar_type() == at::kLong && rows->is_contiguous()),
               "bring_rows_up_to_date: rows must be a contiguous int64 tensor");
+  if (rows) check_same_device("bring_rows_up_to_date", "rows", *rows, table);
   const int64_t* row = rows ? rows->const_data_ptr<int64_t>() : nullptr;
   const int64_t count = rows ? rows->numel() : table.size(0);
   int32_t* last_step = state.last_step.mutable_data_ptr<int32_t>();
@@ -213,6 +216,12 @@ void call_bring_up_to_date(const at::Tensor& table, const RowState& state, const
           static_cast<int64_t>(options.table_index));
 }
 
+/// Large pages are the host's; a device's memory comes from torch.
+at::Tensor zero_moments(const at::Tensor& table) {
+  if (table.is_cpu()) return allocate_rows(table.size(0), table.size(1), at::kFloat).zero_();
+  return at::zeros(table.sizes(), table.options().dtype(at::kFloat).requires_grad(false));
+}
+
 }  // namespace
 
 RowState make_row_state(const at::Tensor& table, RowOptimizer kind) {
@@ -220,8 +229,8 @@ RowState make_row_state(const at::Tensor& table, RowOptimizer kind) {
   RowState state;
   const auto options = table.options().dtype(at::kFloat).requires_grad(false);
   if (kind == RowOptimizer::kExact || kind == RowOptimizer::kLazy) {
-    state.exp_avg = allocate_rows(table.size(0), table.size(1), at::kFloat).zero_();
-    state.exp_avg_sq = allocate_rows(table.size(0), table.size(1), at::kFloat).zero_();
+    state.exp_avg = zero_moments(table);
+    state.exp_avg_sq = zero_moments(table);
   }
   if (kind == RowOptimizer::kRowwise) state.exp_avg_sq = at::zeros({table.size(0)}, options);
   if (kind == RowOptimizer::kExact) state.last_step = at::zeros({table.size(0)}, options.dtype(at::kInt));

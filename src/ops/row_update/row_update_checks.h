@@ -4,14 +4,17 @@
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "base/enum_names.h"
 #include "base/error.h"
+#include "ops/device_check.h"
 #include "ops/row_update/row_update.h"
 #include "ops/row_update/row_update_kernel.h"
 
@@ -35,15 +38,17 @@ inline void check_table(const at::Tensor& table, at::DeviceType device) {
   base::check(table.size(0) < int64_t{1} << 40, "row_update: a table of ", table.size(0), " rows is too large");
 }
 
-inline void check_state(const at::Tensor& state, const char* name, at::IntArrayRef sizes, at::ScalarType dtype) {
+inline void check_state(const at::Tensor& table, const at::Tensor& state, const char* name, at::IntArrayRef sizes,
+                        at::ScalarType dtype) {
   base::check(state.defined() && state.sizes() == sizes && state.scalar_type() == dtype && state.is_contiguous(),
               "row_update: state.", name, " must be a contiguous ", sizes, " ", dtype, " tensor (make_row_state), got ",
               state.defined() ? base::concat(state.sizes(), " ", state.dtype()) : "an undefined tensor");
+  check_same_device("row_update", name, state, table);
 }
 
 inline void check_adam_state(const at::Tensor& table, const RowState& state) {
-  check_state(state.exp_avg, "exp_avg", table.sizes(), at::kFloat);
-  check_state(state.exp_avg_sq, "exp_avg_sq", table.sizes(), at::kFloat);
+  check_state(table, state.exp_avg, "exp_avg", table.sizes(), at::kFloat);
+  check_state(table, state.exp_avg_sq, "exp_avg_sq", table.sizes(), at::kFloat);
 }
 
 inline void check_options(const RowUpdateOptions& options, int64_t step, at::ArrayRef<double> learning_rates) {
@@ -59,9 +64,10 @@ inline void check_options(const RowUpdateOptions& options, int64_t step, at::Arr
               step, " steps, got ", learning_rates.size());
 }
 
-inline void check_rows_tensor(const at::Tensor& rows) {
+inline void check_rows_tensor(const at::Tensor& table, const at::Tensor& rows) {
   base::check(rows.dim() == 1 && rows.scalar_type() == at::kLong && rows.is_contiguous(),
               "row_update: gradient.rows must be a contiguous [U] int64 tensor, got ", rows.sizes(), " ", rows.dtype());
+  check_same_device("row_update", "gradient.rows", rows, table);
 }
 
 inline void check_values(const at::Tensor& table, const at::Tensor& rows, const at::Tensor& values) {
@@ -69,12 +75,14 @@ inline void check_values(const at::Tensor& table, const at::Tensor& rows, const 
                   values.scalar_type() == at::kFloat && values.is_contiguous(),
               "row_update: gradient.values must be a contiguous [", rows.size(0), ", ", table.size(1),
               "] float32 tensor, got ", values.sizes(), " ", values.dtype());
+  check_same_device("row_update", "gradient.values", values, table);
 }
 
 inline void check_dense_gradient(const at::Tensor& table, const at::Tensor& gradient) {
   base::check(gradient.sizes() == table.sizes() && gradient.scalar_type() == at::kFloat,
               "dense_row_update: gradient must be ", table.sizes(), " float32, got ", gradient.sizes(), " ",
               gradient.dtype());
+  check_same_device("dense_row_update", "gradient", gradient, table);
 }
 
 [[noreturn]] inline void throw_rows_not_ascending(int64_t num_slots, int64_t row, int64_t before) {
@@ -110,18 +118,52 @@ inline StepScalars step_scalars(RowOptimizer kind, const RowUpdateOptions& optio
           .inverse_bias = float(second_moment ? 1.0 / std::sqrt(bias(options.beta2)) : 1.0)};
 }
 
-/// Scalars of steps first..step, and what is known about all of them.
+/// The AdamW scalars of steps 1, 2, ..., kept from call to call: otherwise one row that was last touched long ago would
+/// cost a late step as many powers and roots as there were steps before it. The tables of a model share them.
+class KnownScalars {
+ public:
+  /// Of steps first..step; good until the next call.
+  std::span<const StepScalars> of(const RowUpdateOptions& options, int64_t first, int64_t step, Rates rates) {
+    const std::array<double, 3> numbers{options.beta1, options.beta2, options.weight_decay};
+    if (numbers != numbers_) rates_.clear();
+    numbers_ = numbers;
+    const auto known = static_cast<int64_t>(rates_.size());
+    if (known < step) {
+      rates_.resize(static_cast<size_t>(step), std::numeric_limits<double>::quiet_NaN());  // equal to no rate
+      scalars_.resize(static_cast<size_t>(step));
+    }
+    for (int64_t s = std::min(first, known + 1); s <= step; ++s) {
+      const auto i = static_cast<size_t>(s - 1);
+      if (rates_[i] == rates[i]) continue;
+      scalars_[i] = step_scalars(RowOptimizer::kExact, options, s, rates[i]);
+      rates_[i] = rates[i];
+    }
+    return {scalars_.data() + first - 1, static_cast<size_t>(step - first + 1)};
+  }
+
+ private:
+  std::array<double, 3> numbers_{};
+  std::vector<double> rates_;  // of the steps whose scalars are known
+  std::vector<StepScalars> scalars_;
+};
+
+inline KnownScalars& known_scalars() {
+  static thread_local KnownScalars known;
+  return known;
+}
+
+/// Scalars of steps first..step, and what is known about all of them. Good until the next one is made on this thread.
 struct StepTable {
-  std::vector<StepScalars> scalars;
+  std::span<const StepScalars> scalars;
   Replay replay;
 
-  StepTable(const RowUpdateOptions& options, int64_t first, int64_t step, at::ArrayRef<double> learning_rates) {
+  StepTable(const RowUpdateOptions& options, int64_t first, int64_t step, Rates learning_rates)
+      : scalars(known_scalars().of(options, first, step, learning_rates)) {
     float largest_step = 0, least_decay = 1, most_decay = 1;
-    for (int64_t s = first; s <= step; ++s) {
-      scalars.push_back(step_scalars(RowOptimizer::kExact, options, s, learning_rates[static_cast<size_t>(s - 1)]));
-      largest_step = std::max(largest_step, scalars.back().step_size);
-      least_decay = std::min(least_decay, scalars.back().decay);
-      most_decay = std::max(most_decay, scalars.back().decay);
+    for (const StepScalars& of_step : scalars) {
+      largest_step = std::max(largest_step, of_step.step_size);
+      least_decay = std::min(least_decay, of_step.decay);
+      most_decay = std::max(most_decay, of_step.decay);
     }
     replay.steps = scalars.data();
     replay.first_step = first;

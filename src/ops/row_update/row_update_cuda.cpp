@@ -109,9 +109,9 @@ struct DeviceSteps {
 void check_state_of(const Step& s) {
   const RowOptimizer kind = s.options.kind;
   if (kind == RowOptimizer::kExact || kind == RowOptimizer::kLazy) check_adam_state(s.table, s.state);
-  if (kind == RowOptimizer::kExact) check_state(s.state.last_step, "last_step", {s.table.size(0)}, at::kInt);
+  if (kind == RowOptimizer::kExact) check_state(s.table, s.state.last_step, "last_step", {s.table.size(0)}, at::kInt);
   if (kind != RowOptimizer::kRowwise) return;
-  check_state(s.state.exp_avg_sq, "exp_avg_sq", {s.table.size(0)}, at::kFloat);
+  check_state(s.table, s.state.exp_avg_sq, "exp_avg_sq", {s.table.size(0)}, at::kFloat);
   base::check(column_blocks(s.table.size(1)) <= int64_t{1} << kDeviceTreeLevels, "row_update: rows of ",
               s.table.size(1), " columns are longer than the device's kernel can add");
 }
@@ -141,7 +141,7 @@ void update(const at::Tensor& table, const Optional& exp_avg, const Optional& ex
   const c10::DeviceGuard guard(table.device());
   const Step s = begin(table, state_of(exp_avg, exp_avg_sq, last_step), options_of(kind, numbers, seed, table_index),
                        step, learning_rates);
-  check_rows_tensor(rows);
+  check_rows_tensor(table, rows);
   check_values(table, rows, values);
   check_state_of(s);
   const int64_t seen = check_rows_of_gradient(s, rows);
@@ -159,6 +159,7 @@ void bring_up_to_date(const at::Tensor& table, const Optional& exp_avg, const Op
   check_state_of(s);
   base::check(!rows || (rows->scalar_type() == at::kLong && rows->is_contiguous()),
               "bring_rows_up_to_date: rows must be a contiguous int64 tensor");
+  if (rows) check_same_device("bring_rows_up_to_date", "rows", *rows, table);
   const int64_t count = rows ? rows->numel() : table.size(0);
   const int64_t* row = rows ? rows->const_data_ptr<int64_t>() : nullptr;
   const RowQuestion question{.rows = row,

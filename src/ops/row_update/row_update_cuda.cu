@@ -302,6 +302,7 @@ void update_adam(const UpdateProblem<Row>& problem, const Replay& replay, int64_
 
 template <class Row>
 void update_rowwise(const UpdateProblem<Row>& problem, const StepScalars& step, int64_t count, Stream stream) {
+  if (problem.value_dim == 0) return;
   const int64_t width = problem.value_dim / column_blocks(problem.value_dim);
   launch(rowwise<Row>, divide_up(count, kWarpsPerBlock), kThreads, stream, problem, step, count,
          divide_up(width, kSumLanes));

@@ -32,9 +32,10 @@ MEMLAYERS_INLINE void random_halves(uint64_t key, uint64_t counter_low, uint64_t
   constexpr int kPerPart = kVectorBytes / 8, kParts = kLanes / kPerPart;
   const Words zero = {};
   for (int p = 0; p < kParts; ++p) {
-    Words word[4] = {zero, zero + (counter_low >> 32), zero + counter_high, zero + (counter_high >> 32)};
     // The group's counters begin at a multiple of 16, so only the lowest word counts up.
-    for (int i = 0; i < kPerPart; ++i) word[0][i] = counter_low + uint64_t(p * kPerPart + i);
+    Words counters = zero;
+    for (int i = 0; i < kPerPart; ++i) counters[i] = counter_low + uint64_t(p * kPerPart + i);
+    Words word[4] = {counters, zero + (counter_low >> 32), zero + counter_high, zero + (counter_high >> 32)};
     uint32_t key_a = uint32_t(key), key_b = uint32_t(key >> 32);
     for (int round = 0; round < 10; ++round) {
       const Words a = multiply_low_halves(word[0], zero + uint64_t{0xD2511F53});
@@ -112,40 +113,80 @@ struct Group {
   }
 };
 
+/// numerator / denominator for `width` columns, rounded as IEEE 754 wants.
+///
+/// With AVX-512 the divider is what a step waits for, and square roots need it as well: so quotients come from fused
+/// multiply-adds. Two Newton steps make the rounded reciprocal, one step brings the quotient to within a unit in the last place,
+/// and one more rounds it correctly (Markstein 1990, "Computation of elementary functions on the IBM RISC System/6000 processor").
+/// That holds where nothing underflows or overflows on the way, and the denominator's significand is not all ones, whose reciprocal
+/// the Newton steps miss; other numbers are divided.
+MEMLAYERS_INLINE void divide(const float* numerator, const float* denominator, int64_t width, float* quotient) {
+  for (int64_t c = 0; c < width; c += kLanes) {
+#if defined(__AVX512F__)
+    const __m512 a = _mm512_load_ps(numerator + c), b = _mm512_load_ps(denominator + c), size = _mm512_abs_ps(a);
+    const __m512 least = _mm512_set1_ps(0x1p-60f), most = _mm512_set1_ps(0x1p60f);
+    __mmask16 usual = _mm512_cmp_ps_mask(size, least, _CMP_GE_OQ);
+    usual = _mm512_mask_cmp_ps_mask(usual, size, most, _CMP_LE_OQ);
+    usual = _mm512_mask_cmp_ps_mask(usual, b, least, _CMP_GE_OQ);
+    usual = _mm512_mask_cmp_ps_mask(usual, b, most, _CMP_LE_OQ);
+    const __m512i all_ones = _mm512_set1_epi32(-1),
+                  significand = _mm512_or_si512(_mm512_castps_si512(b), _mm512_set1_epi32(~0x7FFFFF));
+    usual = _mm512_mask_cmpneq_epi32_mask(usual, significand, all_ones);
+    if (usual != 0xFFFF) {
+      _mm512_store_ps(quotient + c, _mm512_div_ps(a, b));
+      continue;
+    }
+    const __m512 one = _mm512_set1_ps(1);
+    __m512 inverse = _mm512_rcp14_ps(b);
+    inverse = _mm512_fmadd_ps(inverse, _mm512_fnmadd_ps(b, inverse, one), inverse);
+    inverse = _mm512_fmadd_ps(inverse, _mm512_fnmadd_ps(b, inverse, one), inverse);
+    __m512 q = _mm512_mul_ps(a, inverse);
+    q = _mm512_fmadd_ps(_mm512_fnmadd_ps(b, q, a), inverse, q);
+    q = _mm512_fmadd_ps(_mm512_fnmadd_ps(b, q, a), inverse, q);
+    _mm512_store_ps(quotient + c, q);
+#else
+    for (int64_t i = c; i < c + kLanes; ++i) quotient[i] = numerator[i] / denominator[i];
+#endif
+  }
+}
+
+/// What both kinds of step do once the moments are new.
+template <class Row>
+MEMLAYERS_INLINE void move_weights(const Group<Row>& group, const StepScalars& step, Columns& state) {
+  alignas(64) float denominator[kColumns], direction[kColumns];
+  for (int64_t c = 0; c < group.width; ++c) {
+    denominator[c] = __builtin_sqrtf(state.v[c]) * step.inverse_bias + group.problem.eps;
+  }
+  divide(state.m, denominator, group.width, direction);
+  for (int64_t c = 0; c < group.width; ++c) {
+    state.w[c] = state.w[c] * step.decay - step.step_size * direction[c];
+  }
+}
+
 /// AdamW with a gradient. The one definition; a zero gradient below leaves out only what adds zero.
 template <class Row>
 MEMLAYERS_INLINE void gradient_step(const Group<Row>& group, const StepScalars& step, const float* g, Columns& state) {
   const UpdateProblem<Row>& p = group.problem;
   for (int64_t c = 0; c < group.width; ++c) {
-    const float m = p.beta1 * state.m[c] + p.one_minus_beta1 * g[c];
-    const float v = p.beta2 * state.v[c] + p.one_minus_beta2 * g[c] * g[c];
-    const float direction = m / (__builtin_sqrtf(v) * step.inverse_bias + p.eps);
-    state.w[c] = state.w[c] * step.decay - step.step_size * direction;
-    state.m[c] = m;
-    state.v[c] = v;
+    state.m[c] = p.beta1 * state.m[c] + p.one_minus_beta1 * g[c];
+    state.v[c] = p.beta2 * state.v[c] + p.one_minus_beta2 * g[c] * g[c];
   }
-}
-
-template <class Row>
-MEMLAYERS_INLINE void zero_step(const Group<Row>& group, const StepScalars& step, Columns& state) {
-  const UpdateProblem<Row>& p = group.problem;
-  for (int64_t c = 0; c < group.width; ++c) {
-    const float m = p.beta1 * state.m[c] + 0.0f;  // turns a negative zero positive, as adding the gradient does
-    const float v = p.beta2 * state.v[c];
-    const float direction = m / (__builtin_sqrtf(v) * step.inverse_bias + p.eps);
-    state.w[c] = state.w[c] * step.decay - step.step_size * direction;
-    state.m[c] = m;
-    state.v[c] = v;
-  }
+  move_weights(group, step, state);
 }
 
 template <class Row>
 MEMLAYERS_INLINE void decay_moments(const Group<Row>& group, Columns& state) {
   const UpdateProblem<Row>& p = group.problem;
   for (int64_t c = 0; c < group.width; ++c) {
-    state.m[c] = p.beta1 * state.m[c] + 0.0f;
+    state.m[c] = p.beta1 * state.m[c] + 0.0f;  // turns a negative zero positive, as adding the gradient does
     state.v[c] = p.beta2 * state.v[c];
   }
+}
+
+template <class Row>
+MEMLAYERS_INLINE void zero_step(const Group<Row>& group, const StepScalars& step, Columns& state) {
+  decay_moments(group, state);
+  move_weights(group, step, state);
 }
 
 template <class Row>
