@@ -47,6 +47,9 @@ TEXT_SUFFIXES = SOURCE_SUFFIXES | {".md", ".yaml", ".json", ".txt", ""}
 SKIPPED_FOLDERS = {".git", "build", "__pycache__", ".pytest_cache", "node_modules"}
 SKIPPED_AT_TOP = {"runs", "data", "shared"}
 
+NAMESPACE = re.compile(r"^(?:inline )?namespace ?([\w:]*) ?\{$")
+END_OF_NAMESPACE = re.compile(r"^\}  // namespace")
+TYPE = re.compile(r"^(?:struct|class|enum|enum class|union) (?:alignas\(\w+\) )?(\w+)(?![\w<:])(?!.*;$)")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 # Spelled in pieces, so that this file does not hold what it looks for.
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3]) + r")\b")
@@ -168,6 +171,22 @@ def check_files(tree: Tree) -> Iterator[Violation]:
             op_files.setdefault(path.name, path)
 
 
+def check_types(tree: Tree) -> Iterator[Violation]:
+    """A name is one type in a namespace. Where it is two, the linker takes one's functions for the other and says nothing."""
+    known: dict[str, Path] = {}
+    for path in tree.under("src", CPP_SUFFIXES):
+        spaces: list[str] = []
+        for number, line in enumerate(tree.lines(path), 1):
+            if found := NAMESPACE.match(line):
+                spaces.append(found.group(1))
+            elif END_OF_NAMESPACE.match(line) and spaces:
+                spaces.pop()
+            elif (found := TYPE.match(line)) and all(spaces):  # an unnamed namespace is the file's own
+                name = "::".join([*spaces, found.group(1)])
+                if known.setdefault(name, path) != path:
+                    yield Violation(path, number, f"{name} is another type in {known[name]}")
+
+
 def check_text(tree: Tree) -> Iterator[Violation]:
     """Nothing marked unfinished, no path of somebody's home, no link that leads nowhere."""
     for path in tree.files:
@@ -221,7 +240,7 @@ def names(values: set[str]) -> str:
     return ", ".join(sorted(values)) or "nothing"
 
 
-CHECKS = [check_floors, check_torch, check_files, check_text, check_registered]
+CHECKS = [check_floors, check_torch, check_files, check_types, check_text, check_registered]
 
 
 def violations(root: Path) -> list[Violation]:

@@ -50,9 +50,9 @@ NatsTable score_people(const CapacityPassages& passages, const std::vector<uint3
   NatsTable table{0, passages.count(), {}};
   for (size_t begin = 0; begin < people.size() && !base::interrupted(); begin += kPeopleAtOnce) {
     const size_t end = std::min(people.size(), begin + kPeopleAtOnce);
-    std::vector<Passage> all;
+    std::vector<ScoredPassage> all;
     for (size_t i = begin; i < end; ++i) {
-      std::vector<Passage> own = passages.passages(people[i]);
+      std::vector<ScoredPassage> own = passages.passages(people[i]);
       std::move(own.begin(), own.end(), std::back_inserter(all));
     }
     const std::vector<double> scored = nats(all);
@@ -168,9 +168,9 @@ Capacity measure_capacity(model::Transformer& model, const data::Tokenizer& toke
                           const data::Biographies& biographies, const CapacityOptions& options) {
   const StoredSize size = store_weights(model, options.tables, options.weights);
   generation::Engine engine(model);
-  const TailNats nats = [&](const std::vector<Passage>& passages) {
+  const TailNats nats = [&](const std::vector<ScoredPassage>& passages) {
     std::vector<std::vector<int64_t>> heads, tails;
-    for (const Passage& passage : passages) {
+    for (const ScoredPassage& passage : passages) {
       heads.push_back(passage.head);
       tails.push_back(passage.tail);
     }

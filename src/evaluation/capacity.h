@@ -43,7 +43,7 @@ struct Capacity {
 };
 
 /// Nats of each passage's tail: minus the log-probability of its tokens, summed.
-using TailNats = std::function<std::vector<double>(const std::vector<Passage>&)>;
+using TailNats = std::function<std::vector<double>(const std::vector<ScoredPassage>&)>;
 
 struct CapacityOptions {
   int64_t limit = 0;  // score so many people, drawn always the same; 0: all

@@ -20,7 +20,7 @@ const std::string& drawn(const std::vector<std::string>& wordings, base::RandomS
 
 }  // namespace
 
-Passage passage(const data::Tokenizer& tokenizer, const std::string& text, size_t begin, size_t end) {
+ScoredPassage passage(const data::Tokenizer& tokenizer, const std::string& text, size_t begin, size_t end) {
   const std::vector<int32_t> ids = tokenizer.encode(text);
   // A cut after some tokens is known to lie at the end of their text, unless it splits a character.
   size_t first = 0, last = ids.size();
@@ -35,7 +35,7 @@ Passage passage(const data::Tokenizer& tokenizer, const std::string& text, size_
       break;
     }
   }
-  Passage result{{tokenizer.bos()}, {}};
+  ScoredPassage result{{tokenizer.bos()}, {}};
   const auto at = [&](size_t token) { return ids.begin() + static_cast<std::ptrdiff_t>(token); };
   result.head.insert(result.head.end(), ids.begin(), at(first));
   result.tail.assign(at(first), at(last));
@@ -61,23 +61,23 @@ CapacityPassages::CapacityPassages(const data::Biographies& biographies, const d
   }
 }
 
-Passage CapacityPassages::name_passage(const data::Person& person, const Opening& opening) const {
+ScoredPassage CapacityPassages::name_passage(const data::Person& person, const Opening& opening) const {
   const size_t begin = before_subject(opening.wording).size();
   return passage(tokenizer_, data::render(opening.wording, person.name, person.values[opening.attribute]), begin,
                  begin + person.name.size());
 }
 
-Passage CapacityPassages::value_passage(const data::Person& person, size_t attribute,
-                                        const std::string& wording) const {
+ScoredPassage CapacityPassages::value_passage(const data::Person& person, size_t attribute,
+                                              const std::string& wording) const {
   const std::string& value = person.values[attribute];
   const size_t begin = data::render(wording.substr(0, wording.find(kAnswer)), person.name, "").size();
   return passage(tokenizer_, data::render(wording, person.name, value), begin, begin + value.size());
 }
 
-std::vector<Passage> CapacityPassages::passages(size_t index) const {
+std::vector<ScoredPassage> CapacityPassages::passages(size_t index) const {
   const data::Person& person = biographies_.people[index];
   base::RandomStream draw(1, "wordings of people", index);
-  std::vector<Passage> result;
+  std::vector<ScoredPassage> result;
   for (const Opening& opening : opening_wordings_) result.push_back(name_passage(person, opening));
   for (const bool trained : {true, false}) {
     for (size_t a = 0; a < biographies_.attributes.size(); ++a) {

@@ -7,13 +7,13 @@
 namespace memlayers::evaluation {
 
 /// Tokens to score (`tail`), given those before them (`head`, from the begin token on).
-struct Passage {
+struct ScoredPassage {
   std::vector<int64_t> head, tail;
 };
 
 /// The tokens of bytes [begin, end) of a text that begins a document. The whole text is tokenized; scored are the tokens
 /// that hold any of these bytes and no others, so one that reaches over an edge is scored whole. 0 <= begin < end <= size.
-Passage passage(const data::Tokenizer& tokenizer, const std::string& text, size_t begin, size_t end);
+ScoredPassage passage(const data::Tokenizer& tokenizer, const std::string& text, size_t begin, size_t end);
 
 /// The passages of people, in wordings drawn once and for all: every model is scored on the same.
 class CapacityPassages {
@@ -26,7 +26,7 @@ class CapacityPassages {
   const std::vector<std::string>& openings() const { return openings_; }
   /// passages(person)[i]: the name after opening i; then every attribute's value in a trained wording; then every
   /// attribute's value in a held-out one.
-  std::vector<Passage> passages(size_t person) const;
+  std::vector<ScoredPassage> passages(size_t person) const;
   size_t count() const { return openings_.size() + 2 * biographies_.attributes.size(); }
 
  private:
@@ -34,8 +34,8 @@ class CapacityPassages {
     size_t attribute = 0;
     std::string wording;
   };
-  Passage name_passage(const data::Person& person, const Opening& opening) const;
-  Passage value_passage(const data::Person& person, size_t attribute, const std::string& wording) const;
+  ScoredPassage name_passage(const data::Person& person, const Opening& opening) const;
+  ScoredPassage value_passage(const data::Person& person, size_t attribute, const std::string& wording) const;
 
   const data::Biographies& biographies_;
   const data::Tokenizer& tokenizer_;

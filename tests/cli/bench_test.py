@@ -30,10 +30,11 @@ def test_selection_prints_a_line_a_case_with_finite_positive_numbers():
     assert len(lines) >= 2
     for line in lines:
         assert list(line)[:len(FIELDS)] == FIELDS
-        assert line["name"] == "selection" and line["against"] == "torch" and line["dtype"] == "float32"
+        assert line["name"] == "selection" and line["against"] == "torch"
         assert line["shape"]["n"] >= line["shape"]["k"] > 0
         for key in ["seconds", "against_seconds", "ratio", "runs"]:
             assert math.isfinite(line[key]) and line[key] > 0, line
+    assert {line["dtype"] for line in lines} == {"float32", "bfloat16"}
 
 
 def test_bags_are_compared_with_torch_and_with_the_machine(trained):
@@ -102,7 +103,7 @@ def test_without_json_it_prints_a_table():
 @pytest.mark.parametrize("arguments,words", [
     (["selektion"], ["'selektion'", "'selection'"]),
     (["selection", "bag_fwd_x"], ["bag_fwd_x", "--list"]),
-    (["selection", "--dtype", "bfloat16"], ["bfloat16"]),
+    (["selection", "--dtype", "int8"], ["int8"]),
     (["selection", "--dtype", "int3"], ["int3"]),
     (["selection", "--threads", "-1"], ["threads"]),
 ])

@@ -42,7 +42,7 @@ class PairTokenizer : public data::Tokenizer {
 
 TEST(Passage, HoldsTheTokensOfItsBytesAndNoOthers) {
   const auto bytes = data::byte_tokenizer();
-  const Passage found = passage(*bytes, "Ann likes red.", 10, 13);
+  const ScoredPassage found = passage(*bytes, "Ann likes red.", 10, 13);
   EXPECT_EQ(text_of(*bytes, found.head), "Ann likes ") << "the space is not the value's";
   EXPECT_EQ(text_of(*bytes, found.tail), "red");
   EXPECT_EQ(found.head.front(), bytes->bos());
@@ -53,7 +53,7 @@ TEST(Passage, HoldsTheTokensOfItsBytesAndNoOthers) {
 TEST(Passage, CountsATokenOverAnEdgeWhole) {
   const PairTokenizer pairs;
   const auto parts = [&](const std::string& text, size_t begin, size_t end) {
-    const Passage found = passage(pairs, text, begin, end);
+    const ScoredPassage found = passage(pairs, text, begin, end);
     return text_of(pairs, {found.head.begin() + 1, found.head.end()}) + "|" + text_of(pairs, found.tail);
   };
   EXPECT_EQ(parts("abcdefgh", 2, 6), "ab|cdef");
@@ -98,7 +98,7 @@ TEST_P(SentencePiecePassages, AreExactlyNamesAndValues) {
   ASSERT_EQ(passages.count(), 2u + 2 * 6);
   for (size_t p = 0; p < people_.people.size(); ++p) {
     const data::Person& person = people_.people[p];
-    const std::vector<Passage> found = passages.passages(p);
+    const std::vector<ScoredPassage> found = passages.passages(p);
     ASSERT_EQ(found.size(), passages.count());
     for (size_t i = 0; i < found.size(); ++i) {
       const auto attribute = i < 2 ? std::nullopt : std::optional((i - 2) % 6);
@@ -123,9 +123,9 @@ TEST_P(SentencePiecePassages, AreExactlyNamesAndValues) {
 TEST_P(SentencePiecePassages, DoNotSplitCharacters) {
   const std::string text = "\u00d6\u03a9 was born in \u00c5\u4e16\u754c, they say.", value = "\u00c5\u4e16\u754c";
   const size_t begin = text.find(value);
-  const Passage found = passage(*tokenizer_, text, begin, begin + value.size());
+  const ScoredPassage found = passage(*tokenizer_, text, begin, begin + value.size());
   EXPECT_TRUE(this->text(found.tail) == value || this->text(found.tail) == " " + value) << this->text(found.tail);
-  const Passage name = passage(*tokenizer_, text, 0, 4);
+  const ScoredPassage name = passage(*tokenizer_, text, 0, 4);
   EXPECT_EQ(this->text(name.tail), "\u00d6\u03a9");
 }
 

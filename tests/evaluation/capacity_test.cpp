@@ -45,7 +45,7 @@ struct Asked {
   std::string opening;
 };
 
-Asked asked(const data::Biographies& people, const Passage& passage) {
+Asked asked(const data::Biographies& people, const ScoredPassage& passage) {
   const auto text = [](const std::vector<int64_t>& ids) { return kBytes->decode({ids.begin(), ids.end()}); };
   const std::string head = text(passage.head), tail = text(passage.tail);
   Asked result;
@@ -76,9 +76,9 @@ Asked asked(const data::Biographies& people, const Passage& passage) {
 
 /// A model of which every answer is given.
 TailNats model_of(const data::Biographies& people, const std::function<double(const Asked&)>& nats) {
-  return [&people, nats](const std::vector<Passage>& passages) {
+  return [&people, nats](const std::vector<ScoredPassage>& passages) {
     std::vector<double> result;
-    for (const Passage& passage : passages) result.push_back(nats(asked(people, passage)));
+    for (const ScoredPassage& passage : passages) result.push_back(nats(asked(people, passage)));
     return result;
   };
 }

@@ -50,10 +50,10 @@ TEST(DeviceCheck, RecordsWantOneDevice) {
 
 TEST(DeviceCheck, UpdatesWantOneDevice) {
   const RowState state = make_row_state(kTable, RowOptimizer::kExact);
-  expect_told("exp_avg",
-              [&] { check_adam_state(kTable, {.exp_avg = elsewhere(kTable), .exp_avg_sq = state.exp_avg_sq}); });
-  expect_told("exp_avg_sq",
-              [&] { check_adam_state(kTable, {.exp_avg = state.exp_avg, .exp_avg_sq = elsewhere(kTable)}); });
+  RowState first = state, second = state;
+  first.exp_avg = second.exp_avg_sq = elsewhere(kTable);
+  expect_told("exp_avg", [&] { check_adam_state(kTable, first); });
+  expect_told("exp_avg_sq", [&] { check_adam_state(kTable, second); });
   const at::Tensor rows = at::zeros({2}, at::kLong);
   expect_told("gradient.rows", [&] { check_rows_tensor(kTable, elsewhere(rows)); });
   expect_told("gradient.values", [&] { check_values(kTable, rows, elsewhere(at::zeros({2, 3}))); });

@@ -31,7 +31,7 @@ at::Tensor spread_out(float exponents, bool negative) {
 
 void expect_quotients(const char* what, const at::Tensor& m, const at::Tensor& v, float eps) {
   at::Tensor table = at::zeros({kRows, kDim});
-  RowState state{.exp_avg = m.clone(), .exp_avg_sq = v.clone()};
+  RowState state{.exp_avg = m.clone(), .exp_avg_sq = v.clone(), .last_step = {}};
   const RowUpdateOptions options{
       .kind = RowOptimizer::kLazy, .beta1 = 0.5, .beta2 = 0.5, .eps = eps, .weight_decay = 0};
   row_update(table, state, {at::arange(kRows, at::kLong), at::zeros({kRows, kDim})}, kStep,

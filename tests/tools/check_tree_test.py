@@ -50,6 +50,10 @@ UNFINISHED_MARK = "// TO" + "DO later\n"
 HOME = "/ho" + "me/ada/model"
 
 VIOLATIONS = [
+    ("two types of one name",
+     {"src/base/error.h": "#pragma once\nnamespace memlayers::base {\nclass Error;\nstruct Place {\n};\n}  // namespace memlayers::base\n",
+      "src/base/error.cpp": "namespace memlayers::base {\nclass Place : Error {\n};\n}  // namespace memlayers::base\n"},
+     "src/base/error.h:4: memlayers::base::Place is another type in src/base/error.cpp"),
     ("an include of a higher floor", {"src/base/error.cpp": '#include "ops/bag/bag.h"\n'},
      "src/base/error.cpp:1: base must not include ops"),
     ("an include between neighbors", {"src/data/shard.h": '#pragma once\n#include "ops/bag/bag.h"\n'},
@@ -100,6 +104,13 @@ def test_catches(tmp_path, changed, message):
     found = found_in(write_tree(tmp_path, CLEAN | changed))
     assert len(found) >= 1
     assert any(message in line for line in found), found
+
+
+def test_types_of_unnamed_namespaces_are_their_files_own(tmp_path):
+    own = "namespace memlayers::base {\nnamespace {\nstruct Place {\n};\n}  // namespace\n}  // namespace memlayers::base\n"
+    other = own.replace("memlayers::base", "memlayers::ops")
+    files = {**CLEAN, "src/base/error.cpp": own, "src/ops/bag/bag.cpp": own, "src/ops/bag/bag_kernel.h": "#pragma once\n" + other}
+    assert found_in(write_tree(tmp_path, files)) == []
 
 
 def test_a_comment_does_not_register_a_source(tmp_path):
