@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "model/cross_entropy.h"
+#include "support/allocations.h"
 #include "support/gradcheck.h"
 #include "support/tiny_model.h"
 #include "support/tolerance.h"
@@ -269,6 +270,19 @@ TEST(LinearCrossEntropy, EqualsTorchsOverSeveralChunks) {
   EXPECT_TRUE(weight.grad().allclose(grad_weight, 1e-4, 1e-7));
   at::NoGradGuard no_grad;
   EXPECT_EQ(model::linear_cross_entropy(hidden, weight, targets).item<float>(), loss.item<float>());
+}
+
+TEST(LinearCrossEntropy, NeverHoldsAllLogits) {
+  const int64_t rows = 1024, vocabulary = 9000;
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor hidden = at::randn({rows, 8}).to(dtype).requires_grad_();
+    const at::Tensor weight = at::randn({vocabulary, 8}).to(dtype).requires_grad_();
+    const at::Tensor targets = at::randint(vocabulary, {rows}, at::kLong);
+    const AllocationWatch watch;
+    model::linear_cross_entropy(hidden, weight, targets).backward();
+    EXPECT_GT(watch.largest_bytes(), 0u);
+    EXPECT_LE(watch.largest_bytes(), size_t{128} * vocabulary * sizeof(float)) << dtype;  // of 128 rows
+  }
 }
 
 TEST(LinearCrossEntropy, ASecondBackwardAddsTheSameGradientAgain) {

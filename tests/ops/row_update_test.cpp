@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "ops/row_update/row_update_reference.h"
+#include "support/allocations.h"
 #include "support/ordered_dot.h"
 #include "support/seeds.h"
 #include "support/tolerance.h"
@@ -358,6 +359,21 @@ TEST(RowUpdate, NoTouchedRowsChangeNothing) {
     Trained empty(at::empty({0, 4}), {.kind = kind});
     empty.update({at::empty({0}, at::kLong), at::empty({0, 4})}, 1, {0.1});
     empty.catch_up(1, {0.1});
+  }
+}
+
+TEST(RowUpdate, AllocatesForTouchedRowsNotForTheTable) {
+  const at::Tensor start = at::zeros({1 << 16, 8});
+  const BagRecords records = {{at::randint(1 << 16, {4, 4}, at::kLong), at::randn({4, 4}), at::randn({4, 8})}};
+  for (RowOptimizer kind : kKinds) {
+    Trained trained(start, {.kind = kind});
+    at::Tensor buffer;
+    const tests::AllocationWatch watch;
+    trained.update(sum_rows(sort_records(records, 8), buffer), 3, {0.1, 0.1, 0.1});
+    bring_rows_up_to_date(trained.table, trained.state, at::arange(64, at::kLong), 4, {0.1, 0.1, 0.1, 0.1},
+                          trained.options);
+    EXPECT_GT(watch.largest_bytes(), 0u);
+    EXPECT_LE(watch.largest_bytes(), size_t{64 * 8 * 4}) << int(kind);
   }
 }
 

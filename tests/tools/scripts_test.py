@@ -54,6 +54,8 @@ def test_an_unknown_flag_exits_2_and_says_so(script):
     (["--exposures", "0"], "--exposures expects at least 1, got 0"),
     (["--seeds", "1 two"], "--seeds expects a whole number, got 'two'"),
     (["--seeds", ""], "--seeds expects at least one number"),
+    (["--experiment", "no_such"], "--experiment expects the name of a file in experiments/, got 'no_such'"),
+    (["--experiment", "kinds", "--seeds", "1"], "--experiment takes facts, exposures and seeds from experiments/kinds.yaml"),
     (["extra"], "unknown argument extra"),
 ])
 def test_quickstart_refuses_a_bad_value_before_it_does_anything(arguments, reason):
@@ -190,6 +192,14 @@ def test_quickstart_turns_exposures_into_steps_and_keeps_other_settings_apart(tm
         "prepare --config configs/quickstart/data.yaml output=data/quickstart-500-facts sources.0.limit_facts=500",
         "compare --config configs/quickstart/compare.yaml run.data.sources.0.path=data/quickstart-500-facts "
         "seeds=[1,2] output=runs/quickstart-500-facts-30-exposures-seeds-1-2 run.steps=586"]
+
+
+def test_quickstart_runs_an_experiment_in_place_of_its_own(tmp_path):
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments/kinds.yaml").write_text("title: Kinds\n")
+    result, calls = quickstart_in(tmp_path, "--experiment", "kinds")
+    assert (result.returncode, calls) == (0, ["experiment experiments/kinds.yaml"]), result.stderr
+    assert result.stdout.count("== done in 0:0") == 3
 
 
 def test_quickstart_stops_where_a_step_fails_with_its_status(tmp_path):
