@@ -49,7 +49,7 @@ SKIPPED_AT_TOP = {"runs", "data", "shared"}
 
 NAMESPACE = re.compile(r"^(?:inline )?namespace ?([\w:]*) ?\{$")
 END_OF_NAMESPACE = re.compile(r"^\}  // namespace")
-TYPE = re.compile(r"^(?:struct|class|enum|enum class|union) (?:alignas\(\w+\) )?(\w+)(?![\w<:])(?!.*;$)")
+TYPE = re.compile(r"^(?:struct|enum class|enum|class|union) (?:alignas\(\w+\) )?(\w+)(?![\w<:])(?!\s*;)")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 # Spelled in pieces, so that this file does not hold what it looks for.
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3]) + r")\b")
@@ -176,10 +176,12 @@ def check_types(tree: Tree) -> Iterator[Violation]:
     known: dict[str, Path] = {}
     for path in tree.under("src", CPP_SUFFIXES):
         spaces: list[str] = []
+        opened = 0
         for number, line in enumerate(tree.lines(path), 1):
             if found := NAMESPACE.match(line):
                 spaces.append(found.group(1))
-            elif END_OF_NAMESPACE.match(line) and spaces:
+                opened = number
+            elif spaces and (END_OF_NAMESPACE.match(line) or (line == "}" and number == opened + 2)):  # of one line
                 spaces.pop()
             elif (found := TYPE.match(line)) and all(spaces):  # an unnamed namespace is the file's own
                 name = "::".join([*spaces, found.group(1)])

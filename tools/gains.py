@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How much better one variant of an experiment is than another, within a seed: mean, 95 % interval, whether ranges overlap.
 
-    tools/gains.py RESULTS.csv METRIC BETTER:WORSE [BETTER:WORSE ...]     a Markdown table, a row a pair
+    tools/gains.py [--higher] RESULTS.csv METRIC BETTER:WORSE [BETTER:WORSE ...]     a Markdown table, a row a pair
 
 RESULTS.csv is what `memlayers experiment` writes (variant,seed,metric,value). The gain is how much lower BETTER's number is
 (--higher: how much higher), of the seeds that both have; the interval is Student's t, as for criteria (docs/experiments.md).

@@ -1,5 +1,5 @@
-// Tensors of two devices in one call. "meta" stands for the other device: the dispatcher would not let it through, so the checks are
-// called by themselves.
+// Tensors of two devices in one call. "meta" stands for the other device: the dispatcher would not let it through, so
+// the checks are called by themselves.
 #include "ops/device_check.h"
 
 #include <ATen/ATen.h>
@@ -44,16 +44,22 @@ TEST(DeviceCheck, RecordsWantOneDevice) {
     check_records({kSlots, elsewhere(kSlots)}, {weights, elsewhere(weights)}, {grad, elsewhere(grad)}, 3);
   });
   const at::Tensor begins = at::zeros({3}, at::kLong);
-  expect_told("values", [&] { check_sum_target(begins, {weights}, elsewhere(grad)); });
-  expect_told("a record", [&] { check_sum_target(begins, {elsewhere(weights)}, grad); });
+  const auto check = [&](const at::Tensor& entries, const at::Tensor& weight, const at::Tensor& grad_output,
+                         const at::Tensor& values) {
+    check_sum_target(begins, entries, {weights, weight}, {grad, grad_output}, values);
+  };
+  expect_told("values", [&] { check(begins, weights, grad, elsewhere(grad)); });
+  expect_told("entries", [&] { check(elsewhere(begins), weights, grad, grad); });
+  expect_told("a record's weights", [&] { check(begins, elsewhere(weights), grad, grad); });
+  expect_told("a record's grad_output", [&] { check(begins, weights, elsewhere(grad), grad); });
 }
 
 TEST(DeviceCheck, UpdatesWantOneDevice) {
   const RowState state = make_row_state(kTable, RowOptimizer::kExact);
   RowState first = state, second = state;
   first.exp_avg = second.exp_avg_sq = elsewhere(kTable);
-  expect_told("exp_avg", [&] { check_adam_state(kTable, first); });
-  expect_told("exp_avg_sq", [&] { check_adam_state(kTable, second); });
+  expect_told("state.exp_avg", [&] { check_adam_state(kTable, first); });
+  expect_told("state.exp_avg_sq", [&] { check_adam_state(kTable, second); });
   const at::Tensor rows = at::zeros({2}, at::kLong);
   expect_told("gradient.rows", [&] { check_rows_tensor(kTable, elsewhere(rows)); });
   expect_told("gradient.values", [&] { check_values(kTable, rows, elsewhere(at::zeros({2, 3}))); });
@@ -65,6 +71,13 @@ TEST(DeviceCheck, SelectionWantsOneDevice) {
                    slots = at::zeros({2, 1, 5}, at::kLong);
   expect_told("grad_scores", [&] { check_backward_inputs(elsewhere(scores), slots, query, keys, at::kCPU); });
   expect_told("slots", [&] { check_backward_inputs(scores, elsewhere(slots), query, keys, at::kCPU); });
+  const at::Tensor panels = at::zeros({2, 2, kKeysPerPanel});
+  try {
+    check_packed(elsewhere(query), panels, 1, 3, 2);
+    FAIL() << "a query of another device was let through";
+  } catch (const base::UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("query must be on cpu"), std::string::npos) << error.what();
+  }
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// AdamW's quotient m / (sqrt(v) / bias + eps) has the bits of a division, however a kernel makes it. A zero gradient, rate and
-// biases of one and weights of zero leave just that in the table.
+// AdamW's quotient m / (sqrt(v) / bias + eps) has the bits of a division, however a kernel makes it. A zero gradient,
+// rate and biases of one and weights of zero leave just that in the table.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 

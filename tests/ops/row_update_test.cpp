@@ -362,7 +362,7 @@ TEST(RowUpdate, NoTouchedRowsChangeNothing) {
   }
 }
 
-TEST(RowUpdate, AllocatesForTouchedRowsNotForTheTable) {
+TEST(RowUpdate, MakesTensorsForTouchedRowsNotForTheTable) {
   const at::Tensor start = at::zeros({1 << 16, 8});
   const BagRecords records = {{at::randint(1 << 16, {4, 4}, at::kLong), at::randn({4, 4}), at::randn({4, 8})}};
   for (RowOptimizer kind : kKinds) {
@@ -382,8 +382,12 @@ TEST(RowUpdate, RowsOfNoColumnsStayAsTheyAre) {
     Trained trained(at::empty({4, 0}), {.kind = kind});
     trained.update({at::tensor({0, 2}, at::kLong), at::empty({2, 0})}, 1, {0.1});
     trained.catch_up(1, {0.1});
+    EXPECT_EQ(trained.table.numel(), 0);
     if (kind == RowOptimizer::kRowwise) {
       EXPECT_TRUE(trained.state.exp_avg_sq.eq(0).all().item<bool>());
+    }
+    if (kind == RowOptimizer::kExact) {
+      EXPECT_TRUE(trained.state.last_step.eq(1).all().item<bool>());
     }
   }
 }

@@ -219,7 +219,7 @@ std::vector<at::Tensor> contiguous(at::TensorList tensors) {
 void sum_touched_cpu(const at::Tensor& row_begins, const at::Tensor& entries, at::TensorList weights,
                      at::TensorList grad_outputs, at::Tensor values) {
   const auto weight = contiguous(weights), grad = contiguous(grad_outputs);
-  check_sum_target(row_begins, weight, values);
+  check_sum_target(row_begins, entries, weight, grad, values);
   if (values.scalar_type() == at::kDouble) {
     sum_into(RowSums<double>(row_begins, entries, weight, grad, values.size(1)), values);
   } else {

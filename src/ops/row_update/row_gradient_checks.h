@@ -37,13 +37,19 @@ inline void check_records(at::TensorList slots, at::TensorList weights, at::Tens
 }
 
 /// Where gradient rows are to be written.
-inline void check_sum_target(const at::Tensor& row_begins, at::TensorList weights, const at::Tensor& values) {
+inline void check_sum_target(const at::Tensor& row_begins, const at::Tensor& entries, at::TensorList weights,
+                             at::TensorList grad_outputs, const at::Tensor& values) {
   base::check(!weights.empty() && values.dim() == 2 && values.size(0) == row_begins.numel() - 1 &&
                   values.is_contiguous() && values.scalar_type() == weights[0].scalar_type(),
               "sum_touched_rows: values must be contiguous [", row_begins.numel() - 1,
               ", D] in the records' dtype, got ", values.sizes(), " ", values.dtype());
-  check_same_device("sum_touched_rows", "values", values, row_begins);
-  check_same_device("sum_touched_rows", "a record", weights[0], row_begins);
+  const auto check_place = [&](const char* name, const at::Tensor& tensor) {
+    check_same_device("sum_touched_rows", name, tensor, row_begins);
+  };
+  check_place("values", values);
+  check_place("entries", entries);
+  for (const at::Tensor& of_record : weights) check_place("a record's weights", of_record);
+  for (const at::Tensor& of_record : grad_outputs) check_place("a record's grad_output", of_record);
 }
 
 inline void check_entry_count(int64_t entries) {

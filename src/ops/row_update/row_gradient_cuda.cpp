@@ -71,7 +71,7 @@ Sorted sort(at::TensorList slots) {
 
 void sum_touched(const at::Tensor& row_begins, const at::Tensor& entries, at::TensorList weights,
                  at::TensorList grad_outputs, at::Tensor values) {
-  check_sum_target(row_begins, weights, values);
+  check_sum_target(row_begins, entries, weights, grad_outputs, values);
   const c10::DeviceGuard guard(entries.device());
   const Stream stream = current_stream();
   const auto run = [&]<class T>(T) {

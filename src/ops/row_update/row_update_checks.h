@@ -43,7 +43,7 @@ inline void check_state(const at::Tensor& table, const at::Tensor& state, const 
   base::check(state.defined() && state.sizes() == sizes && state.scalar_type() == dtype && state.is_contiguous(),
               "row_update: state.", name, " must be a contiguous ", sizes, " ", dtype, " tensor (make_row_state), got ",
               state.defined() ? base::concat(state.sizes(), " ", state.dtype()) : "an undefined tensor");
-  check_same_device("row_update", name, state, table);
+  check_same_device("row_update", base::concat("state.", name), state, table);
 }
 
 inline void check_adam_state(const at::Tensor& table, const RowState& state) {
@@ -127,12 +127,11 @@ class KnownScalars {
     const std::array<double, 3> numbers{options.beta1, options.beta2, options.weight_decay};
     if (numbers != numbers_) rates_.clear();
     numbers_ = numbers;
-    const auto known = static_cast<int64_t>(rates_.size());
-    if (known < step) {
-      rates_.resize(static_cast<size_t>(step), std::numeric_limits<double>::quiet_NaN());  // equal to no rate
+    if (static_cast<int64_t>(rates_.size()) < step) {
       scalars_.resize(static_cast<size_t>(step));
+      rates_.resize(static_cast<size_t>(step), std::numeric_limits<double>::quiet_NaN());  // unknown: equal to no rate
     }
-    for (int64_t s = std::min(first, known + 1); s <= step; ++s) {
+    for (int64_t s = first; s <= step; ++s) {
       const auto i = static_cast<size_t>(s - 1);
       if (rates_[i] == rates[i]) continue;
       scalars_[i] = step_scalars(RowOptimizer::kExact, options, s, rates[i]);
