@@ -11,7 +11,8 @@
 namespace memlayers::ops {
 
 /// Throws a UsageError where the tensor does not lie where `like` does.
-inline void check_same_device(std::string_view op, std::string_view name, const at::Tensor& tensor, const at::Tensor& like) {
+inline void check_same_device(std::string_view op, std::string_view name, const at::Tensor& tensor,
+                              const at::Tensor& like) {
   base::check(tensor.device() == like.device(), op, ": ", name, " must be on ", like.device(),
               " as the others are, got ", tensor.device());
 }
