@@ -6,7 +6,7 @@
 #include "bench/catalog.h"
 #include "bench/draws.h"
 #include "bench/twin_training.h"
-#include "model/count.h"
+#include "planning/count.h"
 
 namespace memlayers::bench {
 namespace {
@@ -32,17 +32,17 @@ constexpr auto kWatched = c10::DebugInfoKind::PROFILER_STATE;
 
 /// What the step may take by formula: everything that is there between steps exactly, and half as much again for gradients,
 /// activations and the temporaries among them, which the formula leaves out.
-int64_t limit_of(const model::ByteCount& bytes) {
+int64_t limit_of(const planning::ByteCount& bytes) {
   constexpr int64_t kSmallThings = 4 << 20;
   return bytes.weights + bytes.optimizer + (bytes.gradients + bytes.activations) * 3 / 2 + kSmallThings;
 }
 
 /// The same with one gradient row for each row that was touched, where the formula must take as many as there could be.
-model::ByteCount bytes_of(const training::TrainConfig& config, int64_t touched_rows) {
+planning::ByteCount bytes_of(const training::TrainConfig& config, int64_t touched_rows) {
   const int64_t element = dtype_name(config) == "float32" ? 4 : 2;
   const layers::MemoryConfig& memory = config.model.memory;
-  model::ByteCount bytes =
-      model::count_bytes(config.model, {.batch_size = config.data.batch_size / config.micro_batches,
+  planning::ByteCount bytes =
+      planning::count_bytes(config.model, {.batch_size = config.data.batch_size / config.micro_batches,
                                         .seq_len = config.data.seq_len,
                                         .table_optimizer = config.optimizer.table_optimizer,
                                         .compute_bytes = element,
@@ -55,7 +55,7 @@ model::ByteCount bytes_of(const training::TrainConfig& config, int64_t touched_r
 }
 
 nlohmann::ordered_json verdict(const training::TrainConfig& config, int64_t peak, int64_t touched_rows) {
-  const model::ByteCount bytes = bytes_of(config, touched_rows);
+  const planning::ByteCount bytes = bytes_of(config, touched_rows);
   const int64_t limit = limit_of(bytes);
   const layers::MemoryConfig& memory = config.model.memory;
   const int64_t table =

@@ -7,7 +7,7 @@
 #include "bench/twin_training.h"
 #include "generation/engine.h"
 #include "model/checkpoint.h"
-#include "model/count.h"
+#include "planning/count.h"
 #include "training/trainer.h"
 
 namespace memlayers::bench {
@@ -41,7 +41,7 @@ Workload train_step(const Twins& twins, int profiled_steps) {
 
 double flops_of_step(const training::TrainConfig& config) {
   const double tokens = double(config.data.batch_size * config.data.seq_len);
-  return tokens * model::count_model(config.model, config.data.seq_len).flops_training;
+  return tokens * planning::count_model(config.model, config.data.seq_len).flops_training;
 }
 
 /// A mixture does more than its twin where a token has several experts: what is compared is the FLOPs a second of both.

@@ -4,7 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "base/error.h"
-#include "data/loader.h"
+#include "data/shards/loader.h"
 #include "model/checkpoint.h"
 #include "training/trainer.h"
 

@@ -1,7 +1,7 @@
 #include "cli/bench_twins.h"
 
 #include "base/error.h"
-#include "evaluation/compare_config.h"
+#include "experiments/compare_config.h"
 
 namespace memlayers::cli {
 namespace {
@@ -28,7 +28,7 @@ fs::path find_config(const fs::path& relative) {
 }  // namespace
 
 bench::Twins twins_of(const fs::path& comparison) {
-  const evaluation::ComparePlan plan = evaluation::load_compare_plan(comparison);
+  const experiments::ComparePlan plan = experiments::load_compare_plan(comparison);
   const training::TrainConfig *dense = nullptr, *memory = nullptr;
   std::vector<bench::Twins::Mixture> mixtures;
   for (size_t i = 0; i < plan.runs.size(); ++i) {

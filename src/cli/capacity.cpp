@@ -1,18 +1,19 @@
 // memlayers capacity: how many bits of biographies a trained model holds.
-#include "evaluation/capacity.h"
+#include "evaluation/capacity/capacity.h"
+#include "report/capacity/capacity_text.h"
 #include "base/enum_names.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/model_folder.h"
 #include "cli/trained_config.h"
-#include "data/prepared_data.h"
-#include "data/tokenizer_files.h"
+#include "data/shards/prepared_data.h"
+#include "text/tokenizer_files.h"
 
 namespace memlayers::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using evaluation::StoredFormat;
+using results::StoredFormat;
 
 /// The data of the run, of which exactly one folder must hold biographies.
 fs::path data_of_run(const fs::path& model) {
@@ -31,8 +32,8 @@ fs::path data_of_run(const fs::path& model) {
   return found.front();
 }
 
-void check_tokenizer(const fs::path& data, const data::Tokenizer& tokenizer) {
-  base::check(data::PreparedSplit(data, "train").tokenizer_hash() == data::tokenizer_hash(tokenizer), data.string(),
+void check_tokenizer(const fs::path& data, const text::Tokenizer& tokenizer) {
+  base::check(data::PreparedSplit(data, "train").tokenizer_hash() == text::tokenizer_hash(tokenizer), data.string(),
               ": was prepared with another tokenizer than the model's; name the data that it was trained on");
 }
 

@@ -4,9 +4,9 @@
 #include "cli/command_line.h"
 #include "cli/command_text.h"
 #include "cli/commands.h"
-#include "evaluation/compare_runs.h"
-#include "evaluation/report_html.h"
-#include "evaluation/terminal_table.h"
+#include "experiments/compare_runs.h"
+#include "report/comparison/comparison_page.h"
+#include "report/comparison/comparison_text.h"
 
 namespace memlayers::cli {
 int run_compare(int argc, char** argv) {
@@ -19,20 +19,20 @@ int run_compare(int argc, char** argv) {
   std::vector<std::string> overrides;
   app.add_option("--config", config, "YAML or JSON file with the keys below")->required();
   app.add_option("KEY=VALUE", overrides, "configuration keys that override the file, e.g. run.steps=500 seeds=[1,2,3]");
-  app.footer("configuration keys and defaults:\n" + base::config_help<evaluation::CompareConfig>());
+  app.footer("configuration keys and defaults:\n" + base::config_help<experiments::CompareConfig>());
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
-  const evaluation::ComparePlan plan = evaluation::load_compare_plan(config, overrides);
+  const experiments::ComparePlan plan = experiments::load_compare_plan(config, overrides);
   const std::string command = command_text("memlayers compare --config", config, overrides);
-  const evaluation::CompareOutcome outcome = evaluation::compare_runs(plan, {program_commit(), command, {}, {}, {}});
-  if (outcome.end == evaluation::CompareEnd::kInterrupted) {
+  const experiments::CompareOutcome outcome = experiments::compare_runs(plan, {program_commit(), command, {}, {}, {}});
+  if (outcome.end == experiments::CompareEnd::kInterrupted) {
     std::cout << "interrupted; continue with: " << command << std::endl;
     return 0;
   }
   if (!outcome.comparison.runs.empty()) {
     const std::filesystem::path page = std::filesystem::path(plan.config.output) / "report.html";
-    base::write_text_atomically(page, evaluation::report_html(outcome.comparison));
-    std::cout << evaluation::terminal_table(outcome.comparison) << "\nThe page with all charts: " << page.string()
+    base::write_text_atomically(page, report::report_html(outcome.comparison));
+    std::cout << report::terminal_table(outcome.comparison) << "\nThe page with all charts: " << page.string()
               << std::endl;
   }
   if (outcome.failures.empty()) return 0;

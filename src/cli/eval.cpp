@@ -6,8 +6,8 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/model_folder.h"
-#include "evaluation/asking.h"
-#include "evaluation/report_format.h"
+#include "evaluation/questions/asking.h"
+#include "results/number_text.h"
 
 namespace memlayers::cli {
 namespace {
@@ -35,19 +35,19 @@ std::vector<Row> rows(const Scores& scores) {
 }
 
 std::string padded(const std::string& text, size_t width) {
-  const size_t taken = evaluation::display_width(text);
+  const size_t taken = results::display_width(text);
   return text + std::string(taken < width ? width - taken : 0, ' ');
 }
 
 void print_table(const std::vector<Row>& table) {
   size_t width = 8;
-  for (const Row& row : table) width = std::max(width, evaluation::display_width(row.relation));
+  for (const Row& row : table) width = std::max(width, results::display_width(row.relation));
   std::cout << padded("relation", width) << "  wording  questions  exact match     F1  nats per answer\n";
   for (const Row& row : table) {
     std::cout << padded(row.relation, width) << "  " << padded(row.wording, 7) << "  " << std::setw(9)
-              << row.score.questions << "  " << std::setw(11) << evaluation::percent_text(row.score.exact_match) << "  "
-              << std::setw(5) << evaluation::percent_text(row.score.f1) << "  " << std::setw(15)
-              << evaluation::decimal_text(row.score.nats, 2) << '\n';
+              << row.score.questions << "  " << std::setw(11) << results::percent_text(row.score.exact_match) << "  "
+              << std::setw(5) << results::percent_text(row.score.f1) << "  " << std::setw(15)
+              << results::decimal_text(row.score.nats, 2) << '\n';
   }
   std::cout << std::flush;
 }

@@ -4,8 +4,8 @@
 #include "cli/command_line.h"
 #include "cli/command_text.h"
 #include "cli/commands.h"
-#include "evaluation/experiment_runs.h"
-#include "evaluation/experiment_text.h"
+#include "experiments/experiment_runs.h"
+#include "report/experiment/experiment_text.h"
 
 namespace memlayers::cli {
 namespace {
@@ -35,23 +35,23 @@ int run_experiment(int argc, char** argv) {
       ->allow_extra_args(false)
       ->delimiter(',')
       ->type_name("VARIANT,...");
-  app.footer("configuration keys and defaults:\n" + base::config_help<evaluation::ExperimentConfig>());
+  app.footer("configuration keys and defaults:\n" + base::config_help<experiments::ExperimentConfig>());
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
-  const evaluation::ExperimentPlan plan = evaluation::load_experiment_plan(file, overrides);
+  const experiments::ExperimentPlan plan = experiments::load_experiment_plan(file, overrides);
   const std::filesystem::path output = plan.config.output;
   const size_t cells = plan.compare.runs.size() * plan.config.seeds.size();
   std::vector<std::string> arguments = overrides;
   if (!only.empty()) arguments.insert(arguments.end(), {"--only", base::joined(only, ",")});
   const std::string command = command_text("memlayers experiment", file, arguments);
-  const evaluation::ExperimentOutcome outcome =
-      evaluation::run_experiment(plan, {program_commit(), command, {}, only, {}});
-  const evaluation::Experiment& experiment = outcome.experiment;
-  if (outcome.end == evaluation::CompareEnd::kInterrupted) {
+  const experiments::ExperimentOutcome outcome =
+      experiments::run_experiment(plan, {program_commit(), command, {}, only, {}});
+  const results::Experiment& experiment = outcome.experiment;
+  if (outcome.end == experiments::CompareEnd::kInterrupted) {
     std::cout << "interrupted; continue with: " << command << std::endl;
     return 0;
   }
-  std::cout << evaluation::experiment_text(experiment) << "\nThe page: " << (output / "report.html").string()
+  std::cout << report::experiment_text(experiment) << "\nThe page: " << (output / "report.html").string()
             << std::endl;
   if (experiment.failures.empty()) return 0;
   throw base::Error(

@@ -7,9 +7,9 @@
 #include "cli/commands.h"
 #include "cli/model_folder.h"
 #include "cli/trained_config.h"
-#include "data/prepared_data.h"
-#include "evaluation/inspection_page.h"
-#include "evaluation/slot_inspection.h"
+#include "data/shards/prepared_data.h"
+#include "report/inspection/inspection_page.h"
+#include "evaluation/tables/slot_inspection.h"
 #include "model/checkpoint.h"
 
 namespace memlayers::cli {
@@ -163,18 +163,18 @@ int run_inspect(int argc, char** argv) {
     options.since_name = arguments.since;
   }
 
-  evaluation::Inspection inspection = evaluation::inspect(*loaded.model, *loaded.tokenizer, options);
+  results::Inspection inspection = evaluation::inspect(*loaded.model, *loaded.tokenizer, options);
   inspection.model = loaded.folder.string();
   if (inspection.tokens == 0) {
     std::cerr << "interrupted before anything was read" << std::endl;
     return 0;
   }
   const fs::path page = page_file(arguments.output, loaded.folder);
-  base::write_text_atomically(page, evaluation::inspection_page(inspection));
+  base::write_text_atomically(page, report::inspection_page(inspection));
   if (arguments.json) {
-    std::cout << evaluation::inspection_json(inspection) << std::endl;
+    std::cout << results::inspection_json(inspection) << std::endl;
   } else {
-    std::cout << evaluation::inspection_text(inspection) << "The page with charts: " << page.string() << std::endl;
+    std::cout << report::inspection_text(inspection) << "The page with charts: " << page.string() << std::endl;
   }
   return 0;
 }

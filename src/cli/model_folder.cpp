@@ -43,7 +43,7 @@ fs::path model_folder(const fs::path& path) {
 LoadedModel load_named_model(const fs::path& path) {
   LoadedModel loaded;
   loaded.folder = model_folder(path);
-  loaded.tokenizer = data::load_tokenizer(loaded.folder);
+  loaded.tokenizer = text::load_tokenizer(loaded.folder);
   loaded.model = model::load_model(loaded.folder);
   base::check(loaded.model->config().vocab_size >= loaded.tokenizer->vocab_size(), loaded.folder.string(),
               ": the tokenizer has ", loaded.tokenizer->vocab_size(), " tokens, the model ",

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "data/tokenizer.h"
+#include "text/tokenizer.h"
 #include "model/transformer.h"
 
 namespace memlayers::cli {
@@ -17,7 +17,7 @@ std::filesystem::path model_folder(const std::filesystem::path& path);
 struct LoadedModel {
   std::filesystem::path folder;
   std::unique_ptr<model::Transformer> model;  // not in training mode
-  std::shared_ptr<const data::Tokenizer> tokenizer;
+  std::shared_ptr<const text::Tokenizer> tokenizer;
 };
 
 /// Loads what model_folder(path) holds. Throws UsageError, IoError.

@@ -7,8 +7,8 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/plan_match.h"
-#include "data/prepared_data.h"
-#include "model/count.h"
+#include "data/shards/prepared_data.h"
+#include "planning/count.h"
 #include "training/train_config.h"
 
 namespace memlayers::cli {
@@ -24,7 +24,7 @@ struct PlanCommand {
 
 struct Plan {
   model::ModelConfig model;
-  model::TrainingShape shape;
+  planning::TrainingShape shape;
   std::string dtype = "float32";
 };
 
@@ -83,7 +83,7 @@ void match_plan(const PlanCommand& command, const Plan& plan) {
   print_match(command.match, model, reference, plan.shape.seq_len, command.json);
 }
 
-nlohmann::ordered_json to_json(const Plan& plan, const model::ModelCount& count, const model::ByteCount& bytes) {
+nlohmann::ordered_json to_json(const Plan& plan, const planning::ModelCount& count, const planning::ByteCount& bytes) {
   return {{"batch_size", plan.shape.batch_size},
           {"seq_len", plan.shape.seq_len},
           {"dtype", plan.dtype},
@@ -124,7 +124,7 @@ void print_row(const std::string& name, const std::string& value) {
   std::cout << "  " << std::left << std::setw(26) << name << std::right << std::setw(14) << value << "\n";
 }
 
-void print(const Plan& plan, const model::ModelCount& count, const model::ByteCount& bytes) {
+void print(const Plan& plan, const planning::ModelCount& count, const planning::ByteCount& bytes) {
   std::cout << "parameters\n";
   print_row("token embedding", millions(double(count.embedding)));
   print_row("attention", millions(double(count.attention)));
@@ -181,8 +181,8 @@ int run_plan(int argc, char** argv) {
     match_plan(command, plan);
     return 0;
   }
-  const model::ModelCount count = model::count_model(plan.model, plan.shape.seq_len);
-  const model::ByteCount bytes = model::count_bytes(plan.model, plan.shape);
+  const planning::ModelCount count = planning::count_model(plan.model, plan.shape.seq_len);
+  const planning::ByteCount bytes = planning::count_bytes(plan.model, plan.shape);
   if (command.json) {
     std::cout << to_json(plan, count, bytes).dump(2) << std::endl;
   } else {

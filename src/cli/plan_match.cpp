@@ -13,18 +13,18 @@ namespace {
 
 using nlohmann::ordered_json;
 
-model::FreeSize size_named(std::string key) {
+planning::FreeSize size_named(std::string key) {
   if (key.starts_with("model.")) key = key.substr(6);
-  if (const std::optional<model::FreeSize> size = base::enum_named<model::FreeSize>(key)) return *size;
+  if (const std::optional<planning::FreeSize> size = base::enum_named<planning::FreeSize>(key)) return *size;
   throw base::UsageError("--vary " + key + ": expected one of " +
-                         base::joined(base::enum_choices<model::FreeSize>(), ", "));
+                         base::joined(base::enum_choices<planning::FreeSize>(), ", "));
 }
 
-model::MatchRule rule_of(const MatchOptions& options, const model::ModelConfig& config, int64_t seq_len) {
-  model::MatchRule rule;
-  rule.matched = options.flops > 0 ? model::Matched::kFlops : model::Matched::kParameters;
+planning::MatchRule rule_of(const MatchOptions& options, const model::ModelConfig& config, int64_t seq_len) {
+  planning::MatchRule rule;
+  rule.matched = options.flops > 0 ? planning::Matched::kFlops : planning::Matched::kParameters;
   rule.factor = options.flops > 0 ? options.flops : 1;
-  rule.size = options.vary.empty() ? model::usual_size(config, rule.matched) : size_named(options.vary);
+  rule.size = options.vary.empty() ? planning::usual_size(config, rule.matched) : size_named(options.vary);
   rule.multiple_of = options.multiple_of;
   rule.seq_len = seq_len;
   return rule;
@@ -32,10 +32,10 @@ model::MatchRule rule_of(const MatchOptions& options, const model::ModelConfig& 
 
 /// What the other side of a comparison must know: key=value as the command line takes it. A wider model's heads and
 /// feed-forward come with it.
-std::vector<std::string> overrides_of(const model::Match& match, const model::MatchRule& rule, bool is_run) {
+std::vector<std::string> overrides_of(const planning::Match& match, const planning::MatchRule& rule, bool is_run) {
   const std::string prefix = is_run ? "model." : "";
   std::vector<std::string> overrides = {base::concat(prefix, base::enum_name(rule.size), "=", match.value)};
-  if (rule.size != model::FreeSize::kHiddenSize) return overrides;
+  if (rule.size != planning::FreeSize::kHiddenSize) return overrides;
   const model::ModelConfig& config = match.config;
   for (const auto& [key, value] : {std::pair{"intermediate_size", config.intermediate_size},
                                    {"num_attention_heads", config.num_attention_heads},
@@ -46,7 +46,7 @@ std::vector<std::string> overrides_of(const model::Match& match, const model::Ma
   return overrides;
 }
 
-ordered_json to_json(const model::ModelCount& count) {
+ordered_json to_json(const planning::ModelCount& count) {
   return {{"parameters", count.total},
           {"active_parameters", count.active},
           {"flops_per_token", {{"training", count.flops_training}, {"forward", count.flops_forward}}}};
@@ -85,9 +85,9 @@ void add_match_options(CLI::App& app, MatchOptions& options) {
 
 void print_match(const MatchOptions& options, const MatchedFile& file, const MatchedFile& reference, int64_t seq_len,
                  bool json) {
-  const model::MatchRule rule = rule_of(options, file.config, seq_len);
-  const model::Match match = model::match_model(file.config, reference.config, rule);
-  const std::string words = model::match_in_words(file.config, rule);
+  const planning::MatchRule rule = rule_of(options, file.config, seq_len);
+  const planning::Match match = planning::match_model(file.config, reference.config, rule);
+  const std::string words = planning::match_in_words(file.config, rule);
   const std::vector<std::string> overrides = overrides_of(match, rule, file.is_run);
   if (json) {
     ordered_json out = {{"matched", words},

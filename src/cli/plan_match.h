@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
-#include "model/match.h"
+#include "planning/match.h"
 
 namespace memlayers::cli {
 

@@ -8,11 +8,11 @@
 #include "base/log.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
-#include "evaluation/experiment_files.h"
-#include "evaluation/experiment_page.h"
-#include "evaluation/experiment_text.h"
-#include "evaluation/report_html.h"
-#include "evaluation/terminal_table.h"
+#include "report/experiment/experiment_files.h"
+#include "report/experiment/experiment_page.h"
+#include "report/experiment/experiment_text.h"
+#include "report/comparison/comparison_page.h"
+#include "report/comparison/comparison_text.h"
 
 extern char** environ;
 
@@ -22,10 +22,10 @@ namespace {
 namespace fs = std::filesystem;
 
 void report_comparison(const fs::path& results, const std::string& output) {
-  const auto comparison = base::load_config<evaluation::Comparison>(results);
+  const auto comparison = base::load_config<results::Comparison>(results);
   const fs::path page = output.empty() ? results.parent_path() / "report.html" : fs::path(output);
-  base::write_text_atomically(page, evaluation::report_html(comparison));
-  std::cout << evaluation::terminal_table(comparison) << "\nThe page with all charts: " << page.string() << std::endl;
+  base::write_text_atomically(page, report::report_html(comparison));
+  std::cout << report::terminal_table(comparison) << "\nThe page with all charts: " << page.string() << std::endl;
 }
 
 /// Folders under `folder` (itself included) with an experiment.json, by name.
@@ -64,19 +64,19 @@ void report_experiments(const fs::path& folder, const std::string& output, bool 
               ": expected experiment.json in it or in folders below, found none; "
               "`memlayers experiment FILE` writes them");
   const fs::path index = output.empty() ? folder / "index.html" : fs::path(output);
-  std::vector<evaluation::IndexEntry> entries;
+  std::vector<report::IndexEntry> entries;
   for (const fs::path& path : folders) {
     entries.push_back({fs::relative(path / "report.html", fs::absolute(index).parent_path()).generic_string(),
-                       evaluation::read_experiment(path)});
-    const evaluation::Experiment& experiment = entries.back().experiment;
-    evaluation::write_experiment_files(experiment, path);
-    std::cout << experiment.name << ": " << evaluation::verdict_text(experiment) << "\n";
+                       report::read_experiment(path)});
+    const results::Experiment& experiment = entries.back().experiment;
+    report::write_experiment_files(experiment, path);
+    std::cout << experiment.name << ": " << report::verdict_text(experiment) << "\n";
     if (!png || !fs::exists(path / "figures")) continue;
     for (const auto& file : fs::directory_iterator(path / "figures")) {
       if (file.path().extension() == ".svg") draw_png(file.path());
     }
   }
-  base::write_text_atomically(index, evaluation::index_page(entries));
+  base::write_text_atomically(index, report::index_page(entries));
   std::cout << "\nThe index: " << index.string() << std::endl;
 }
 

@@ -1,6 +1,6 @@
 #include "data/line_sample.h"
 
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 namespace memlayers::data {
 namespace {
@@ -16,7 +16,7 @@ void LineSample::add(std::string_view text) {
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
     for (std::string_view line = text.substr(0, end); !line.empty();) {
-      const size_t length = character_boundary(line, kPieceBytes);
+      const size_t length = base::character_boundary(line, kPieceBytes);
       add_line(line.substr(0, length));
       line.remove_prefix(length);
     }

@@ -9,13 +9,13 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "data/biography_file.h"
-#include "data/document_source.h"
-#include "data/iso_codes.h"
+#include "data/sources/biography_file.h"
+#include "data/sources/document_source.h"
+#include "data/sources/iso_codes.h"
 #include "data/line_sample.h"
-#include "data/prepared_data.h"
-#include "data/split_writer.h"
-#include "data/tokenizer_files.h"
+#include "data/shards/prepared_data.h"
+#include "data/shards/split_writer.h"
+#include "text/tokenizer_files.h"
 
 namespace memlayers::data {
 namespace {
@@ -89,10 +89,10 @@ void read_all(DocumentSource& source, const std::string& title, const Take& take
   progress.finish();
 }
 
-std::shared_ptr<const Tokenizer> make_tokenizer(const PrepareConfig& config, Sources& sources) {
+std::shared_ptr<const text::Tokenizer> make_tokenizer(const PrepareConfig& config, Sources& sources) {
   const TokenizerConfig& tokenizer = config.tokenizer;
-  if (tokenizer.kind == TokenizerKind::kBytes) return byte_tokenizer();
-  if (tokenizer.kind == TokenizerKind::kPath) return load_tokenizer(tokenizer.path);
+  if (tokenizer.kind == TokenizerKind::kBytes) return text::byte_tokenizer();
+  if (tokenizer.kind == TokenizerKind::kPath) return text::load_tokenizer(tokenizer.path);
   LineSample sample(tokenizer.sample_lines, config.seed);
   for (size_t i = 0; i < sources.size(); ++i) {
     read_all(*sources[i], concat("sample ", base::enum_name(config.sources[i].kind)), [&](const DocumentPart& part) {
@@ -101,7 +101,7 @@ std::shared_ptr<const Tokenizer> make_tokenizer(const PrepareConfig& config, Sou
   }
   base::log_info(concat("tokenizer: training ", tokenizer.vocab_size, " pieces (", tokenizer.model_type, ") on ",
                         sample.lines().size(), " lines"));
-  return train_sentencepiece(sample.lines(), static_cast<int32_t>(tokenizer.vocab_size), tokenizer.model_type);
+  return text::train_sentencepiece(sample.lines(), static_cast<int32_t>(tokenizer.vocab_size), tokenizer.model_type);
 }
 
 std::vector<Question> gather_questions(const PrepareConfig& config, const Sources& sources) {
@@ -178,7 +178,7 @@ std::optional<ordered_json> list_people(const fs::path& folder, const PrepareCon
 }
 
 ordered_json fill_folder(const fs::path& folder, const PrepareConfig& config, const ordered_json& inputs,
-                         Sources& sources, const Tokenizer& tokenizer) {
+                         Sources& sources, const text::Tokenizer& tokenizer) {
   tokenizer.save(folder);
   SplitWriter train(folder, "train", tokenizer, config.documents_per_shard);
   SplitWriter validation(folder, "validation", tokenizer, config.documents_per_shard);
@@ -199,7 +199,7 @@ ordered_json fill_folder(const fs::path& folder, const PrepareConfig& config, co
                             {"vocab_size", tokenizer.vocab_size()},
                             {"bos", tokenizer.bos()},
                             {"eos", tokenizer.eos()},
-                            {"hash", tokenizer_hash(tokenizer)}}},
+                            {"hash", text::tokenizer_hash(tokenizer)}}},
                           {"train", train.report()},
                           {"validation", validation.report()},
                           {"facts", describe_facts(reports)},

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "data/json_lines.h"
+#include "data/sources/json_lines.h"
 
 namespace memlayers::data {
 

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "data/loader.h"
+#include "data/shards/loader.h"
 #include "model/transformer.h"
 
 namespace memlayers::evaluation {

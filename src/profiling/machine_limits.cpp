@@ -96,7 +96,7 @@ std::optional<double> MachineLimits::seconds(const OpWork& work) const {
   return std::max(least, multiplying);
 }
 
-LimitRates MachineLimits::rates() const {
+results::LimitRates MachineLimits::rates() const {
   return {blocks.empty() ? 0 : blocks.back().read, blocks.empty() ? 0 : blocks.back().copy, gather, product,
           narrow_product};
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "profiling/op_rules.h"
-#include "profiling/step_profile.h"
+#include "results/step_profile.h"
 
 namespace memlayers::profiling {
 
@@ -26,7 +26,7 @@ struct MachineLimits {
   /// The longest of: moving as many bytes as fast as a block of that size is read or copied (what is written, no faster than a copy
   /// writes), gathering its rows, multiplying. Nothing where it needs a rate that is unknown.
   std::optional<double> seconds(const OpWork& work) const;
-  LimitRates rates() const;
+  results::LimitRates rates() const;
 };
 
 /// Measures blocks and products on torch's threads, in about a second; `narrow`: bfloat16 products too.

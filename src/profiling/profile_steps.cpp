@@ -52,8 +52,8 @@ std::optional<double> limit_of(const OpTime& op, const MachineLimits& limits) {
   return sum;
 }
 
-std::vector<OpProfile> listed(const TimedStep& step, const MachineLimits& limits) {
-  std::vector<OpProfile> ops;
+std::vector<results::OpProfile> listed(const TimedStep& step, const MachineLimits& limits) {
+  std::vector<results::OpProfile> ops;
   double inside = 0;
   for (const auto& [name, op] : step.ops) {
     ops.push_back({name, op.rule->group, op.seconds, limit_of(op, limits)});
@@ -61,7 +61,7 @@ std::vector<OpProfile> listed(const TimedStep& step, const MachineLimits& limits
   }
   ops.push_back({"between operations", kBookkeeping, step.parts.seconds() - inside, std::nullopt});
   std::stable_sort(ops.begin(), ops.end(),
-                   [](const OpProfile& a, const OpProfile& b) { return a.seconds > b.seconds; });
+                   [](const results::OpProfile& a, const results::OpProfile& b) { return a.seconds > b.seconds; });
   return ops;
 }
 
@@ -78,7 +78,7 @@ TimedStep fastest_step(TrainingSteps& training, int64_t steps, const std::functi
   return fastest;
 }
 
-StepProfile profile_run(const std::filesystem::path& run, int64_t steps, const std::string& title) {
+results::StepProfile profile_run(const std::filesystem::path& run, int64_t steps, const std::string& title) {
   auto config = base::load_config<training::TrainConfig>(run / "config.yaml");
   config.steps += kWarmUp + steps;
   training::use_threads(config.threads);
@@ -97,7 +97,7 @@ StepProfile profile_run(const std::filesystem::path& run, int64_t steps, const s
 
   MachineLimits limits = faster_of(before, measure_machine(narrow));
   limits.gather = gather_rate(training);
-  StepProfile profile;
+  results::StepProfile profile;
   profile.machine = base::machine_text();
   profile.threads = at::get_num_threads();
   profile.steps = steps;

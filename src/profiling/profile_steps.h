@@ -7,7 +7,7 @@
 namespace memlayers::profiling {
 
 struct TimedStep {
-  StepParts parts;
+  results::StepParts parts;
   std::map<std::string, OpTime> ops;
 };
 
@@ -18,6 +18,6 @@ TimedStep fastest_step(TrainingSteps& training, int64_t steps, const std::functi
 /// Goes on from the newest checkpoint of `run` (a training's output folder, which is only read) with its own data and threads: two steps to
 /// warm up, then `steps`; measures the machine's limits before and after. Shows its progress under `title`. Throws UsageError, IoError: run or
 /// data cannot be read. What it gives is of fewer steps when the process was interrupted.
-StepProfile profile_run(const std::filesystem::path& run, int64_t steps, const std::string& title);
+results::StepProfile profile_run(const std::filesystem::path& run, int64_t steps, const std::string& title);
 
 }  // namespace memlayers::profiling

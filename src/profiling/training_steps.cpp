@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-#include "data/loader.h"
+#include "data/shards/loader.h"
 #include "model/checkpoint.h"
 #include "training/run_checkpoint.h"
 #include "training/training_run.h"

@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "profiling/step_profile.h"
+#include "results/step_profile.h"
 #include "training/optimizer.h"
 #include "training/table_usage.h"
 
@@ -30,7 +30,7 @@ class TrainingSteps {
   /// Rows that the last step updated, over all tables.
   int64_t touched_rows() const { return touched_rows_; }
 
-  StepParts parts;
+  results::StepParts parts;
   /// Slots [N, H * k] of each bag that was read while this is true, in order, beside model().tables(); of many steps the first.
   bool keep_reads = false;
   const std::vector<std::vector<at::Tensor>>& reads() const { return reads_; }

@@ -1,7 +1,7 @@
 // One training run: the YAML's sections, and the numbers of the optimizer and its schedule.
 #pragma once
 
-#include "data/loader.h"
+#include "data/shards/loader.h"
 #include "model/model_config.h"
 #include "ops/row_update/row_update.h"
 

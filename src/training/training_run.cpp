@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "model/checkpoint.h"
-#include "model/count.h"
+#include "planning/count.h"
 #include "training/resume_check.h"
 
 namespace memlayers::training {
@@ -62,14 +62,14 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
   prepare_folder(options);
   loader_ = std::make_unique<data::Loader>(config_.data, "train");
   if (config_.validate_every > 0) validation_loader_ = std::make_unique<data::Loader>(config_.data, "validation");
-  tokenizer_ = data::load_tokenizer(loader_->tokenizer_folder());
+  tokenizer_ = text::load_tokenizer(loader_->tokenizer_folder());
   take_vocabulary_of_data();
   const auto checkpoint = options.resume ? newest_good_checkpoint(config_.output) : std::nullopt;
   model_ = std::make_unique<model::Transformer>(config_.model, config_.seed);
   model_->set_compute_dtype(resolved_dtype(config_.dtype));
   optimizer_ = std::make_unique<Optimizer>(*model_, config_.optimizer, config_.steps, config_.seed);
   for (const auto& [name, table] : model_->tables()) usage_.emplace_back(table->weight.size(0));
-  flops_per_token_ = model::count_model(config_.model, config_.data.seq_len).flops_training;
+  flops_per_token_ = planning::count_model(config_.model, config_.data.seq_len).flops_training;
   if (checkpoint) resume_from(*checkpoint);
   if (options.resume && !checkpoint) {
     base::log_info(base::concat("no checkpoint in ", config_.output, " yet: starting at step 0"));

@@ -5,8 +5,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 
-#include "data/loader.h"
-#include "data/tokenizer.h"
+#include "data/shards/loader.h"
+#include "text/tokenizer.h"
 #include "training/metrics.h"
 #include "training/optimizer.h"
 #include "training/run_checkpoint.h"
@@ -63,7 +63,7 @@ class TrainingRun {
   TrainConfig config_;
   std::optional<RunLock> lock_;
   std::unique_ptr<data::Loader> loader_, validation_loader_;
-  std::shared_ptr<const data::Tokenizer> tokenizer_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
   std::unique_ptr<model::Transformer> model_;
   std::unique_ptr<Optimizer> optimizer_;  // after model_: it takes its hooks off the tables first
   std::vector<TableUsage> usage_;         // beside model_->tables()

@@ -3,15 +3,15 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "evaluation/comparison_fixture.h"
-#include "evaluation/experiment_fixture.h"
-#include "evaluation/experiment_page.h"
-#include "evaluation/inspection_fixture.h"
-#include "evaluation/inspection_page.h"
-#include "evaluation/report_html.h"
+#include "support/comparison_fixture.h"
+#include "support/experiment_fixture.h"
+#include "report/experiment/experiment_page.h"
+#include "support/inspection_fixture.h"
+#include "report/inspection/inspection_page.h"
+#include "report/comparison/comparison_page.h"
 
 using namespace memlayers;
-using evaluation::Comparison;
+using results::Comparison;
 namespace fixture = evaluation::fixture;
 
 namespace {
@@ -24,17 +24,17 @@ Comparison long_names() {
   comparison.command = "memlayers compare " + std::string(300, 'y');
   comparison.baseline += tail;
   for (std::string& variant : comparison.variants) variant += tail;
-  for (evaluation::RunResult& run : comparison.runs) {
+  for (results::RunResult& run : comparison.runs) {
     run.variant += tail;
-    for (evaluation::RelationScore& score : run.relations)
+    for (results::RelationScore& score : run.relations)
       score.relation += "_of_whatever_is_longer_than_a_label_may_be";
   }
-  for (evaluation::VariantStep& each : comparison.step_times) {
+  for (results::VariantStep& each : comparison.step_times) {
     each.variant += tail;
     each.step.ops[0].name += "::an_operation_whose_name_does_not_end_" + std::string(60, 'o');
     each.step.ops[2].group += " of a kind that has a name as long as this one";
   }
-  for (evaluation::Example& example : comparison.examples) {
+  for (results::Example& example : comparison.examples) {
     for (auto& reply : example.replies) reply = {reply.variant + tail, std::string(200, 'z'), reply.correct};
   }
   return comparison;
@@ -60,10 +60,10 @@ Comparison sparse() {
   Comparison comparison = fixture::comparison(1);
   comparison.runs.erase(comparison.runs.begin());
   comparison.examples.clear();
-  evaluation::RunResult& run = comparison.runs[0];
+  results::RunResult& run = comparison.runs[0];
   run.relations.clear();
   run.slot_usage.resize(1);
-  for (evaluation::CurvePoint& point : run.curve) {
+  for (results::CurvePoint& point : run.curve) {
     if (point.step != 750) point.recall = point.recall_seen = -1;
   }
   return comparison;
@@ -72,8 +72,8 @@ Comparison sparse() {
 /// A run so short that nothing was recalled, in more kinds of fact than one chart takes.
 Comparison nothing_recalled() {
   Comparison comparison = fixture::comparison(1);
-  for (evaluation::RunResult& run : comparison.runs) {
-    for (evaluation::CurvePoint& point : run.curve) point.recall = point.recall_seen = 0;
+  for (results::RunResult& run : comparison.runs) {
+    for (results::CurvePoint& point : run.curve) point.recall = point.recall_seen = 0;
     run.seen.exact_match = run.unseen.exact_match = 0;
     run.relations.clear();
     for (int r = 0; r < 23; ++r)
@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
   }
   const std::filesystem::path folder = argv[1];
   const auto write = [&](const std::string& name, const Comparison& comparison) {
-    base::write_text_atomically(folder / (name + ".html"), evaluation::report_html(comparison));
+    base::write_text_atomically(folder / (name + ".html"), report::report_html(comparison));
     base::write_text_atomically(folder / (name + ".json"), base::config_to_json(comparison).dump(1));
   };
   write("three_seeds", fixture::comparison(3));
@@ -101,10 +101,10 @@ int main(int argc, char** argv) {
   write("many_variants", many_variants());
   write("sparse", sparse());
   write("nothing_recalled", nothing_recalled());
-  base::write_text_atomically(folder / "inspection.html", evaluation::inspection_page(fixture::full_inspection()));
-  const evaluation::Experiment experiment = fixture::experiment();
-  base::write_text_atomically(folder / "experiment.html", evaluation::experiment_page(experiment));
-  base::write_text_atomically(folder / "index.html", evaluation::index_page({{"experiment.html", experiment},
+  base::write_text_atomically(folder / "inspection.html", report::inspection_page(fixture::full_inspection()));
+  const results::Experiment experiment = fixture::experiment();
+  base::write_text_atomically(folder / "experiment.html", report::experiment_page(experiment));
+  base::write_text_atomically(folder / "index.html", report::index_page({{"experiment.html", experiment},
                                                                              {"three_seeds.html", experiment}}));
   return 0;
 }

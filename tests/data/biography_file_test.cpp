@@ -1,9 +1,9 @@
-#include "data/biography_file.h"
+#include "data/sources/biography_file.h"
 
 #include <cmath>
 
-#include "data/biographies.h"
-#include "data/prepared_data.h"
+#include "data/sources/biographies.h"
+#include "data/shards/prepared_data.h"
 #include "data_fixture.h"
 
 namespace memlayers::data {

@@ -74,7 +74,7 @@ inline void write_documents(const fs::path& folder, const std::vector<std::vecto
 
 /// The documents of a split as text.
 inline std::vector<std::string> read_documents(const fs::path& folder, const std::string& split) {
-  const auto tokenizer = load_tokenizer(folder);
+  const auto tokenizer = text::load_tokenizer(folder);
   const PreparedSplit data(folder, split);
   std::vector<std::string> documents;
   for (int64_t i = 0; i < data.documents(); ++i) {

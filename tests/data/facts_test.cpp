@@ -2,10 +2,10 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "data/biographies.h"
-#include "data/fact_files.h"
-#include "data/iso_codes.h"
-#include "data/utf8.h"
+#include "data/sources/biographies.h"
+#include "data/sources/fact_files.h"
+#include "data/sources/iso_codes.h"
+#include "base/utf8.h"
 #include "data_fixture.h"
 
 namespace memlayers::data {
@@ -16,7 +16,7 @@ using base::IoError;
 std::set<std::string> words_of(const std::vector<std::string>& wordings) {
   std::set<std::string> words;
   for (const std::string& wording : wordings) {
-    for (const std::string& word : plain_words(wording)) words.insert(word);
+    for (const std::string& word : base::plain_words(wording)) words.insert(word);
   }
   return words;
 }

@@ -1,7 +1,7 @@
 #include <map>
 #include <thread>
 
-#include "data/loader.h"
+#include "data/shards/loader.h"
 #include "data_fixture.h"
 
 namespace memlayers::data {

@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "base/interrupt.h"
-#include "data/iso_codes.h"
-#include "data/loader.h"
-#include "data/prepared_data.h"
+#include "data/sources/iso_codes.h"
+#include "data/shards/loader.h"
+#include "data/shards/prepared_data.h"
 #include "data/question.h"
 #include "data_fixture.h"
 
@@ -303,7 +303,7 @@ TEST(Prepare, FeedsTheLoader) {
     EXPECT_EQ(loader.next().size(), 16u * 33);
     EXPECT_EQ(loader.epoch_tokens(), summary.at(split).at("tokens").get<int64_t>());
     EXPECT_EQ(loader.vocab_size(), 259);
-    EXPECT_EQ(load_tokenizer(loader.tokenizer_folder())->kind(), "bytes");
+    EXPECT_EQ(text::load_tokenizer(loader.tokenizer_folder())->kind(), "bytes");
   }
 }
 

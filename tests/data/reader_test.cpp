@@ -1,8 +1,8 @@
 #include <nlohmann/json.hpp>
 
-#include "data/json_lines.h"
+#include "data/sources/json_lines.h"
 #include "data/question.h"
-#include "data/utf8.h"
+#include "base/utf8.h"
 #include "data_fixture.h"
 
 namespace memlayers::data {
@@ -104,8 +104,8 @@ TEST(Utf8, RepairFollowsUnicodesRecommendedPractice) {
                                                              {"\xF4\x91\x92\x93\xFF\x41\x80\xBF\x42", 7},
                                                              {"\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41", 4}};
   for (auto [text, replaced] : cases) {
-    EXPECT_EQ(repair_utf8(text), replaced);
-    EXPECT_EQ(repair_utf8(text), 0u);
+    EXPECT_EQ(base::repair_utf8(text), replaced);
+    EXPECT_EQ(base::repair_utf8(text), 0u);
   }
 }
 

@@ -1,8 +1,8 @@
-#include "evaluation/answer_text.h"
+#include "evaluation/questions/answer_text.h"
 
 #include <gtest/gtest.h>
 
-#include "evaluation/asking.h"
+#include "evaluation/questions/asking.h"
 
 namespace memlayers::evaluation {
 namespace {

@@ -1,4 +1,4 @@
-#include "evaluation/asking.h"
+#include "evaluation/questions/asking.h"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using memlayers::testing::tiny_model;
 
-const std::shared_ptr<const data::Tokenizer> kBytes = data::byte_tokenizer();
+const std::shared_ptr<const text::Tokenizer> kBytes = text::byte_tokenizer();
 const int64_t kVocabulary = kBytes->vocab_size();
 
 std::vector<data::Question> some_questions(int64_t count) {

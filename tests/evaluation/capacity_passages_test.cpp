@@ -1,4 +1,4 @@
-#include "evaluation/capacity_passages.h"
+#include "evaluation/capacity/capacity_passages.h"
 
 #include <gtest/gtest.h>
 
@@ -10,12 +10,12 @@
 namespace memlayers::evaluation {
 namespace {
 
-std::string text_of(const data::Tokenizer& tokenizer, const std::vector<int64_t>& ids) {
+std::string text_of(const text::Tokenizer& tokenizer, const std::vector<int64_t>& ids) {
   return tokenizer.decode({ids.begin(), ids.end()});
 }
 
 /// Two bytes a token, wherever words begin and end.
-class PairTokenizer : public data::Tokenizer {
+class PairTokenizer : public text::Tokenizer {
  public:
   std::vector<int32_t> encode(const std::string& text) const override {
     std::vector<int32_t> ids;
@@ -41,7 +41,7 @@ class PairTokenizer : public data::Tokenizer {
 };
 
 TEST(Passage, HoldsTheTokensOfItsBytesAndNoOthers) {
-  const auto bytes = data::byte_tokenizer();
+  const auto bytes = text::byte_tokenizer();
   const ScoredPassage found = passage(*bytes, "Ann likes red.", 10, 13);
   EXPECT_EQ(text_of(*bytes, found.head), "Ann likes ") << "the space is not the value's";
   EXPECT_EQ(text_of(*bytes, found.tail), "red");
@@ -73,12 +73,12 @@ class SentencePiecePassages : public ::testing::TestWithParam<const char*> {
         lines.push_back(data::render(people_.attributes[a].trained[a], person.name, person.values[a]));
       }
     }
-    tokenizer_ = data::train_sentencepiece(lines, 700, GetParam());
+    tokenizer_ = text::train_sentencepiece(lines, 700, GetParam());
   }
   std::string text(const std::vector<int64_t>& ids) const { return text_of(*tokenizer_, ids); }
 
   const data::Biographies people_ = data::draw_biographies(2, 60);
-  std::shared_ptr<const data::Tokenizer> tokenizer_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
 };
 
 /// The wordings that a passage's text may come from: of any attribute for names.

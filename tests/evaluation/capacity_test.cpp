@@ -1,5 +1,5 @@
 // The count of bits on models whose knowledge is known exactly.
-#include "evaluation/capacity.h"
+#include "evaluation/capacity/capacity.h"
 
 #include <gtest/gtest.h>
 
@@ -11,13 +11,13 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/random.h"
-#include "evaluation/data_entropy.h"
+#include "support/data_entropy.h"
 #include "support/usage_error.h"
 
 namespace memlayers::evaluation {
 namespace {
 
-const std::shared_ptr<const data::Tokenizer> kBytes = data::byte_tokenizer();
+const std::shared_ptr<const text::Tokenizer> kBytes = text::byte_tokenizer();
 constexpr int64_t kNames = int64_t{1} << 20;
 constexpr int64_t kColours = 16, kTowns = 256;
 constexpr double kColourBits = 4, kTownBits = 8;

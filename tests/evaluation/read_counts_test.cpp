@@ -1,8 +1,8 @@
-#include "evaluation/read_counts.h"
+#include "evaluation/tables/read_counts.h"
 
 #include <gtest/gtest.h>
 
-#include "evaluation/slot_light.h"
+#include "evaluation/tables/slot_light.h"
 
 namespace memlayers::evaluation {
 namespace {
@@ -14,22 +14,22 @@ void read(ReadCounts& counts, int64_t layer, const std::vector<int64_t>& slots, 
 }
 
 /// Layer 1 reads slots 0 to 3, layer 4 slots 3 and 7; slot 3 most.
-Inspection hand_made(int64_t top = 10) {
+results::Inspection hand_made(int64_t top = 10) {
   ReadCounts counts({{"model.memory_tables.0.weight", 9}}, 2);
   read(counts, 1, {0, 1, 3, 2});
   read(counts, 1, {0, 3, 3, 1});
   read(counts, 4, {3, 7, 7, 3});
-  Inspection inspection;
+  results::Inspection inspection;
   counts.summarize(3, top, inspection);
   return inspection;
 }
 
 TEST(ReadCounts, CountsDeadSlotsByLayerAndHead) {
-  const Inspection inspection = hand_made();
+  const results::Inspection inspection = hand_made();
   ASSERT_EQ(inspection.layers.size(), 2U);
   ASSERT_EQ(inspection.heads.size(), 4U);
   EXPECT_EQ(inspection.layers[0].layer, 1);
-  EXPECT_EQ(inspection.layers[0].head, kAllHeads);
+  EXPECT_EQ(inspection.layers[0].head, results::kAllHeads);
   EXPECT_EQ(inspection.layers[0].reads, 8);
   EXPECT_EQ(inspection.layers[0].dead, 5);
   EXPECT_EQ(inspection.layers[1].reads, 4);
@@ -53,7 +53,7 @@ TEST(ReadCounts, HotIsReadMoreThanOnceAndTheFactorTimesAsOftenAsEvenReading) {
 }
 
 TEST(ReadCounts, CountsTheSlotsThatLayersShare) {
-  const Inspection inspection = hand_made();
+  const results::Inspection inspection = hand_made();
   ASSERT_EQ(inspection.tables.size(), 1U);
   EXPECT_EQ(inspection.tables[0].layers, (std::vector<int64_t>{1, 4}));
   EXPECT_EQ(inspection.tables[0].read_by, (std::vector<int64_t>{4, 4, 1}));
@@ -65,7 +65,7 @@ TEST(ReadCounts, CountsTheSlotsThatLayersShare) {
 }
 
 TEST(ReadCounts, OrdersTheMostReadSlotsAndBreaksTiesByTheLowerSlot) {
-  const Inspection inspection = hand_made(3);
+  const results::Inspection inspection = hand_made(3);
   const auto& most = inspection.tables[0].most_read;
   ASSERT_EQ(most.size(), 3U);
   EXPECT_EQ(most[0].slot, 3);
@@ -80,7 +80,7 @@ TEST(ReadCounts, LayersWithTablesOfTheirOwnShareNothing) {
   ReadCounts counts({{"a", 4}, {"b", 4}}, 2);
   read(counts, 0, {0, 1, 0, 1}, 0);
   read(counts, 2, {0, 1, 2, 1}, 1);
-  Inspection inspection;
+  results::Inspection inspection;
   counts.summarize(10, 5, inspection);
   EXPECT_TRUE(inspection.pairs.empty());
   EXPECT_EQ(inspection.tables[0].read_by, (std::vector<int64_t>{2, 2}));

@@ -1,4 +1,4 @@
-#include "evaluation/slot_counter.h"
+#include "evaluation/tables/slot_counter.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -11,8 +11,8 @@
 namespace memlayers::evaluation {
 namespace {
 
-TEST(SlotUsage, EvenReadsAreUniform) {
-  const SlotUsage usage = slot_usage(3, std::vector<int64_t>(400, 7));
+TEST(results::SlotUsage, EvenReadsAreUniform) {
+  const results::SlotUsage usage = slot_usage(3, std::vector<int64_t>(400, 7));
   EXPECT_EQ(usage.layer, 3);
   EXPECT_EQ(usage.slots, 400);
   EXPECT_DOUBLE_EQ(usage.used_share, 1);
@@ -21,26 +21,26 @@ TEST(SlotUsage, EvenReadsAreUniform) {
   for (double share : usage.read_share) EXPECT_NEAR(share, 0.01, 1e-12);
 }
 
-TEST(SlotUsage, ASingleSlotReadTakesEverything) {
+TEST(results::SlotUsage, ASingleSlotReadTakesEverything) {
   std::vector<int64_t> reads(200, 0);
   reads[77] = 5;
-  const SlotUsage usage = slot_usage(0, reads);
+  const results::SlotUsage usage = slot_usage(0, reads);
   EXPECT_DOUBLE_EQ(usage.used_share, 1.0 / 200);
   EXPECT_NEAR(usage.kl_to_uniform, std::log(200), 1e-12);
   EXPECT_DOUBLE_EQ(usage.top_percent_share, 1);
 }
 
-TEST(SlotUsage, HundredthsAreSortedByReadsAndSumToOne) {
+TEST(results::SlotUsage, HundredthsAreSortedByReadsAndSumToOne) {
   std::vector<int64_t> reads(64);
   std::iota(reads.begin(), reads.end(), 0);
-  const SlotUsage usage = slot_usage(0, reads);
+  const results::SlotUsage usage = slot_usage(0, reads);
   EXPECT_NEAR(std::accumulate(usage.read_share.begin(), usage.read_share.end(), 0.0), 1, 1e-12);
   EXPECT_NEAR(usage.read_share[0], 63.0 / (63 * 64 / 2), 1e-12);
   EXPECT_EQ(usage.read_share.size(), 100u);
 }
 
-TEST(SlotUsage, WithoutReadsEverythingIsZero) {
-  const SlotUsage usage = slot_usage(0, std::vector<int64_t>(10, 0));
+TEST(results::SlotUsage, WithoutReadsEverythingIsZero) {
+  const results::SlotUsage usage = slot_usage(0, std::vector<int64_t>(10, 0));
   EXPECT_EQ(usage.used_share, 0);
   EXPECT_EQ(usage.top_percent_share, 0);
 }
@@ -59,7 +59,7 @@ TEST(SlotCounter, CountsEveryReadOfTheModelAndLeavesTheHooksAsTheyWere) {
     EXPECT_TRUE(counter.usage().empty());
     model.forward(tokens);
     ASSERT_EQ(counter.usage().size(), 1u);
-    const SlotUsage usage = counter.usage()[0];
+    const results::SlotUsage usage = counter.usage()[0];
     EXPECT_EQ(usage.layer, 1);
     EXPECT_EQ(usage.slots, 64);
     EXPECT_GT(usage.used_share, 0);
@@ -80,7 +80,7 @@ TEST(SlotCounter, KeepsAMemoryAndAnNgramLayerOfOneBlockApart) {
   const at::NoGradGuard no_grad;
   const SlotCounter counter(model);
   model.forward(at::arange(12, at::kLong).view({2, 6}));
-  const std::vector<SlotUsage> usage = counter.usage();
+  const std::vector<results::SlotUsage> usage = counter.usage();
   ASSERT_EQ(usage.size(), 3u);
   EXPECT_EQ(usage[0].table, "memory");
   EXPECT_EQ(usage[0].layer, 1);

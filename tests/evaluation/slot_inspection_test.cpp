@@ -1,4 +1,4 @@
-#include "evaluation/slot_inspection.h"
+#include "evaluation/tables/slot_inspection.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -9,7 +9,7 @@
 #include <numeric>
 
 #include "base/interrupt.h"
-#include "evaluation/inspected_texts.h"
+#include "evaluation/tables/inspected_texts.h"
 #include "generation/tiny_model.h"
 #include "support/tiny_data.h"
 #include "support/usage_error.h"
@@ -26,8 +26,8 @@ constexpr int64_t kHeads = 2, kTopK = 4;
 class SlotInspection : public ::testing::Test {
  protected:
   SlotInspection()
-      : tokenizer_(data::byte_tokenizer()),
-        model_(memlayers::testing::tiny_model(3, data::byte_tokenizer()->vocab_size())) {
+      : tokenizer_(text::byte_tokenizer()),
+        model_(memlayers::testing::tiny_model(3, text::byte_tokenizer()->vocab_size())) {
     tests::write_tiny_data(folder_.path());
     options_.sources = {{folder_.path().string(), 1.0}};
     options_.tokens = 0;
@@ -57,20 +57,20 @@ class SlotInspection : public ::testing::Test {
   }
 
   tests::TemporaryFolder folder_;
-  std::shared_ptr<const data::Tokenizer> tokenizer_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
   model::Transformer model_;
   InspectOptions options_;
 };
 
 TEST_F(SlotInspection, CountsEveryReadOfEveryDocumentAndLeavesNoHook) {
-  const Inspection found = inspect(model_, *tokenizer_, options_);
+  const results::Inspection found = inspect(model_, *tokenizer_, options_);
   EXPECT_EQ(found.documents, 200);
   EXPECT_EQ(found.tokens, data::PreparedSplit(folder_.path(), "train").tokens());
   ASSERT_EQ(found.layers.size(), 1U);
   EXPECT_EQ(found.layers[0].layer, 1);
   EXPECT_EQ(found.layers[0].reads, found.tokens * kHeads * kTopK);
   ASSERT_EQ(found.heads.size(), 2U);
-  for (const HeadUse& head : found.heads) EXPECT_EQ(head.reads, found.tokens * kTopK);
+  for (const results::HeadUse& head : found.heads) EXPECT_EQ(head.reads, found.tokens * kTopK);
   EXPECT_FALSE(found.interrupted);
   EXPECT_FALSE(model_.tables()[0].table->after_read);
 
@@ -80,14 +80,14 @@ TEST_F(SlotInspection, CountsEveryReadOfEveryDocumentAndLeavesNoHook) {
     for (int64_t j = 0; j < slots.numel(); ++j) ++reads[slots.data_ptr<int64_t>()[j]];
   }
   EXPECT_EQ(found.layers[0].dead, std::count(reads.begin(), reads.end(), 0));
-  for (const ReadSlot& slot : found.tables[0].most_read) EXPECT_EQ(slot.reads, reads[slot.slot]) << slot.slot;
+  for (const results::ReadSlot& slot : found.tables[0].most_read) EXPECT_EQ(slot.reads, reads[slot.slot]) << slot.slot;
   EXPECT_EQ(found.tables[0].most_read[0].reads, *std::max_element(reads.begin(), reads.end()));
 }
 
 TEST_F(SlotInspection, FindsTheDocumentsThatLightASlot) {
   options_.slot = inspect(model_, *tokenizer_, options_).tables[0].most_read[0].slot;
   options_.top = 5;
-  const Inspection found = inspect(model_, *tokenizer_, options_);
+  const results::Inspection found = inspect(model_, *tokenizer_, options_);
   ASSERT_EQ(found.lights.size(), 1U);
 
   std::map<int64_t, double> expected;
@@ -100,14 +100,14 @@ TEST_F(SlotInspection, FindsTheDocumentsThatLightASlot) {
   std::sort(best.rbegin(), best.rend());
   ASSERT_EQ(found.lights[0].documents.size(), 5U);
   for (size_t i = 0; i < 5; ++i) {
-    const LitText& lit = found.lights[0].documents[i];
+    const results::LitText& lit = found.lights[0].documents[i];
     EXPECT_NEAR(lit.weight, expected.at(lit.id), 1e-4);  // a batch of several rounds differently from one alone
     EXPECT_NEAR(lit.weight, best[i], 1e-4);
     EXPECT_NE(lit.text.find(" plus "), std::string::npos);
     EXPECT_FALSE(lit.token.empty());
   }
   double by_head = 0, in_all = 0;
-  for (const SlotLight::By& by : found.lights[0].heads) by_head += by.weight;
+  for (const results::SlotLight::By& by : found.lights[0].heads) by_head += by.weight;
   for (const auto& [index, weight] : expected) in_all += weight;
   EXPECT_NEAR(by_head, in_all, 1e-2);
 }
@@ -115,7 +115,7 @@ TEST_F(SlotInspection, FindsTheDocumentsThatLightASlot) {
 TEST_F(SlotInspection, SaysWhichSlotsAnswerAtTheLastToken) {
   options_.ask = question(7, "3 plus 4 is", {"7"});
   options_.ask_has_id = true;
-  const Inspection found = inspect(model_, *tokenizer_, options_);
+  const results::Inspection found = inspect(model_, *tokenizer_, options_);
   ASSERT_TRUE(found.asked.has_value());
   EXPECT_EQ(found.asked->id, 7);
   EXPECT_EQ(found.asked->token, "s");
@@ -145,7 +145,7 @@ TEST_F(SlotInspection, ReadsNoMoreThanItIsTold) {
   options_.tokens = 100;
   options_.slot = 0;
   options_.questions = {question(1, "1 plus 1 is"), question(2, "2 plus 2 is")};
-  const Inspection found = inspect(model_, *tokenizer_, options_);
+  const results::Inspection found = inspect(model_, *tokenizer_, options_);
   EXPECT_EQ(found.tokens, 100);
   EXPECT_EQ(found.layers[0].reads, 100 * kHeads * kTopK);
   EXPECT_EQ(found.questions, 2);
@@ -154,7 +154,7 @@ TEST_F(SlotInspection, ReadsNoMoreThanItIsTold) {
 
 TEST_F(SlotInspection, LongDocumentsAreReadInPartsAndStayOne) {
   options_.max_length = 7;
-  const Inspection found = inspect(model_, *tokenizer_, options_);
+  const results::Inspection found = inspect(model_, *tokenizer_, options_);
   EXPECT_EQ(found.documents, 200);
   EXPECT_EQ(found.tokens, data::PreparedSplit(folder_.path(), "train").tokens());
 }
@@ -166,7 +166,7 @@ TEST_F(SlotInspection, DriftFindsTheRowsThatWereMoved) {
   model_.tables()[0].table->weight[40].mul_(3);
   options_.since = &then;
   options_.since_name = "earlier";
-  const Inspection found = inspect(model_, *tokenizer_, options_);
+  const results::Inspection found = inspect(model_, *tokenizer_, options_);
   ASSERT_EQ(found.drift.size(), 1U);
   EXPECT_EQ(found.drift[0].unmoved, 62);
   ASSERT_EQ(found.drift[0].most.size(), 2U);
@@ -187,7 +187,7 @@ TEST_F(SlotInspection, LeavesTablesOfNgramsToTheDrift) {
   options_.since = &start;
   options_.since_name = "start";
   options_.top = 1;
-  const Inspection inspection = inspect(mixed, *tokenizer_, options_);
+  const results::Inspection inspection = inspect(mixed, *tokenizer_, options_);
   ASSERT_EQ(inspection.tables.size(), 1u);
   EXPECT_EQ(inspection.tables[0].name, "model.memory_tables.0.weight");
   ASSERT_EQ(inspection.drift.size(), 2u);
@@ -220,7 +220,7 @@ TEST_F(SlotInspection, RefusesWhatCannotBe) {
 
 TEST_F(SlotInspection, AnInterruptEndsItWithWhatWasRead) {
   base::set_interrupted(true);
-  const Inspection found = inspect(model_, *tokenizer_, options_);
+  const results::Inspection found = inspect(model_, *tokenizer_, options_);
   base::set_interrupted(false);
   EXPECT_TRUE(found.interrupted);
   EXPECT_EQ(found.tokens, 0);

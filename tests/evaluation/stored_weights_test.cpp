@@ -1,4 +1,4 @@
-#include "evaluation/stored_weights.h"
+#include "evaluation/capacity/stored_weights.h"
 
 #include <gtest/gtest.h>
 

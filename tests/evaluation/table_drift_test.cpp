@@ -1,4 +1,4 @@
-#include "evaluation/table_drift.h"
+#include "evaluation/tables/table_drift.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ int64_t rows_of(const std::vector<int64_t>& histogram) {
   return std::accumulate(histogram.begin(), histogram.end(), int64_t{0});
 }
 
-TEST(TableDrift, MeasuresTheRowsThatWereChangedAndNoOthers) {
+TEST(results::TableDrift, MeasuresTheRowsThatWereChangedAndNoOthers) {
   const at::Tensor then = at::zeros({6, 2}), now = at::zeros({6, 2});
   const auto set = [](const at::Tensor& table, int64_t row, float a, float b) {
     table[row][0] = a;
@@ -26,7 +26,7 @@ TEST(TableDrift, MeasuresTheRowsThatWereChangedAndNoOthers) {
   set(now, 1, 3, 4.25);  // 0.25 of 5
   set(now, 3, 0, 0);     // all of it
   set(now, 5, 0, 2);     // from zero
-  const TableDrift drift = table_drift("t", now, then, 10);
+  const results::TableDrift drift = table_drift("t", now, then, 10);
   EXPECT_EQ(drift.slots, 6);
   EXPECT_EQ(drift.unmoved, 3);
   EXPECT_EQ(drift.from_zero, 1);
@@ -41,27 +41,27 @@ TEST(TableDrift, MeasuresTheRowsThatWereChangedAndNoOthers) {
   EXPECT_DOUBLE_EQ(drift.most[1].distance, 5);
   EXPECT_EQ(drift.most[2].slot, 1);
   EXPECT_DOUBLE_EQ(drift.most[2].relative, 0.05);
-  ASSERT_EQ(drift.histogram.size(), drift_edges().size());
+  ASSERT_EQ(drift.histogram.size(), results::drift_edges().size());
   EXPECT_EQ(rows_of(drift.histogram), 2);
   for (size_t bin = 0; bin < drift.histogram.size(); ++bin) {
-    const double low = bin == 0 ? 0 : drift_edges()[bin - 1];
-    const bool holds = (low <= 0.05 && 0.05 < drift_edges()[bin]) || (low <= 1 && 1 < drift_edges()[bin]);
+    const double low = bin == 0 ? 0 : results::drift_edges()[bin - 1];
+    const bool holds = (low <= 0.05 && 0.05 < results::drift_edges()[bin]) || (low <= 1 && 1 < results::drift_edges()[bin]);
     EXPECT_EQ(drift.histogram[bin], holds ? 1 : 0) << bin;
   }
 }
 
-TEST(TableDrift, EqualTablesDoNotMove) {
+TEST(results::TableDrift, EqualTablesDoNotMove) {
   const at::Tensor table = at::ones({5, 3}, at::kBFloat16);
-  const TableDrift drift = table_drift("t", table, table.clone(), 10);
+  const results::TableDrift drift = table_drift("t", table, table.clone(), 10);
   EXPECT_EQ(drift.unmoved, 5);
   EXPECT_EQ(drift.whole, 0);
   EXPECT_EQ(rows_of(drift.histogram), 0);
   EXPECT_TRUE(drift.most.empty());
 }
 
-TEST(TableDrift, EqualMovementIsListedFromTheLowestSlot) {
+TEST(results::TableDrift, EqualMovementIsListedFromTheLowestSlot) {
   const at::Tensor then = at::ones({40'000, 2});  // more rows than are converted at once
-  const TableDrift drift = table_drift("t", then * 2, then, 3);
+  const results::TableDrift drift = table_drift("t", then * 2, then, 3);
   EXPECT_EQ(drift.median, 1);
   ASSERT_EQ(drift.most.size(), 3U);
   for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(drift.most[i].slot, i);

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "data/shard_format.h"
-#include "data/token_shard.h"
+#include "data/shards/shard_format.h"
+#include "data/shards/token_shard.h"
 
 namespace {
 

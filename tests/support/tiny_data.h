@@ -8,10 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "data/prepared_data.h"
-#include "data/token_shard.h"
-#include "data/tokenizer.h"
-#include "data/tokenizer_files.h"
+#include "data/shards/prepared_data.h"
+#include "data/shards/token_shard.h"
+#include "text/tokenizer.h"
+#include "text/tokenizer_files.h"
 
 namespace memlayers::tests {
 
@@ -42,7 +42,7 @@ class TemporaryFolder {
 /// Sentences "N plus M is K." for some N and M; another `variant` has other sentences.
 inline void write_tiny_split(const std::filesystem::path& folder, const std::string& split, int documents,
                              int variant) {
-  const auto tokenizer = data::byte_tokenizer();
+  const auto tokenizer = text::byte_tokenizer();
   data::TokenShardWriter writer(folder / data::shard_name(split, 0), tokenizer->vocab_size());
   std::vector<int32_t> ids;
   for (int i = 0; i < documents; ++i) {
@@ -60,14 +60,14 @@ inline void write_tiny_split(const std::filesystem::path& folder, const std::str
 /// Fills `folder` as `memlayers prepare` would.
 inline void write_tiny_data(const std::filesystem::path& folder, int variant = 0) {
   std::filesystem::create_directories(folder);
-  const auto tokenizer = data::byte_tokenizer();
+  const auto tokenizer = text::byte_tokenizer();
   tokenizer->save(folder);
   write_tiny_split(folder, "train", 200, variant);
   write_tiny_split(folder, "validation", 20, variant + 1);
   const nlohmann::json prepare = {
       {"format", data::kPrepareFormat},
       {"tokenizer",
-       {{"kind", "bytes"}, {"vocab_size", tokenizer->vocab_size()}, {"hash", data::tokenizer_hash(*tokenizer)}}},
+       {{"kind", "bytes"}, {"vocab_size", tokenizer->vocab_size()}, {"hash", text::tokenizer_hash(*tokenizer)}}},
       {"train", {{"shards", 1}}},
       {"validation", {{"shards", 1}}}};
   base::write_text_atomically(folder / data::kPrepareFile, prepare.dump());

@@ -133,7 +133,7 @@ TEST_F(Trainer, CheckpointIsAModelFolderWithItsTokenizer) {
   EXPECT_EQ(checkpoint.filename(), "step-00000008");
   const auto model = model::load_model(checkpoint);
   EXPECT_EQ(model->config().vocab_size, 259);
-  EXPECT_EQ(data::load_tokenizer(checkpoint)->kind(), "bytes");
+  EXPECT_EQ(text::load_tokenizer(checkpoint)->kind(), "bytes");
 }
 
 TEST_F(Trainer, ResumesBitForBitAfterASignal) {

@@ -1,0 +1,35 @@
+// JSON Lines: one object a line, parsed with simdjson, wholly checked (a damaged tail of a line is an error too).
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "data/sources/line_reader.h"
+
+namespace memlayers::data {
+
+class JsonLines {
+ public:
+  explicit JsonLines(const std::filesystem::path& path, size_t buffer_bytes = size_t{1} << 18);
+  ~JsonLines();
+
+  /// Steps to the next line that is not blank; false after the last. Throws IoError "FILE:LINE: reason".
+  bool next();
+
+  // Fields of the current object. All throw IoError "FILE:LINE: reason" when the field has another type.
+  std::string text(const std::string& field) const;  // also when it is absent
+  std::optional<std::string> optional_text(const std::string& field) const;
+  std::optional<bool> optional_flag(const std::string& field) const;
+  std::optional<int64_t> optional_integer(const std::string& field) const;
+  /// A string or a list of strings, under the first of `fields` that is there; empty when none is.
+  std::vector<std::string> texts(const std::vector<std::string>& fields) const;
+
+  const LineReader& lines() const;
+  [[noreturn]] void fail(const std::string& reason) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace memlayers::data

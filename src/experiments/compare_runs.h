@@ -1,0 +1,43 @@
+// Trains and asks every variant with every seed, one after the other, and gathers what happened.
+//
+//   OUTPUT/compare.json               the configuration; another one is refused
+//   OUTPUT/results.json               the Comparison, of the runs finished so far
+//   OUTPUT/VARIANT/seed-N/            a training run's folder, and in it
+//     recall.jsonl                    exact match on the sample, at each asking on the way
+//     answers.jsonl, result.json      final answers to all questions; the RunResult, written last
+//     step_times.json                 where the time of a step goes; of each variant's first run
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "experiments/compare_config.h"
+#include "results/comparison.h"
+#include "model/transformer.h"
+
+namespace memlayers::experiments {
+
+/// What the program knows and this floor does not.
+struct CompareOptions {
+  std::string commit = "unknown", command;
+  /// Measured on every trained model (not in training mode), which stays as it was. Nothing when interrupted.
+  std::function<std::optional<std::vector<results::Measure>>(model::Transformer&, const training::TrainConfig&)> measure;
+  std::vector<std::string> only;  // variants to run; empty: all. Of the others, finished runs are still read.
+  std::string measure_identity;   // of another text, the output folder's runs have other measures: it is refused
+};
+
+enum class CompareEnd { kFinished, kInterrupted, kSomeFailed };
+
+struct CompareOutcome {
+  CompareEnd end = CompareEnd::kFinished;
+  results::Comparison comparison;              // of the runs that finished
+  std::vector<std::string> failures;  // "VARIANT seed N: reason"
+};
+
+/// Runs what is not finished yet, and writes results.json after each run. All variants of one seed read the same batches;
+/// their order turns with every seed, so that a machine growing slower or faster favours none. A run that throws is
+/// reported in `failures` and the others go on. Then times a few steps of every variant (step_times.h). SIGINT and SIGTERM save and return kInterrupted; calling again continues.
+/// Throws UsageError: `output` holds a comparison of another configuration; IoError: data or questions unreadable.
+CompareOutcome compare_runs(const ComparePlan& plan, const CompareOptions& options);
+
+}  // namespace memlayers::experiments

@@ -1,0 +1,137 @@
+#include "experiments/experiment_config.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/enum_names.h"
+#include "results/metric.h"
+#include "report/charts/svg_chart.h"
+
+namespace memlayers::experiments {
+namespace {
+
+void check_variant(const ExperimentConfig& config, const std::string& name, const std::string& where) {
+  const bool known = std::any_of(config.variants.begin(), config.variants.end(),
+                                 [&](const VariantConfig& variant) { return variant.name == name; });
+  base::check(known, where, ": there is no variant '", name, "'");
+}
+
+/// Every metric that a run of this experiment can have.
+std::vector<std::string> measured_names(const ExperimentConfig& config) {
+  std::vector<std::string> names;
+  for (const HeldOutLoss& loss : config.losses) names.push_back(loss.name);
+  if (config.capacity.path.empty()) return names;
+  names.insert(names.end(), {"stored_bits", "value_bits", "extractable_bits"});
+  for (const results::StoredFormat format : config.capacity.formats) {
+    for (const char* kind : {"bits_per_parameter_", "bits_per_byte_", "table_bits_per_parameter_"})
+      names.push_back(kind + std::string(base::enum_name(format)));
+  }
+  return names;
+}
+
+void check_metric(const ExperimentConfig& config, const std::string& metric, const std::string& where) {
+  const std::vector<std::string> names = measured_names(config);
+  base::check(results::is_general_metric(metric) || std::find(names.begin(), names.end(), metric) != names.end(), where,
+              ": there is no metric '", metric,
+              "'; docs/experiments.md lists them, and losses and capacity add theirs");
+}
+
+void check_measured(const ExperimentConfig& config) {
+  std::set<std::string> names;
+  for (const HeldOutLoss& loss : config.losses) {
+    base::check(loss.name.find("loss") != std::string::npos, "losses: the name '", loss.name,
+                "' must contain the word loss");
+    base::check(!results::is_general_metric(loss.name) && names.insert(loss.name).second, "losses: the name '", loss.name,
+                "' is taken");
+    base::check(loss.batches > 0, "losses: ", loss.name, ": batches: expected 1 or more, got ", loss.batches);
+  }
+  const CapacityConfig& capacity = config.capacity;
+  base::check(capacity.limit >= 0, "capacity.limit: expected 0 (all) or more, got ", capacity.limit);
+  const std::set<results::StoredFormat> formats(capacity.formats.begin(), capacity.formats.end());
+  base::check(!capacity.formats.empty() && capacity.formats[0] == results::StoredFormat::kFloat32 &&
+                  formats.size() == capacity.formats.size(),
+              "capacity.formats: expected float32 and then others, each once");
+}
+
+void check_criterion(const ExperimentConfig& config, const results::CriterionSpec& criterion) {
+  const std::string where = base::concat("criteria: '", criterion.name, "'");
+  base::check(!criterion.name.empty(), "criteria: one has no name");
+  base::check(!criterion.order.empty(), where, ": order: expected at least one variant");
+  for (const std::string& variant : criterion.order) check_variant(config, variant, where);
+  check_metric(config, criterion.metric, where);
+  const bool one = criterion.order.size() == 1;
+  base::check(!one || criterion.at_least || criterion.at_most, where,
+              ": a single variant needs at_least or at_most, or it claims nothing");
+  base::check(one || !criterion.at_most, where, ": at_most is for a single variant");
+  const std::string& at = criterion.at;
+  base::check(at == "end" || at == "tokens" || at == "flops" || at == "seconds", where,
+              ": at: expected end, tokens, flops or seconds, got '", at, "'");
+  base::check(at == "end" || criterion.metric == "recall", where, ": at ", at,
+              ": only recall is measured on the way, got the metric '", criterion.metric, "'");
+  base::check(
+      at == "end" || config.ask_limit == 0, where, ": at ", at,
+      ": the end of one run is compared with the way of another, so all questions must be asked on the way too; "
+      "set ask_limit: 0");
+}
+
+void check_figure(const ExperimentConfig& config, const results::FigureSpec& figure) {
+  const std::string where = base::concat("figures: '", figure.title, "'");
+  base::check(figure.groups.empty() != figure.x.empty(), where, ": expected groups (bars) or x (lines)");
+  base::check(std::is_sorted(figure.x.begin(), figure.x.end()), where, ": x must rise");
+  base::check(!figure.logarithmic || figure.x.empty() || figure.x[0] > 0, where,
+              ": a logarithmic axis needs x above zero");
+  check_metric(config, figure.metric, where);
+  base::check(!figure.series.empty() && figure.series.size() <= report::kChartColors, where, ": series: expected 1 to ",
+              report::kChartColors);
+  const size_t expected = std::max(figure.groups.size(), figure.x.size());
+  for (const results::SeriesSpec& series : figure.series) {
+    const size_t count = series.variants.size();
+    base::check(count == expected || (count == 1 && !figure.x.empty()), where, ": series '", series.name,
+                "': expected ", expected, " variants, got ", count);
+    for (const std::string& variant : series.variants) {
+      if (!variant.empty()) check_variant(config, variant, where);
+    }
+  }
+}
+
+const ScaleConfig* find_scale(const ExperimentConfig& config) {
+  const auto found = std::find_if(config.scales.begin(), config.scales.end(),
+                                  [&](const ScaleConfig& scale) { return scale.name == config.scale; });
+  return found == config.scales.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+void ExperimentConfig::validate() {
+  CompareConfig::validate();
+  if (!scale.empty() && find_scale(*this) == nullptr) {
+    std::string names;
+    for (const ScaleConfig& known : scales) names += (names.empty() ? "" : ", ") + known.name;
+    throw base::UsageError(
+        base::concat("scale: there is no '", scale, "'; the file has ", names.empty() ? "no scales" : names));
+  }
+  base::check(!criteria.empty(), "criteria: expected at least one, written before the run");
+  for (const results::CriterionSpec& criterion : criteria) check_criterion(*this, criterion);
+  for (const results::FigureSpec& figure : figures) check_figure(*this, figure);
+  for (const std::string& metric : metrics) check_metric(*this, metric, "metrics");
+  check_measured(*this);
+}
+
+ExperimentPlan load_experiment_plan(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+  auto config = base::load_config<ExperimentConfig>(path, overrides);
+  std::vector<std::string> all;
+  if (const ScaleConfig* scale = find_scale(config)) {
+    all = scale->set;
+    all.insert(all.end(), overrides.begin(), overrides.end());
+    config = base::load_config<ExperimentConfig>(path, all);
+  } else {
+    all = overrides;
+  }
+  const CompareConfig& compared = config;
+  ExperimentPlan plan{path.stem().string(), config, {compared, variant_runs(path, all, config)}};
+  check_same_data(path, plan.compare);
+  return plan;
+}
+
+}  // namespace memlayers::experiments

@@ -1,0 +1,107 @@
+#include "experiments/experiment_measures.h"
+
+#include "base/enum_names.h"
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "data/sources/biography_file.h"
+#include "data/shards/prepared_data.h"
+#include "evaluation/capacity/capacity.h"
+#include "evaluation/held_out_loss.h"
+#include "model/checkpoint.h"
+#include "training/trainer.h"
+
+namespace memlayers::experiments {
+namespace {
+
+double bits_per_parameter(const results::Capacity& capacity) {
+  return capacity.stored.value / static_cast<double>(capacity.size.parameters);
+}
+
+void check_tokenizer(const ExperimentConfig& config, const std::filesystem::path& folder) {
+  const auto hash = [](const std::filesystem::path& path) {
+    return data::PreparedSplit(path, "train").tokenizer_hash();
+  };
+  const std::string& trained = config.run.data.sources[0].path;
+  base::check(hash(folder) == hash(trained), folder.string(), ": was prepared with another tokenizer than ", trained,
+              "; prepare one of them with the other's (kind: path)");
+}
+
+/// The bits of one run's model, its weights rounded to one format after another.
+class CapacityMeasures {
+ public:
+  CapacityMeasures(const CapacityConfig& config, const training::TrainConfig& run)
+      : config_(config),
+        checkpoint_(training::newest_checkpoint(run.output)),
+        biographies_(data::read_biographies(config.path)),
+        tokenizer_(text::load_tokenizer(config.path)) {}
+
+  /// False when interrupted.
+  bool add_to(std::vector<results::Measure>& measures) const {
+    bool tables = false;
+    for (const results::StoredFormat format : config_.formats) {
+      const std::optional<results::Capacity> capacity = with(format, format);
+      if (!capacity) return false;
+      tables = capacity->size.table_parameters > 0;
+      if (format == config_.formats.front()) add_people(*capacity, measures);
+      measures.push_back({"bits_per_parameter_" + std::string(base::enum_name(format)), bits_per_parameter(*capacity)});
+      measures.push_back({"bits_per_byte_" + std::string(base::enum_name(format)),
+                          capacity->stored.value / static_cast<double>(capacity->size.bytes)});
+    }
+    for (const results::StoredFormat format : config_.formats) {
+      if (!tables || format == results::StoredFormat::kFloat32) continue;
+      const std::optional<results::Capacity> capacity = with(format, results::StoredFormat::kFloat32);
+      if (!capacity) return false;
+      measures.push_back(
+          {"table_bits_per_parameter_" + std::string(base::enum_name(format)), bits_per_parameter(*capacity)});
+    }
+    return true;
+  }
+
+ private:
+  /// Of a fresh copy, since rounding is in place.
+  std::optional<results::Capacity> with(results::StoredFormat tables, results::StoredFormat weights) const {
+    const std::unique_ptr<model::Transformer> model = model::load_model(checkpoint_);
+    model->set_training(false);
+    const results::Capacity capacity = measure_capacity(*model, *tokenizer_, biographies_, {config_.limit, tables, weights, {}});
+    return base::interrupted() ? std::nullopt : std::optional(capacity);
+  }
+
+  static void add_people(const results::Capacity& capacity, std::vector<results::Measure>& measures) {
+    const double people = static_cast<double>(capacity.people);
+    measures.push_back({"stored_bits", capacity.stored.value / people});
+    measures.push_back({"value_bits", capacity.values_stored.value / people});
+    measures.push_back({"extractable_bits", capacity.values_extractable.value / people});
+  }
+
+  const CapacityConfig& config_;
+  std::filesystem::path checkpoint_;
+  data::Biographies biographies_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
+};
+
+}  // namespace
+
+void check_measures(const ExperimentConfig& config) {
+  base::check(!config.run.data.sources.empty(), "run.data.sources: expected at least one prepared folder");
+  for (const HeldOutLoss& loss : config.losses) {
+    held_out_loader(config.run.data, loss.path);
+    check_tokenizer(config, loss.path);
+  }
+  if (config.capacity.path.empty()) return;
+  data::read_biographies(config.capacity.path);
+  check_tokenizer(config, config.capacity.path);
+}
+
+std::optional<std::vector<results::Measure>> measure(const ExperimentConfig& config, model::Transformer& model,
+                                            const training::TrainConfig& run) {
+  std::vector<results::Measure> measures;
+  for (const HeldOutLoss& loss : config.losses) {
+    const auto value = held_out_loss(model, run.data, loss.path, loss.batches);
+    if (!value) return std::nullopt;
+    measures.push_back({loss.name, *value});
+  }
+  if (!config.capacity.path.empty() && !CapacityMeasures(config.capacity, run).add_to(measures)) return std::nullopt;
+  return measures;
+}
+
+}  // namespace memlayers::experiments

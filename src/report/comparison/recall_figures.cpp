@@ -1,0 +1,187 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/error.h"
+#include "report/comparison/report_figures.h"
+#include "results/number_text.h"
+#include "report/charts/svg_chart.h"
+
+namespace memlayers::report {
+namespace {
+
+std::optional<Bar> bar_of(const results::Statistic& recall) {
+  if (recall.count == 0) return std::nullopt;
+  return Bar{recall.mean, recall.lowest, recall.highest,
+             results::percent_text(recall.mean, recall.mean > 0 && recall.mean < 0.0995 ? 1 : 0)};
+}
+
+ChartAxis recall_axis() {
+  return {"share of questions answered exactly", false, {}, {}, [](double v) { return results::percent_text(v, 0); }};
+}
+
+std::string whisker_caption(const std::vector<VariantSummary>& variants) {
+  const bool spread =
+      std::any_of(variants.begin(), variants.end(), [](const auto& variant) { return variant.runs > 1; });
+  return spread ? " Bars: means over seeds; thin lines: lowest to highest seed." : "";
+}
+
+/// The table behind grouped bars: one row a group, one column a variant.
+Table table_of(const std::string& caption, const std::string& first, const BarChart& chart) {
+  Table table{caption, {first}, {}};
+  for (const BarSeries& series : chart.series) {
+    table.head.push_back(series.name);
+    const bool spread =
+        std::any_of(series.bars.begin(), series.bars.end(), [](const auto& b) { return b && b->high > b->low; });
+    if (spread) table.head.push_back(series.name + ", lowest to highest seed");
+  }
+  for (size_t g = 0; g < chart.groups.size(); ++g) {
+    std::vector<std::string> row{chart.groups[g]};
+    for (const BarSeries& series : chart.series) {
+      const bool spread =
+          std::any_of(series.bars.begin(), series.bars.end(), [](const auto& b) { return b && b->high > b->low; });
+      const std::optional<Bar>& bar = series.bars[g];
+      row.push_back(bar ? results::percent_text(bar->value) : "not asked");
+      if (spread) row.push_back(bar ? results::percent_text(bar->low) + " to " + results::percent_text(bar->high) : "not asked");
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+std::string bars_description(const BarChart& chart) {
+  std::string text;
+  for (size_t g = 0; g < chart.groups.size(); ++g) {
+    text += " " + chart.groups[g] + ":";
+    for (const BarSeries& series : chart.series) {
+      text += " " + series.name + " " + (series.bars[g] ? series.bars[g]->text : "not asked") +
+              (&series == &chart.series.back() ? "." : ",");
+    }
+  }
+  return text;
+}
+
+Figure wording_figure(const std::vector<VariantSummary>& variants) {
+  Figure figure{
+      "recall-wording",
+      "Recall by wording",
+      "A fact is stored well when it can be recalled in words other than those it was read in: the closer the two "
+      "bars of a model, the better." +
+          whisker_caption(variants),
+      {},
+      {}};
+  BarChart chart{figure.id, figure.title, {}, recall_axis(), {"wordings read", "wordings never read"}, {}};
+  bool any = false;
+  for (const VariantSummary& variant : variants) {
+    chart.series.push_back({variant.label, variant.color, {bar_of(variant.seen), bar_of(variant.unseen)}});
+    any = any || variant.seen.count > 0 || variant.unseen.count > 0;
+  }
+  if (!any) return figure;
+  chart.description = "Bar chart of recall at the end of training." + bars_description(chart);
+  figure.svg = bar_chart_svg(chart);
+  figure.tables.push_back(table_of(figure.title, "questions asked in", chart));
+  return figure;
+}
+
+struct RelationRow {
+  std::string relation;
+  int64_t questions = 0;
+  std::vector<results::Statistic> recall;  // one a variant
+  double lead = 0;                // best other variant over the baseline
+};
+
+double lead_over_baseline(const std::vector<results::Statistic>& recall, const std::vector<VariantSummary>& variants) {
+  double baseline = 0, best = -1;
+  for (size_t v = 0; v < variants.size(); ++v) {
+    if (variants[v].baseline)
+      baseline = recall[v].mean;
+    else if (recall[v].count > 0)
+      best = std::max(best, recall[v].mean);
+  }
+  return best < 0 ? baseline : best - baseline;
+}
+
+std::vector<RelationRow> relation_rows(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
+  std::map<std::string, RelationRow> rows;
+  std::map<std::string, std::map<std::string, std::vector<double>>> values;
+  for (const results::RunResult& run : comparison.runs) {
+    for (const results::RelationScore& score : run.relations) {
+      if (score.wording != "unseen" || score.questions <= 0) continue;
+      rows[score.relation].questions = score.questions;
+      values[score.relation][run.variant].push_back(score.exact_match);
+    }
+  }
+  std::vector<RelationRow> result;
+  for (auto& [relation, row] : rows) {
+    row.relation = relation;
+    for (const VariantSummary& variant : variants) row.recall.push_back(results::statistic(values[relation][variant.variant]));
+    row.lead = lead_over_baseline(row.recall, variants);
+    result.push_back(std::move(row));
+  }
+  std::stable_sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.lead > b.lead; });
+  return result;
+}
+
+std::string order_caption(const std::vector<VariantSummary>& variants) {
+  if (variants.size() < 2) return {};
+  const auto baseline = std::find_if(variants.begin(), variants.end(), [](const auto& one) { return one.baseline; });
+  const auto rival = std::find_if(variants.begin(), variants.end(), [](const auto& one) { return !one.baseline; });
+  return base::concat(" On top: where ", variants.size() == 2 ? rival->label : "the best other model",
+                      " is furthest ahead of ", baseline->label, ".");
+}
+
+Figure relation_figure(const std::vector<RelationRow>& rows, const std::vector<VariantSummary>& variants,
+                       const std::string& id, const std::string& title, double axis_end) {
+  Figure figure{id, title, {}, {}, {}};
+  BarChart chart{id, title, {}, recall_axis(), {}, {}};
+  chart.value.high = axis_end;
+  for (const VariantSummary& variant : variants) chart.series.push_back({variant.label, variant.color, {}});
+  for (const RelationRow& row : rows) {
+    chart.groups.push_back(base::concat(results::relation_label(row.relation), " (", results::count_text(row.questions), ")"));
+    for (size_t v = 0; v < variants.size(); ++v) chart.series[v].bars.push_back(bar_of(row.recall[v]));
+  }
+  chart.description =
+      "Bar chart of recall in wordings never read, one group of bars a kind of fact." + bars_description(chart);
+  figure.svg = bar_chart_svg(chart);
+  figure.tables.push_back(table_of(title, "kind of fact (questions)", chart));
+  return figure;
+}
+
+/// One chart, or two of half the length that stand side by side, with the same axis.
+std::vector<Figure> relation_figures(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
+  constexpr size_t kMostInOne = 12;
+  const std::vector<RelationRow> rows = relation_rows(comparison, variants);
+  if (rows.empty()) return {};
+  double axis_end = 0;
+  for (const RelationRow& row : rows) {
+    for (const results::Statistic& recall : row.recall) axis_end = std::max(axis_end, recall.highest);
+  }
+  if (!std::isfinite(axis_end) || axis_end <= 0) axis_end = 1;
+  const std::string caption = "All in wordings never read; in brackets the number of questions." +
+                              order_caption(variants) + whisker_caption(variants);
+  std::vector<Figure> figures;
+  if (rows.size() <= kMostInOne) {
+    figures.push_back(relation_figure(rows, variants, "recall-relation", "Recall by kind of fact", axis_end));
+    figures[0].caption = caption;
+    return figures;
+  }
+  const auto middle = rows.begin() + static_cast<int64_t>((rows.size() + 1) / 2);
+  figures.push_back(relation_figure({rows.begin(), middle}, variants, "recall-relation-1",
+                                    "Recall by kind of fact, first half", axis_end));
+  figures.push_back(relation_figure({middle, rows.end()}, variants, "recall-relation-2",
+                                    "Recall by kind of fact, second half", axis_end));
+  figures[0].caption = caption;
+  figures[1].caption = "The first half continued, in the same order and on the same axis.";
+  return figures;
+}
+
+}  // namespace
+
+std::vector<Figure> recall_figures(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
+  std::vector<Figure> figures = relation_figures(comparison, variants);
+  Figure wording = wording_figure(variants);
+  if (!wording.svg.empty()) figures.insert(figures.begin(), std::move(wording));
+  return figures;
+}
+
+}  // namespace memlayers::report

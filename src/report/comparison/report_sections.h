@@ -1,0 +1,24 @@
+// The sections of the page; each is empty where there is nothing to say.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "results/comparison.h"
+#include "report/comparison/report_summary.h"
+
+namespace memlayers::report {
+
+/// The headline and what to know about it.
+std::string answer_section(const results::Comparison& comparison);
+/// Cards: who leads at equal tokens, FLOPs and seconds.
+std::string verdicts_section(const results::Comparison& comparison, const std::vector<VariantSummary>& variants);
+std::string examples_section(const results::Comparison& comparison);
+/// Under the chart of a step's time: for each variant its groups of operations against their limits, and how those were obtained.
+std::string step_tables(const results::Comparison& comparison, const std::vector<VariantSummary>& variants);
+/// The table of variants and the table of runs.
+std::string models_section(const results::Comparison& comparison, const std::vector<VariantSummary>& variants);
+/// Machine, commit, command and what the words mean.
+std::string method_section(const results::Comparison& comparison);
+
+}  // namespace memlayers::report

@@ -1,0 +1,165 @@
+#include "report/comparison/report_summary.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "results/number_text.h"
+
+namespace memlayers::report {
+namespace {
+
+std::vector<double> values_of(const std::vector<const results::RunResult*>& runs, auto&& value) {
+  std::vector<double> values;
+  for (const results::RunResult* run : runs) {
+    const std::optional<double> one = value(*run);
+    if (one && std::isfinite(*one)) values.push_back(*one);
+  }
+  return values;
+}
+
+auto asked_value(results::RelationScore results::RunResult::*wording, double results::RelationScore::*number) {
+  return [=](const results::RunResult& run) -> std::optional<double> {
+    const results::RelationScore& score = run.*wording;
+    return score.questions > 0 ? std::optional(score.*number) : std::nullopt;
+  };
+}
+
+VariantSummary summary_of(const std::string& variant, const std::vector<const results::RunResult*>& runs) {
+  VariantSummary summary;
+  summary.variant = variant;
+  summary.label = results::variant_label(variant);
+  summary.runs = static_cast<int64_t>(runs.size());
+  if (!runs.empty()) {
+    summary.parameters = runs.front()->parameters;
+    summary.table_parameters = runs.front()->table_parameters;
+    summary.flops_per_token = runs.front()->flops_per_token;
+  }
+  summary.tokens = results::statistic(values_of(runs, [](const results::RunResult& run) -> std::optional<double> {
+    return run.curve.empty() ? std::nullopt : std::optional(static_cast<double>(run.curve.back().tokens));
+  }));
+  summary.tokens_per_second = results::statistic(values_of(runs, [](const results::RunResult& run) -> std::optional<double> {
+    return run.tokens_per_second > 0 ? std::optional(run.tokens_per_second) : std::nullopt;
+  }));
+  summary.seen = results::statistic(values_of(runs, asked_value(&results::RunResult::seen, &results::RelationScore::exact_match)));
+  summary.unseen = results::statistic(values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::exact_match)));
+  summary.f1 = results::statistic(values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::f1)));
+  summary.nats = results::statistic(values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::nats)));
+  return summary;
+}
+
+std::optional<double> tokens_at(const results::RunResult& run, results::Axis axis, double budget) {
+  double before = 0, tokens_before = 0;
+  for (const results::CurvePoint& point : run.curve) {
+    const double here = position(point, axis), tokens = static_cast<double>(point.tokens);
+    if (here >= budget) {
+      return here > before ? tokens_before + (tokens - tokens_before) * (budget - before) / (here - before) : tokens;
+    }
+    before = here;
+    tokens_before = tokens;
+  }
+  return std::nullopt;
+}
+
+const VariantSummary* find(const std::vector<VariantSummary>& variants, const std::string& variant) {
+  const auto found =
+      std::find_if(variants.begin(), variants.end(), [&](const auto& one) { return one.variant == variant; });
+  return found == variants.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+results::Comparison completed(results::Comparison comparison) {
+  const auto listed = [&](const std::string& variant) {
+    return std::find(comparison.variants.begin(), comparison.variants.end(), variant) != comparison.variants.end();
+  };
+  for (const results::RunResult& run : comparison.runs) {
+    if (!listed(run.variant)) comparison.variants.push_back(run.variant);
+  }
+  if (!listed(comparison.baseline))
+    comparison.baseline = comparison.variants.empty() ? "" : comparison.variants.front();
+  return comparison;
+}
+
+std::vector<VariantSummary> summarize(const results::Comparison& comparison) {
+  std::vector<VariantSummary> summaries;
+  int next_color = 1;
+  for (const std::string& variant : comparison.variants) {
+    std::vector<const results::RunResult*> runs;
+    for (const results::RunResult& run : comparison.runs) {
+      if (run.variant == variant) runs.push_back(&run);
+    }
+    VariantSummary summary = summary_of(variant, runs);
+    summary.baseline = variant == comparison.baseline;
+    summary.color = summary.baseline ? 0 : next_color++;
+    summaries.push_back(std::move(summary));
+  }
+  return summaries;
+}
+
+std::optional<Contest> contest(const std::vector<VariantSummary>& variants, const results::Verdict& verdict) {
+  if (verdict.rows.size() < 2) return std::nullopt;
+  const auto best = [&](auto&& admitted) {
+    const results::Verdict::Row* best_row = nullptr;
+    for (const results::Verdict::Row& row : verdict.rows) {
+      if (admitted(row) && (best_row == nullptr || row.mean > best_row->mean)) best_row = &row;
+    }
+    return best_row;
+  };
+  const auto is_baseline = [&](const results::Verdict::Row& row) {
+    const VariantSummary* variant = find(variants, row.variant);
+    return variant != nullptr && variant->baseline;
+  };
+  const results::Verdict::Row* leader = best([](const results::Verdict::Row&) { return true; });
+  const bool against_baseline = !is_baseline(*leader);
+  const results::Verdict::Row* other = best([&](const results::Verdict::Row& row) { return is_baseline(row) == against_baseline; });
+  if (other == nullptr) other = best([&](const results::Verdict::Row& row) { return &row != leader; });  // no baseline was asked
+  return Contest{*find(variants, leader->variant), *find(variants, other->variant), *leader, *other,
+                 leader->mean - other->mean};
+}
+
+std::string lead_text(const Contest& contest) {
+  if (contest.level()) return contest.leader.label + " and " + contest.other.label + " are level";
+  return base::concat(contest.leader.label, " leads ", contest.other.label, " by ", results::points_text(contest.lead),
+                      " points");
+}
+
+std::string confidence_text(const Contest& contest) {
+  if (!contest.several_seeds()) return "One seed each: how much a repetition would differ is not known.";
+  if (contest.overlapping()) return "The seeds of the two overlap, so chance may decide who is ahead.";
+  return base::concat("Every seed of ", contest.leader.label, " is ahead of every seed of ", contest.other.label, ".");
+}
+
+std::string budget_text(const results::Verdict& verdict) {
+  switch (verdict.axis) {
+    case results::Axis::kTokens:
+      return base::concat("after ", results::spoken_count(verdict.budget), " tokens");
+    case results::Axis::kFlops: {
+      const std::string amount = results::metric_text(verdict.budget);
+      return base::concat("after ", amount, amount.find(' ') == std::string::npos ? " FLOP" : "FLOP");
+    }
+    case results::Axis::kSeconds:
+      return base::concat("after ", results::seconds_text(verdict.budget), " of training");
+  }
+  return {};
+}
+
+std::string recall_text(const results::Statistic& recall) {
+  if (recall.count == 0) return "not asked";
+  return results::percent_text(recall.mean) + (recall.count > 1 ? " ± " + results::points_text(recall.deviation) : "");
+}
+
+std::string recall_text(const results::Verdict::Row& row) {
+  return recall_text(results::Statistic{row.seeds, row.mean, row.deviation, row.lowest, row.highest});
+}
+
+std::optional<double> tokens_at(const results::Comparison& comparison, const std::string& variant, results::Axis axis, double budget) {
+  std::vector<double> values;
+  for (const results::RunResult& run : comparison.runs) {
+    if (run.variant != variant) continue;
+    if (const std::optional<double> tokens = tokens_at(run, axis, budget)) values.push_back(*tokens);
+  }
+  return values.empty() ? std::nullopt : std::optional(results::statistic(values).mean);
+}
+
+}  // namespace memlayers::report

@@ -1,0 +1,33 @@
+// One number of a run, by name: what charts draw, tables list and criteria decide by.
+//
+//   recall, recall_seen   share of questions answered exactly, in wordings never read and read
+//   f1, nats, nats_seen   means over the questions (nats: minus log-probability of the answer)
+//   loss                  mean cross-entropy of training over the last tenth of the steps
+//   used_slots, read_kl   share of a table's slots read by the final asking, and KL(reads || even); means over layers
+//   seconds, tokens_per_second, parameters, flops_per_token
+//   and every measure of the run by its own name (held-out losses, bits)
+#pragma once
+
+#include "results/comparison.h"
+#include "results/statistic.h"
+
+namespace memlayers::results {
+
+/// Nothing where the run was not asked or has no measure of that name.
+std::optional<double> metric_value(const RunResult& run, const std::string& metric);
+/// The names above, which every run has.
+std::vector<std::string> general_metrics();
+bool is_general_metric(const std::string& metric);
+/// False for losses, nats, seconds, parameters and FLOPs.
+bool higher_is_better(const std::string& metric);
+/// A share of a whole, told in percent.
+bool is_share(const std::string& metric);
+/// "recall, wordings never read"; a measure's own name with spaces.
+std::string metric_label(const std::string& metric);
+/// The number as tables show it: shares in percent, counts with a suffix, others with three decimals.
+std::string metric_number(const std::string& metric, double value);
+
+/// Over the seeds of a variant that have it.
+Statistic metric_statistic(const Comparison& comparison, const std::string& variant, const std::string& metric);
+
+}  // namespace memlayers::results

@@ -1,0 +1,103 @@
+#include "report/experiment/experiment_page.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "report/experiment/experiment_figures.h"
+#include "report/experiment/experiment_files.h"
+#include "support/experiment_fixture.h"
+#include "report/experiment/experiment_text.h"
+#include "support/markup.h"
+#include "report/page/standalone_svg.h"
+
+namespace memlayers::evaluation {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(ExperimentPage, IsWellFormedAndHoldsVerdictsChartsAndPublishedNumbers) {
+  const std::string page = report::experiment_page(fixture::experiment());
+  EXPECT_EQ(markup_fault(page), "");
+  for (const char* text : {"criteria met", "&amp; Figure", "Bars &lt;of&gt; text", "7.76", "runs.html"})
+    EXPECT_NE(page.find(text), std::string::npos) << text;
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+}
+
+TEST(ExperimentPage, OfASkippedExperimentSaysWhy) {
+  results::Experiment experiment = fixture::experiment();
+  experiment.comparison.runs.clear();
+  experiment.skipped = "facts.jsonl is not there";
+  const std::string page = report::experiment_page(experiment);
+  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_NE(page.find("skipped: facts.jsonl is not there"), std::string::npos);
+}
+
+TEST(ExperimentPage, IndexLinksEveryExperiment) {
+  const std::string page =
+      report::index_page({{"a/report.html", fixture::experiment()}, {"b/report.html", fixture::experiment()}});
+  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_NE(page.find("<a href=\"a/report.html\">"), std::string::npos);
+  EXPECT_NE(page.find("<a href=\"b/report.html\">"), std::string::npos);
+  EXPECT_NE(page.find("2 experiments, each with"), std::string::npos);
+}
+
+TEST(ExperimentPage, IndexCountsWhatWasSkipped) {
+  results::Experiment skipped = fixture::experiment();
+  skipped.comparison.runs.clear();
+  skipped.skipped = "facts.jsonl is not there";
+  const std::string page = report::index_page({{"a/report.html", fixture::experiment()}, {"b/report.html", skipped}});
+  EXPECT_NE(page.find("2 experiments (1 skipped), each with"), std::string::npos);
+}
+
+TEST(ExperimentFigures, LeaveOutWhatWasNotMeasured) {
+  results::Experiment experiment = fixture::experiment();
+  EXPECT_EQ(report::experiment_figures(experiment).size(), 2u);
+  for (results::RunResult& run : experiment.comparison.runs) run.measures.clear();
+  const std::vector<report::Figure> figures = report::experiment_figures(experiment);
+  ASSERT_EQ(figures.size(), 1u);
+  EXPECT_EQ(figures[0].title, "Lines");
+  ASSERT_EQ(figures[0].tables.size(), 1u);
+  EXPECT_EQ(figures[0].tables[0].rows[0][0], "1.02 k");
+}
+
+TEST(StandaloneSvg, NeedsNoStyleSheetFromOutside) {
+  const std::string svg = report::standalone_svg(report::experiment_figures(fixture::experiment())[0].svg);
+  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_EQ(svg.find("var("), std::string::npos);
+  EXPECT_NE(svg.find("#cf5a00"), std::string::npos);  // the first series' color
+}
+
+TEST(ExperimentFiles, CriteriaAndResultsAreForOtherPrograms) {
+  const results::Experiment experiment = fixture::experiment();
+  const auto criteria = nlohmann::json::parse(report::criteria_json(experiment));
+  ASSERT_EQ(criteria.size(), 1u);
+  EXPECT_EQ(criteria[0]["met"], true);
+  EXPECT_DOUBLE_EQ(criteria[0]["value"].get<double>(), 0.25);
+  EXPECT_EQ(criteria[0]["interval"].size(), 2u);
+  EXPECT_EQ(criteria[0]["name"], "Memory+ has the lower loss, \"by a lot\"");
+  const std::string csv = report::results_csv(experiment);
+  EXPECT_EQ(csv.find("variant,seed,metric,value\ndense,1,recall,"), 0u);
+  EXPECT_NE(csv.find("memory_plus,3,text_loss,3.0\n"), std::string::npos);
+}
+
+TEST(ExperimentFiles, ComeBackAsTheyWere) {
+  const fs::path folder = fs::path(::testing::TempDir()) / "memlayers_experiment_files_test";
+  const results::Experiment experiment = fixture::experiment();
+  report::write_experiment_files(experiment, folder);
+  const results::Experiment read = report::read_experiment(folder);
+  EXPECT_EQ(report::experiment_page(read), report::experiment_page(experiment));
+  EXPECT_TRUE(fs::exists(folder / "figures" / "chart-1-text_loss.svg"));
+  EXPECT_EQ(base::read_text(folder / "results.md"), report::experiment_text(experiment));
+  fs::remove_all(folder);
+}
+
+TEST(ExperimentText, IsTablesOfMarkdown) {
+  const std::string text = report::experiment_text(fixture::experiment());
+  EXPECT_NE(text.find("| criterion | verdict |"), std::string::npos) << text;
+  EXPECT_NE(text.find("| Dense | 3 |"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace memlayers::evaluation
