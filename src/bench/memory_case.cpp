@@ -43,10 +43,10 @@ planning::ByteCount bytes_of(const training::TrainConfig& config, int64_t touche
   const layers::MemoryConfig& memory = config.model.memory;
   planning::ByteCount bytes =
       planning::count_bytes(config.model, {.batch_size = config.data.batch_size / config.micro_batches,
-                                        .seq_len = config.data.seq_len,
-                                        .table_optimizer = config.optimizer.table_optimizer,
-                                        .compute_bytes = element,
-                                        .micro_batches = config.micro_batches});
+                                           .seq_len = config.data.seq_len,
+                                           .table_optimizer = config.optimizer.table_optimizer,
+                                           .compute_bytes = element,
+                                           .micro_batches = config.micro_batches});
   const int64_t entries =
       int64_t(memory.layers.size()) * config.data.batch_size * config.data.seq_len * memory.heads * memory.top_k;
   const int64_t could_be = std::min(memory.num_sub_keys * memory.num_sub_keys, entries);

@@ -1,12 +1,12 @@
 // memlayers capacity: how many bits of biographies a trained model holds.
 #include "evaluation/capacity/capacity.h"
-#include "report/capacity/capacity_text.h"
 #include "base/enum_names.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/model_folder.h"
 #include "cli/trained_config.h"
 #include "data/shards/prepared_data.h"
+#include "report/capacity/capacity_text.h"
 #include "text/tokenizer_files.h"
 
 namespace memlayers::cli {
@@ -79,7 +79,8 @@ int run_capacity(int argc, char** argv) {
     return 0;
   }
   const std::string name = loaded.folder.string();
-  std::cout << (json ? capacity_json(capacity, name) + "\n" : capacity_text(capacity, name)) << std::flush;
+  std::cout << (json ? report::capacity_json(capacity, name) + "\n" : report::capacity_text(capacity, name))
+            << std::flush;
   return 0;
 }
 

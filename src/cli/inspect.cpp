@@ -8,9 +8,9 @@
 #include "cli/model_folder.h"
 #include "cli/trained_config.h"
 #include "data/shards/prepared_data.h"
-#include "report/inspection/inspection_page.h"
 #include "evaluation/tables/slot_inspection.h"
 #include "model/checkpoint.h"
+#include "report/inspection/inspection_page.h"
 
 namespace memlayers::cli {
 namespace {

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "text/tokenizer.h"
 #include "model/transformer.h"
+#include "text/tokenizer.h"
 
 namespace memlayers::cli {
 

@@ -8,11 +8,11 @@
 #include "base/log.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "report/comparison/comparison_page.h"
+#include "report/comparison/comparison_text.h"
 #include "report/experiment/experiment_files.h"
 #include "report/experiment/experiment_page.h"
 #include "report/experiment/experiment_text.h"
-#include "report/comparison/comparison_page.h"
-#include "report/comparison/comparison_text.h"
 
 extern char** environ;
 

@@ -9,12 +9,12 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "data/sources/biography_file.h"
-#include "data/sources/document_source.h"
-#include "data/sources/iso_codes.h"
 #include "data/line_sample.h"
 #include "data/shards/prepared_data.h"
 #include "data/shards/split_writer.h"
+#include "data/sources/biography_file.h"
+#include "data/sources/document_source.h"
+#include "data/sources/iso_codes.h"
 #include "text/tokenizer_files.h"
 
 namespace memlayers::data {

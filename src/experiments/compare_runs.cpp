@@ -18,8 +18,8 @@
 #include "base/log.h"
 #include "data/shards/prepared_data.h"
 #include "evaluation/questions/asking.h"
-#include "experiments/learning_curve.h"
 #include "evaluation/tables/slot_counter.h"
+#include "experiments/learning_curve.h"
 #include "experiments/step_times.h"
 #include "model/checkpoint.h"
 #include "planning/count.h"
@@ -49,7 +49,7 @@ Json identity(const ComparePlan& plan) {
 }
 
 /// A stored identity with the keys that are younger than it: what their defaults do is what was done then. Lists are taken whole.
-Json report::completed(const Json& stored) {
+Json completed(const Json& stored) {
   Json all = identity(ComparePlan{});
   const Json run = all["run"];
   all.update(stored, /*merge_objects=*/true);
@@ -65,7 +65,7 @@ Json report::completed(const Json& stored) {
 Json joined_identity(const std::filesystem::path& path, const Json& now) {
   const Json read = Json::parse(base::read_text(path), nullptr, /*allow_exceptions=*/false);
   if (!read.is_object()) throw base::IoError(path, "is damaged; delete the folder to compare again");
-  Json stored = report::completed(read);
+  Json stored = completed(read);
   const auto take_missing = [](Json& variants, const Json& others) {
     for (const auto& [name, run] : others.items()) {
       if (!variants.contains(name)) variants[name] = run;
@@ -100,11 +100,12 @@ std::string now_utc() {
   return text;
 }
 
-results::RelationScore relation_score(const std::string& relation, const char* wording, const Score& score) {
+results::RelationScore relation_score(const std::string& relation, const char* wording,
+                                      const evaluation::Score& score) {
   return {relation, wording, score.questions, score.exact_match, score.f1, score.nats};
 }
 
-void set_scores(results::RunResult& result, const Scores& scores) {
+void set_scores(results::RunResult& result, const evaluation::Scores& scores) {
   result.seen = relation_score("all", "seen", scores.seen);
   result.unseen = relation_score("all", "unseen", scores.unseen);
   for (const auto& [relation, score] : scores.seen_by_relation) {
@@ -116,7 +117,8 @@ void set_scores(results::RunResult& result, const Scores& scores) {
 }
 
 /// The different texts of the runs, in their order; results of before they were kept have none.
-std::string different(const std::vector<results::RunResult>& runs, std::string results::RunResult::*text, const char* between) {
+std::string different(const std::vector<results::RunResult>& runs, std::string results::RunResult::*text,
+                      const char* between) {
   std::vector<std::string> seen;
   for (const results::RunResult& run : runs) {
     const std::string one = (run.*text).empty() ? "unknown" : run.*text;
@@ -134,12 +136,13 @@ std::string period(const std::vector<results::RunResult>& runs) {
     last = std::max(last, run.date);
   }
   if (first.empty()) return "unknown";
-  const bool all = std::none_of(runs.begin(), runs.end(), [](const results::RunResult& run) { return run.date.empty(); });
+  const bool all =
+      std::none_of(runs.begin(), runs.end(), [](const results::RunResult& run) { return run.date.empty(); });
   return (first == last ? first : base::concat(first, " to ", last)) + (all ? "" : ", and unknown");
 }
 
 /// Exact match to draw: -1 where no question of that wording was asked.
-double recall_of(const Score& score) { return score.questions > 0 ? score.exact_match : -1; }
+double recall_of(const evaluation::Score& score) { return score.questions > 0 ? score.exact_match : -1; }
 
 /// One variant with one seed.
 class Run {
@@ -175,12 +178,12 @@ class Run {
 
     const std::unique_ptr<model::Transformer> model = model::load_model(training::newest_checkpoint(folder_));
     model->set_training(false);
-    const SlotCounter counter(*model);
+    const evaluation::SlotCounter counter(*model);
     std::filesystem::remove(answers_path());  // of an asking cut short: its reads were not counted
-    const std::vector<Answer> answers =
-        ask(*model, tokenizer_, questions_, {plan_.config.max_new_tokens, 0, answers_path(), "ask " + name_});
+    const std::vector<evaluation::Answer> answers = evaluation::ask(
+        *model, tokenizer_, questions_, {plan_.config.max_new_tokens, 0, answers_path(), "ask " + name_});
     if (answers.size() < questions_.size()) return std::nullopt;
-    results::RunResult result = gather(*model, score(questions_, answers), counter, curve);
+    results::RunResult result = gather(*model, evaluation::score(questions_, answers), counter, curve);
     if (options_.measure) {
       const auto measures = options_.measure(*model, config_);
       if (!measures) return std::nullopt;
@@ -207,15 +210,15 @@ class Run {
   }
 
   void ask_on_the_way(const training::StepReport& report, model::Transformer& model, LearningCurve& curve) {
-    const std::vector<Answer> answers =
-        ask(model, tokenizer_, questions_, {plan_.config.max_new_tokens, plan_.config.ask_limit, {}, {}});
+    const std::vector<evaluation::Answer> answers =
+        evaluation::ask(model, tokenizer_, questions_, {plan_.config.max_new_tokens, plan_.config.ask_limit, {}, {}});
     if (base::interrupted()) return;
-    const Scores scores = score(questions_, answers);
+    const evaluation::Scores scores = evaluation::score(questions_, answers);
     curve.add(report, recall_of(scores.unseen), recall_of(scores.seen));
   }
 
-  results::RunResult gather(const model::Transformer& model, const Scores& scores, const SlotCounter& counter,
-                   const LearningCurve& curve) const {
+  results::RunResult gather(const model::Transformer& model, const evaluation::Scores& scores,
+                            const evaluation::SlotCounter& counter, const LearningCurve& curve) const {
     if (!std::isfinite(scores.seen.nats + scores.unseen.nats))
       throw base::Error("the model's probabilities are not finite");
     const results::CurvePoint* end = curve.last();
@@ -255,7 +258,7 @@ class Run {
 /// Questions in unseen wordings (in seen ones where there are no others), spread over the file, with what each variant's
 /// first seed said.
 std::vector<results::Example> examples(const ComparePlan& plan, const std::vector<data::Question>& questions,
-                              const std::vector<results::RunResult>& runs) {
+                                       const std::vector<results::RunResult>& runs) {
   std::vector<std::pair<std::string, std::map<int64_t, Json>>> said;  // variant, question id -> line of answers.jsonl
   for (size_t v = 0; v < plan.runs.size(); ++v) {
     const std::string& variant = plan.config.variants[v].name;
@@ -410,7 +413,8 @@ class Comparer {
     for (size_t v = 0; v < plan_.runs.size(); ++v) {
       const std::string& variant = plan_.config.variants[v].name;
       const std::vector<results::RunResult>& runs = outcome_.comparison.runs;
-      const auto run = std::find_if(runs.begin(), runs.end(), [&](const results::RunResult& r) { return r.variant == variant; });
+      const auto run =
+          std::find_if(runs.begin(), runs.end(), [&](const results::RunResult& r) { return r.variant == variant; });
       if (run == runs.end()) continue;
       try {
         const auto step = step_times(plan_.run_config(v, run->seed).output, plan_.config.profile_steps,

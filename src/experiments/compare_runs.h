@@ -12,8 +12,8 @@
 #include <optional>
 
 #include "experiments/compare_config.h"
-#include "results/comparison.h"
 #include "model/transformer.h"
+#include "results/comparison.h"
 
 namespace memlayers::experiments {
 
@@ -21,7 +21,8 @@ namespace memlayers::experiments {
 struct CompareOptions {
   std::string commit = "unknown", command;
   /// Measured on every trained model (not in training mode), which stays as it was. Nothing when interrupted.
-  std::function<std::optional<std::vector<results::Measure>>(model::Transformer&, const training::TrainConfig&)> measure;
+  std::function<std::optional<std::vector<results::Measure>>(model::Transformer&, const training::TrainConfig&)>
+      measure;
   std::vector<std::string> only;  // variants to run; empty: all. Of the others, finished runs are still read.
   std::string measure_identity;   // of another text, the output folder's runs have other measures: it is refused
 };
@@ -30,7 +31,7 @@ enum class CompareEnd { kFinished, kInterrupted, kSomeFailed };
 
 struct CompareOutcome {
   CompareEnd end = CompareEnd::kFinished;
-  results::Comparison comparison;              // of the runs that finished
+  results::Comparison comparison;     // of the runs that finished
   std::vector<std::string> failures;  // "VARIANT seed N: reason"
 };
 

@@ -5,8 +5,8 @@
 #include <set>
 
 #include "base/enum_names.h"
-#include "results/metric.h"
 #include "report/charts/svg_chart.h"
+#include "results/metric.h"
 
 namespace memlayers::experiments {
 namespace {
@@ -42,8 +42,8 @@ void check_measured(const ExperimentConfig& config) {
   for (const HeldOutLoss& loss : config.losses) {
     base::check(loss.name.find("loss") != std::string::npos, "losses: the name '", loss.name,
                 "' must contain the word loss");
-    base::check(!results::is_general_metric(loss.name) && names.insert(loss.name).second, "losses: the name '", loss.name,
-                "' is taken");
+    base::check(!results::is_general_metric(loss.name) && names.insert(loss.name).second, "losses: the name '",
+                loss.name, "' is taken");
     base::check(loss.batches > 0, "losses: ", loss.name, ": batches: expected 1 or more, got ", loss.batches);
   }
   const CapacityConfig& capacity = config.capacity;

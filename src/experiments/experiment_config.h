@@ -3,8 +3,8 @@
 
 #include "data/prepare_config.h"
 #include "experiments/compare_config.h"
-#include "results/experiment_spec.h"
 #include "results/capacity.h"
+#include "results/experiment_spec.h"
 
 namespace memlayers::experiments {
 

@@ -3,8 +3,8 @@
 #include "base/enum_names.h"
 #include "base/error.h"
 #include "base/interrupt.h"
-#include "data/sources/biography_file.h"
 #include "data/shards/prepared_data.h"
+#include "data/sources/biography_file.h"
 #include "evaluation/capacity/capacity.h"
 #include "evaluation/held_out_loss.h"
 #include "model/checkpoint.h"
@@ -62,7 +62,8 @@ class CapacityMeasures {
   std::optional<results::Capacity> with(results::StoredFormat tables, results::StoredFormat weights) const {
     const std::unique_ptr<model::Transformer> model = model::load_model(checkpoint_);
     model->set_training(false);
-    const results::Capacity capacity = measure_capacity(*model, *tokenizer_, biographies_, {config_.limit, tables, weights, {}});
+    const results::Capacity capacity =
+        evaluation::measure_capacity(*model, *tokenizer_, biographies_, {config_.limit, tables, weights, {}});
     return base::interrupted() ? std::nullopt : std::optional(capacity);
   }
 
@@ -84,7 +85,7 @@ class CapacityMeasures {
 void check_measures(const ExperimentConfig& config) {
   base::check(!config.run.data.sources.empty(), "run.data.sources: expected at least one prepared folder");
   for (const HeldOutLoss& loss : config.losses) {
-    held_out_loader(config.run.data, loss.path);
+    evaluation::held_out_loader(config.run.data, loss.path);
     check_tokenizer(config, loss.path);
   }
   if (config.capacity.path.empty()) return;
@@ -93,10 +94,10 @@ void check_measures(const ExperimentConfig& config) {
 }
 
 std::optional<std::vector<results::Measure>> measure(const ExperimentConfig& config, model::Transformer& model,
-                                            const training::TrainConfig& run) {
+                                                     const training::TrainConfig& run) {
   std::vector<results::Measure> measures;
   for (const HeldOutLoss& loss : config.losses) {
-    const auto value = held_out_loss(model, run.data, loss.path, loss.batches);
+    const auto value = evaluation::held_out_loss(model, run.data, loss.path, loss.batches);
     if (!value) return std::nullopt;
     measures.push_back({loss.name, *value});
   }

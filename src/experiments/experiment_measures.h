@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "results/comparison.h"
 #include "experiments/experiment_config.h"
 #include "model/transformer.h"
+#include "results/comparison.h"
 
 namespace memlayers::experiments {
 
@@ -21,6 +21,6 @@ void check_measures(const ExperimentConfig& config);
 ///   table_bits_per_parameter_F                  the same with the tables alone rounded; of models with tables
 /// `run` says where the model's checkpoint is. Nothing when interrupted.
 std::optional<std::vector<results::Measure>> measure(const ExperimentConfig& config, model::Transformer& model,
-                                            const training::TrainConfig& run);
+                                                     const training::TrainConfig& run);
 
 }  // namespace memlayers::experiments

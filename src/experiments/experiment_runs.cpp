@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "data/prepare.h"
 #include "data/shards/prepared_data.h"
-#include "results/criteria.h"
-#include "report/experiment/experiment_files.h"
 #include "experiments/experiment_measures.h"
+#include "report/experiment/experiment_files.h"
+#include "results/criteria.h"
 
 namespace memlayers::experiments {
 namespace {

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "experiments/compare_runs.h"
-#include "results/experiment.h"
 #include "experiments/experiment_config.h"
+#include "results/experiment.h"
 
 namespace memlayers::experiments {
 

@@ -25,7 +25,7 @@ std::optional<results::StepProfile> stored_times(const std::filesystem::path& pa
 }  // namespace
 
 std::optional<results::StepProfile> step_times(const std::filesystem::path& run, int64_t steps,
-                                                 const std::string& title) {
+                                               const std::string& title) {
   const std::filesystem::path path = run / "step_times.json";
   if (const auto stored = stored_times(path, steps)) return stored;
   if (base::interrupted()) return std::nullopt;

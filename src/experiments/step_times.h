@@ -13,6 +13,6 @@ namespace memlayers::experiments {
 /// is) and writes the file. Shows its progress under `title`. Nothing when interrupted. Throws UsageError, IoError: the run or its
 /// data cannot be read, as where only the results were brought here.
 std::optional<results::StepProfile> step_times(const std::filesystem::path& run, int64_t steps,
-                                                 const std::string& title);
+                                               const std::string& title);
 
 }  // namespace memlayers::experiments

@@ -132,7 +132,7 @@ struct TableShape {
   int64_t reads = 0, outputs = 0;  // of one token in one layer: rows read, and sums of rows that come of it
 };
 
-std::vector<TableShape> table_shapes(const ModelConfig& config) {
+std::vector<TableShape> table_shapes(const model::ModelConfig& config) {
   const MemoryConfig& memory = config.memory;
   const NgramConfig& ngrams = config.ngrams;
   const auto sharing = [](bool shared, const std::vector<int64_t>& layers) {
@@ -181,7 +181,7 @@ int64_t table_optimizer_bytes(const TableShape& shape, ops::RowOptimizer kind) {
 int64_t norm_bytes(int64_t width, int64_t element) { return width * (4 + element) + 4; }
 
 // Per token: rotated queries, keys and values, what was read, the row sums.
-int64_t attention_bytes(const ModelConfig& config, int64_t element) {
+int64_t attention_bytes(const model::ModelConfig& config, int64_t element) {
   const int64_t width = config.num_attention_heads * config.head_dim;
   const int64_t key_width = config.num_key_value_heads * config.head_dim;
   return 2 * (width + key_width) * element + 4 * config.num_attention_heads;
@@ -221,15 +221,15 @@ int64_t ngram_layer_bytes(const NgramConfig& ngrams, int64_t hidden, int64_t ele
 }
 
 // Blocks whose feed-forward is the dense one.
-int64_t count_feed_forwards(const ModelConfig& config) {
+int64_t count_feed_forwards(const model::ModelConfig& config) {
   const size_t memories = config.memory.placement == MemoryPlacement::kReplace ? config.memory.layers.size() : 0;
   return config.num_hidden_layers - static_cast<int64_t>(memories + config.experts.layers.size());
 }
 
 }  // namespace
 
-ModelCount count_model(const ModelConfig& given, int64_t seq_len) {
-  ModelConfig config = given;
+ModelCount count_model(const model::ModelConfig& given, int64_t seq_len) {
+  model::ModelConfig config = given;
   config.validate();
   const MemoryConfig& memory = config.memory;
   const int64_t d = config.hidden_size, blocks = config.num_hidden_layers;
@@ -273,8 +273,8 @@ ModelCount count_model(const ModelConfig& given, int64_t seq_len) {
   return count;
 }
 
-ByteCount count_bytes(const ModelConfig& given, const TrainingShape& shape) {
-  ModelConfig config = given;
+ByteCount count_bytes(const model::ModelConfig& given, const TrainingShape& shape) {
+  model::ModelConfig config = given;
   config.validate();
   const MemoryConfig& memory = config.memory;
   const ModelCount count = count_model(config, shape.seq_len);

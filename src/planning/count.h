@@ -24,7 +24,7 @@ struct ModelCount {
 };
 
 /// `config` is validated first. Throws base::UsageError.
-ModelCount count_model(const ModelConfig& config, int64_t seq_len);
+ModelCount count_model(const model::ModelConfig& config, int64_t seq_len);
 
 /// How a model is to be trained, as far as bytes depend on it.
 struct TrainingShape {
@@ -42,6 +42,6 @@ struct ByteCount {
   int64_t total = 0;
 };
 /// Throws base::UsageError, also where a number does not fit 64 bits.
-ByteCount count_bytes(const ModelConfig& config, const TrainingShape& shape);
+ByteCount count_bytes(const model::ModelConfig& config, const TrainingShape& shape);
 
 }  // namespace memlayers::planning

@@ -13,15 +13,15 @@ using base::check;
 
 constexpr int64_t kLargestMultiple = int64_t{1} << 20;
 
-bool is_dense(const ModelConfig& config) {
+bool is_dense(const model::ModelConfig& config) {
   return config.memory.layers.empty() && config.experts.layers.empty() && config.ngrams.layers.empty();
 }
 
-bool has_feed_forward(const ModelConfig& config) { return count_model(config, 1).feed_forward > 0; }
+bool has_feed_forward(const model::ModelConfig& config) { return count_model(config, 1).feed_forward > 0; }
 
 int64_t llama_width(int64_t hidden) { return 256 * ((8 * hidden / 3 + 255) / 256); }
 
-int64_t size_of(const ModelConfig& config, FreeSize size) {
+int64_t size_of(const model::ModelConfig& config, FreeSize size) {
   switch (size) {
     case FreeSize::kExperts:
       return config.experts.num_experts;
@@ -41,7 +41,7 @@ int64_t size_of(const ModelConfig& config, FreeSize size) {
   return config.num_hidden_layers;
 }
 
-ModelConfig with_hidden_size(ModelConfig config, int64_t hidden) {
+model::ModelConfig with_hidden_size(model::ModelConfig config, int64_t hidden) {
   const int64_t before = config.hidden_size, group = config.num_attention_heads / config.num_key_value_heads;
   const bool by_rule = config.intermediate_size == llama_width(before);
   const double scale = static_cast<double>(hidden) / static_cast<double>(before);
@@ -54,7 +54,7 @@ ModelConfig with_hidden_size(ModelConfig config, int64_t hidden) {
   return config;
 }
 
-ModelConfig with_size(ModelConfig config, FreeSize size, int64_t value) {
+model::ModelConfig with_size(model::ModelConfig config, FreeSize size, int64_t value) {
   switch (size) {
     case FreeSize::kExperts:
       config.experts.num_experts = value;
@@ -81,7 +81,7 @@ ModelConfig with_size(ModelConfig config, FreeSize size, int64_t value) {
 }
 
 // Below it no model is valid, whatever the rest.
-int64_t lowest(const ModelConfig& config, FreeSize size) {
+int64_t lowest(const model::ModelConfig& config, FreeSize size) {
   if (size == FreeSize::kExperts) return config.experts.top_k;
   if (size != FreeSize::kSubKeys) return 1;
   int64_t sub_keys = 1;
@@ -89,7 +89,7 @@ int64_t lowest(const ModelConfig& config, FreeSize size) {
   return sub_keys;
 }
 
-void check_size(const ModelConfig& config, const MatchRule& rule) {
+void check_size(const model::ModelConfig& config, const MatchRule& rule) {
   const std::string key(base::enum_name(rule.size));
   const auto need = [&](bool there, const char* what) {
     check(there, key, " cannot be matched: the model has ", what, "; choose another size");
@@ -118,7 +118,8 @@ double measured(const ModelCount& count, Matched matched) {
 // The measure of a multiple; nothing where no such model can be.
 class Sizes {
  public:
-  Sizes(const ModelConfig& config, const MatchRule& rule, int64_t step) : config_(config), rule_(rule), step_(step) {}
+  Sizes(const model::ModelConfig& config, const MatchRule& rule, int64_t step)
+      : config_(config), rule_(rule), step_(step) {}
 
   std::optional<double> operator()(int64_t multiple) const {
     try {
@@ -129,7 +130,7 @@ class Sizes {
   }
 
  private:
-  const ModelConfig& config_;
+  const model::ModelConfig& config_;
   const MatchRule& rule_;
   int64_t step_;
 };
@@ -151,7 +152,7 @@ std::optional<int64_t> first_beyond(const Sizes& sizes, int64_t first, double ta
 
 }  // namespace
 
-FreeSize usual_size(const ModelConfig& config, Matched matched) {
+FreeSize usual_size(const model::ModelConfig& config, Matched matched) {
   const bool experts = !config.experts.layers.empty(), memory = !config.memory.layers.empty();
   const bool ngrams = !config.ngrams.layers.empty();
   if (is_dense(config)) return FreeSize::kHiddenSize;
@@ -161,15 +162,15 @@ FreeSize usual_size(const ModelConfig& config, Matched matched) {
   return experts ? FreeSize::kExperts : memory ? FreeSize::kSubKeys : FreeSize::kNgramRows;
 }
 
-int64_t default_multiple(const ModelConfig& config, FreeSize size) {
+int64_t default_multiple(const model::ModelConfig& config, FreeSize size) {
   if (size == FreeSize::kExperts) return 2;
   if (size != FreeSize::kHiddenSize) return 1;
   // As many columns as one key/value head and its query heads go with.
   return std::max<int64_t>(1, config.hidden_size / config.num_key_value_heads);
 }
 
-Match match_model(const ModelConfig& given_config, const ModelConfig& reference, const MatchRule& rule) {
-  ModelConfig config = given_config;
+Match match_model(const model::ModelConfig& given_config, const model::ModelConfig& reference, const MatchRule& rule) {
+  model::ModelConfig config = given_config;
   config.validate();
   check_size(config, rule);
   const int64_t step = rule.multiple_of > 0 ? rule.multiple_of : default_multiple(config, rule.size);
@@ -196,7 +197,7 @@ Match match_model(const ModelConfig& given_config, const ModelConfig& reference,
   return match;
 }
 
-std::string match_in_words(const ModelConfig& config, const MatchRule& rule) {
+std::string match_in_words(const model::ModelConfig& config, const MatchRule& rule) {
   const int64_t step = rule.multiple_of > 0 ? rule.multiple_of : default_multiple(config, rule.size);
   const std::string multiple = step > 1 ? base::concat(", a multiple of ", step, ",") : "";
   const std::string times = rule.factor == 1 ? "" : base::concat(rule.factor, " times ");

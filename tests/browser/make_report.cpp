@@ -3,12 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "report/comparison/comparison_page.h"
+#include "report/experiment/experiment_page.h"
+#include "report/inspection/inspection_page.h"
 #include "support/comparison_fixture.h"
 #include "support/experiment_fixture.h"
-#include "report/experiment/experiment_page.h"
 #include "support/inspection_fixture.h"
-#include "report/inspection/inspection_page.h"
-#include "report/comparison/comparison_page.h"
 
 using namespace memlayers;
 using results::Comparison;
@@ -26,8 +26,7 @@ Comparison long_names() {
   for (std::string& variant : comparison.variants) variant += tail;
   for (results::RunResult& run : comparison.runs) {
     run.variant += tail;
-    for (results::RelationScore& score : run.relations)
-      score.relation += "_of_whatever_is_longer_than_a_label_may_be";
+    for (results::RelationScore& score : run.relations) score.relation += "_of_whatever_is_longer_than_a_label_may_be";
   }
   for (results::VariantStep& each : comparison.step_times) {
     each.variant += tail;
@@ -104,7 +103,7 @@ int main(int argc, char** argv) {
   base::write_text_atomically(folder / "inspection.html", report::inspection_page(fixture::full_inspection()));
   const results::Experiment experiment = fixture::experiment();
   base::write_text_atomically(folder / "experiment.html", report::experiment_page(experiment));
-  base::write_text_atomically(folder / "index.html", report::index_page({{"experiment.html", experiment},
-                                                                             {"three_seeds.html", experiment}}));
+  base::write_text_atomically(folder / "index.html",
+                              report::index_page({{"experiment.html", experiment}, {"three_seeds.html", experiment}}));
   return 0;
 }

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "data/sources/biographies.h"
 #include "data/shards/prepared_data.h"
+#include "data/sources/biographies.h"
 #include "data_fixture.h"
 
 namespace memlayers::data {

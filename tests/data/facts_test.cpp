@@ -2,10 +2,10 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "data/sources/biographies.h"
 #include "data/sources/fact_files.h"
 #include "data/sources/iso_codes.h"
-#include "base/utf8.h"
 #include "data_fixture.h"
 
 namespace memlayers::data {

@@ -1,10 +1,10 @@
 #include <algorithm>
 
 #include "base/interrupt.h"
-#include "data/sources/iso_codes.h"
+#include "data/question.h"
 #include "data/shards/loader.h"
 #include "data/shards/prepared_data.h"
-#include "data/question.h"
+#include "data/sources/iso_codes.h"
 #include "data_fixture.h"
 
 namespace memlayers::data {

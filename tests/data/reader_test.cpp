@@ -1,8 +1,8 @@
 #include <nlohmann/json.hpp>
 
-#include "data/sources/json_lines.h"
-#include "data/question.h"
 #include "base/utf8.h"
+#include "data/question.h"
+#include "data/sources/json_lines.h"
 #include "data_fixture.h"
 
 namespace memlayers::data {

@@ -45,7 +45,8 @@ TEST(results::TableDrift, MeasuresTheRowsThatWereChangedAndNoOthers) {
   EXPECT_EQ(rows_of(drift.histogram), 2);
   for (size_t bin = 0; bin < drift.histogram.size(); ++bin) {
     const double low = bin == 0 ? 0 : results::drift_edges()[bin - 1];
-    const bool holds = (low <= 0.05 && 0.05 < results::drift_edges()[bin]) || (low <= 1 && 1 < results::drift_edges()[bin]);
+    const bool holds =
+        (low <= 0.05 && 0.05 < results::drift_edges()[bin]) || (low <= 1 && 1 < results::drift_edges()[bin]);
     EXPECT_EQ(drift.histogram[bin], holds ? 1 : 0) << bin;
   }
 }

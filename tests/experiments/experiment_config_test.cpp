@@ -33,7 +33,8 @@ class ExperimentConfigTest : public ::testing::Test {
     fs::create_directories(folder_);
   }
   void TearDown() override { fs::remove_all(folder_); }
-  experiments::ExperimentPlan load(const std::vector<std::string>& overrides = {}, const std::string& text = kConfig) const {
+  experiments::ExperimentPlan load(const std::vector<std::string>& overrides = {},
+                                   const std::string& text = kConfig) const {
     base::write_text_atomically(folder_ / "sizes.yaml", text);
     return experiments::load_experiment_plan(folder_ / "sizes.yaml", overrides);
   }

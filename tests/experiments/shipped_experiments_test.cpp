@@ -61,7 +61,8 @@ TEST(ShippedExperiments, LoadAtEveryScaleAndDenseMultiplesHaveTheirFlops) {
     ++files;
     check_multiples(plan);
     for (const experiments::ScaleConfig& scale : plan.config.scales) {
-      const experiments::ExperimentPlan scaled = experiments::load_experiment_plan(file.path(), {"scale=" + scale.name});
+      const experiments::ExperimentPlan scaled =
+          experiments::load_experiment_plan(file.path(), {"scale=" + scale.name});
       EXPECT_NE(scaled.config.output, plan.config.output);  // so that both can be run
       check_multiples(scaled);
     }

@@ -3,8 +3,8 @@
 
 #include "data/prepare.h"
 #include "evaluation/capacity/capacity.h"
-#include "support/data_entropy.h"
 #include "model/checkpoint.h"
+#include "support/data_entropy.h"
 #include "support/tiny_run.h"
 
 namespace memlayers::evaluation {

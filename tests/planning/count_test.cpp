@@ -181,7 +181,7 @@ TEST(Count, RandomSlotsCostTrainingOnlyAndASinkBoth) {
 
 TEST(Count, AnNgramLayerIsTwoProjectionsAndFewRowsOfItsTable) {
   const planning::ModelCount count = planning::count_model(tiny_ngram_config(), 16),
-                          dense = planning::count_model(tiny_config({}), 16);
+                             dense = planning::count_model(tiny_config({}), 16);
   EXPECT_EQ(count.ngram_dense, 2 * 2 * 32 * 32);     // two layers; G * D = d
   EXPECT_EQ(count.ngram_tables, 2 * (4 * 50) * 8);   // a table each; 2 orders, 2 hashes, rows of 8
   EXPECT_EQ(count.norms, dense.norms + 2 * 2 * 32);  // of query and key
@@ -208,7 +208,8 @@ TEST(Count, WeightAndOptimizerBytesFollowFromTheCounts) {
   shape.compute_bytes = 2;
   EXPECT_EQ(planning::count_bytes(config, shape).weights, 4 * dense + 2 * count.tables);
   const planning::ModelCount lookup = planning::count_model(tiny_ngram_config(), 16);
-  const planning::ByteCount lookup_bytes = planning::count_bytes(tiny_ngram_config(), {2, 16, ops::RowOptimizer::kExact, 4});
+  const planning::ByteCount lookup_bytes =
+      planning::count_bytes(tiny_ngram_config(), {2, 16, ops::RowOptimizer::kExact, 4});
   EXPECT_EQ(lookup_bytes.weights, 4 * (lookup.total + lookup.norms));
   EXPECT_EQ(lookup_bytes.optimizer, 8 * (lookup.total + lookup.norms) + 4 * 2 * 200);
 }

@@ -8,11 +8,11 @@
 namespace memlayers::tests {
 namespace {
 
+using model::ModelConfig;
 using planning::FreeSize;
 using planning::Match;
 using planning::Matched;
 using planning::MatchRule;
-using model::ModelConfig;
 
 ModelConfig paper(const std::string& name) {
   return model::load_model_config(std::filesystem::path(MEMLAYERS_SOURCE_DIR) / "configs" / "paper" / (name + ".yaml"));

@@ -4,9 +4,9 @@
 
 #include <limits>
 
+#include "report/comparison/report_summary.h"
 #include "support/comparison_fixture.h"
 #include "support/markup.h"
-#include "report/comparison/report_summary.h"
 
 namespace memlayers::evaluation {
 namespace {
@@ -197,7 +197,8 @@ TEST(report::Headline, SaysHowManySeedsThereAre) {
 }
 
 TEST(report::Headline, TellsWhatEqualSecondsSay) {
-  EXPECT_TRUE(contains(report::headline(fixture::comparison(3)).notes.at(2), "Dense is ahead of Memory+, 40.0% against 29.1%"))
+  EXPECT_TRUE(
+      contains(report::headline(fixture::comparison(3)).notes.at(2), "Dense is ahead of Memory+, 40.0% against 29.1%"))
       << report::headline(fixture::comparison(3)).notes.at(2);
 }
 
@@ -218,7 +219,8 @@ TEST(report::Contest, SetsTheLeaderAgainstTheBaselineOrElseTheBestRival) {
   EXPECT_EQ(ahead->other.variant, "dense");
   const results::Comparison worse = with_memory_recall(comparison, 0.1);
   comparison.baseline = "memory";
-  const auto baseline = report::contest(report::summarize(comparison), results::verdict_at_equal(worse, results::Axis::kTokens));
+  const auto baseline =
+      report::contest(report::summarize(comparison), results::verdict_at_equal(worse, results::Axis::kTokens));
   EXPECT_EQ(baseline->leader.variant, "memory");
   EXPECT_EQ(baseline->other.variant, "dense");
 }

@@ -4,8 +4,8 @@
 
 #include <sstream>
 
-#include "support/comparison_fixture.h"
 #include "results/number_text.h"
+#include "support/comparison_fixture.h"
 
 namespace memlayers::evaluation {
 namespace {
@@ -55,7 +55,9 @@ TEST(TerminalTable, KeepsControlCharactersOffTheTerminal) {
   EXPECT_EQ(report::terminal_table(comparison).find('\x1b'), std::string::npos);
 }
 
-TEST(TerminalTable, StaysShortWhenNothingRan) { EXPECT_EQ(report::terminal_table(results::Comparison{}), "No run has finished yet.\n"); }
+TEST(TerminalTable, StaysShortWhenNothingRan) {
+  EXPECT_EQ(report::terminal_table(results::Comparison{}), "No run has finished yet.\n");
+}
 
 }  // namespace
 }  // namespace memlayers::evaluation

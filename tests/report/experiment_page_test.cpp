@@ -7,10 +7,10 @@
 #include "base/file.h"
 #include "report/experiment/experiment_figures.h"
 #include "report/experiment/experiment_files.h"
-#include "support/experiment_fixture.h"
 #include "report/experiment/experiment_text.h"
-#include "support/markup.h"
 #include "report/page/standalone_svg.h"
+#include "support/experiment_fixture.h"
+#include "support/markup.h"
 
 namespace memlayers::evaluation {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support/inspection_fixture.h"
 #include "report/inspection/inspection_tables.h"
+#include "support/inspection_fixture.h"
 #include "support/markup.h"
 
 namespace memlayers::evaluation {

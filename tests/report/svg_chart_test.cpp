@@ -6,8 +6,8 @@
 #include <limits>
 #include <regex>
 
-#include "support/markup.h"
 #include "results/number_text.h"
+#include "support/markup.h"
 
 namespace memlayers::evaluation {
 namespace {
@@ -199,7 +199,8 @@ TEST(report::StackedChart, NumbersItsPartsInTheLegendAndWhereTheyAreWideEnough) 
 }
 
 TEST(report::StackedChart, SaysWhenThereIsNothingToDraw) {
-  EXPECT_NE(report::stacked_chart_svg(report::StackedChart{"b", "t", "d", {}, {}, {}}).find("no data"), std::string::npos);
+  EXPECT_NE(report::stacked_chart_svg(report::StackedChart{"b", "t", "d", {}, {}, {}}).find("no data"),
+            std::string::npos);
   report::StackedChart chart = two_bars();
   for (report::StackedBar& bar : chart.bars) bar.parts.assign(2, std::nan(""));
   EXPECT_NE(report::stacked_chart_svg(chart).find("no data"), std::string::npos);

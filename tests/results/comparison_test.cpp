@@ -10,7 +10,8 @@ namespace memlayers::evaluation {
 namespace {
 
 /// Asked after 100, 200 and 400 tokens; 10 FLOPs and 0.5 seconds a token.
-results::RunResult asked_three_times(const std::string& variant, std::vector<double> recalls, double seconds_per_token = 0.5) {
+results::RunResult asked_three_times(const std::string& variant, std::vector<double> recalls,
+                                     double seconds_per_token = 0.5) {
   results::RunResult run;
   run.variant = variant;
   const int64_t tokens[] = {100, 200, 400};

@@ -45,8 +45,9 @@ TEST(results::MeanInterval, IsStudentsTOfTheSampleDeviation) {
 
 TEST(Criterion, GainsArePairedWithinSeeds) {
   // The seeds differ by 3 nats, the models by 0.5 in each: unpaired the ranges overlap, paired nothing is left to chance.
-  const results::Comparison comparison = comparison_of({run_with("a", 1, 4.0), run_with("a", 2, 7.0), run_with("a", 3, 5.5),
-                                               run_with("b", 1, 3.5), run_with("b", 2, 6.5), run_with("b", 3, 5.0)});
+  const results::Comparison comparison =
+      comparison_of({run_with("a", 1, 4.0), run_with("a", 2, 7.0), run_with("a", 3, 5.5), run_with("b", 1, 3.5),
+                     run_with("b", 2, 6.5), run_with("b", 3, 5.0)});
   const results::CriterionResult result = results::decide(order({"a", "b"}), comparison, 2);
   EXPECT_EQ(result.status, results::CriterionStatus::kMet);
   EXPECT_DOUBLE_EQ(*result.value, 0.5);
@@ -56,8 +57,9 @@ TEST(Criterion, GainsArePairedWithinSeeds) {
 }
 
 TEST(Criterion, IsMissedWhereTheIntervalHoldsZero) {
-  const results::Comparison comparison = comparison_of({run_with("a", 1, 4.0), run_with("a", 2, 4.0), run_with("a", 3, 4.0),
-                                               run_with("b", 1, 3.0), run_with("b", 2, 4.2), run_with("b", 3, 3.6)});
+  const results::Comparison comparison =
+      comparison_of({run_with("a", 1, 4.0), run_with("a", 2, 4.0), run_with("a", 3, 4.0), run_with("b", 1, 3.0),
+                     run_with("b", 2, 4.2), run_with("b", 3, 3.6)});
   const results::CriterionResult result = results::decide(order({"a", "b"}), comparison, 2);
   EXPECT_EQ(result.status, results::CriterionStatus::kMissed);
   EXPECT_GT(*result.value, 0);
@@ -82,7 +84,8 @@ TEST(Criterion, EveryStepOfAnOrderMustBeShownAndTheWeakestIsNamed) {
     runs.push_back(run_with("memory", seed, 5));
     runs.push_back(run_with("memory_plus", seed, seed == 2 ? 5.5 : 4.5));
   }
-  const results::CriterionResult result = results::decide(order({"dense", "memory", "memory_plus"}), comparison_of(runs), 2);
+  const results::CriterionResult result =
+      results::decide(order({"dense", "memory", "memory_plus"}), comparison_of(runs), 2);
   EXPECT_EQ(result.status, results::CriterionStatus::kMissed);
   EXPECT_EQ(result.note.find("1 of 2 steps shown; weakest: Memory+ over "), 0u) << result.note;
 }

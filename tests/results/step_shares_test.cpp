@@ -37,18 +37,23 @@ TEST(GroupTimes, AreNothingForAGroupThatTheStepLacks) {
 }
 
 TEST(GroupTimes, AddUpToTheStep) {
-  const std::vector<results::VariantStep> steps = {fixture::step_of(fixture::kDense), fixture::step_of(fixture::kMemoryPlus)};
+  const std::vector<results::VariantStep> steps = {fixture::step_of(fixture::kDense),
+                                                   fixture::step_of(fixture::kMemoryPlus)};
   for (const results::VariantStep& each : steps) {
     double sum = 0;
-    for (const results::GroupTime& group : results::group_times(each.step, results::group_order(steps))) sum += group.seconds;
+    for (const results::GroupTime& group : results::group_times(each.step, results::group_order(steps)))
+      sum += group.seconds;
     EXPECT_NEAR(sum, each.step.seconds, 1e-12);
   }
 }
 
 TEST(GroupOrder, BeginsWithWhatTakesLongestAnywhereAndEndsWithEverythingElse) {
-  const results::VariantStep first{"a", 1, step_with({{"a", "x", 4, 1}, {"b", "y", 2, 2}, {"c", "everything else", 50, 3}})};
-  const results::VariantStep second{"b", 1, step_with({{"a", "y", 5, 1}, {"b", "z", 3, 2}, {"c", "bookkeeping", 4.5, 3}})};
-  EXPECT_EQ(results::group_order({first, second}), (std::vector<std::string>{"y", "bookkeeping", "x", "z", "everything else"}));
+  const results::VariantStep first{"a", 1,
+                                   step_with({{"a", "x", 4, 1}, {"b", "y", 2, 2}, {"c", "everything else", 50, 3}})};
+  const results::VariantStep second{"b", 1,
+                                    step_with({{"a", "y", 5, 1}, {"b", "z", 3, 2}, {"c", "bookkeeping", 4.5, 3}})};
+  EXPECT_EQ(results::group_order({first, second}),
+            (std::vector<std::string>{"y", "bookkeeping", "x", "z", "everything else"}));
 }
 
 }  // namespace

@@ -48,7 +48,8 @@ inline results::SlotUsage usage(int64_t layer, double steepness) {
   return usage;
 }
 
-inline results::RelationScore score(const std::string& relation, const std::string& wording, int64_t questions, double exact) {
+inline results::RelationScore score(const std::string& relation, const std::string& wording, int64_t questions,
+                                    double exact) {
   return {relation, wording, questions, exact, std::min(1.0, exact + 0.09), 6.5 * (1 - exact) * (1 - exact) + 0.2};
 }
 

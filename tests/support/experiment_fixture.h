@@ -1,9 +1,9 @@
 // An experiment of two kinds of model with bars, lines, a published table and a criterion.
 #pragma once
 
-#include "support/comparison_fixture.h"
 #include "results/criteria.h"
 #include "results/experiment.h"
+#include "support/comparison_fixture.h"
 
 namespace memlayers::evaluation::fixture {
 
@@ -13,7 +13,8 @@ inline results::Experiment experiment() {
   experiment.paper = "Table 1 & Figure 4";
   experiment.metrics = {"recall", "nats", "text_loss"};
   experiment.comparison = comparison(3);
-  for (results::RunResult& run : experiment.comparison.runs) run.measures = {{"text_loss", run.variant == "dense" ? 3.25 : 3.0}};
+  for (results::RunResult& run : experiment.comparison.runs)
+    run.measures = {{"text_loss", run.variant == "dense" ? 3.25 : 3.0}};
   results::FigureSpec bars;
   bars.title = "Bars <of> text";
   bars.metric = "text_loss";

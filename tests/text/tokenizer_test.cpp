@@ -100,8 +100,10 @@ TEST_P(SentencePiece, TrainingIsDeterministicAndSilent) {
   const auto first = text::train_sentencepiece(training_lines(), 400, GetParam());
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
   EXPECT_EQ(first->vocab_size(), 400);
-  EXPECT_EQ(text::tokenizer_hash(*first), text::tokenizer_hash(*text::train_sentencepiece(training_lines(), 400, GetParam())));
-  EXPECT_NE(text::tokenizer_hash(*first), text::tokenizer_hash(*text::train_sentencepiece(training_lines(), 401, GetParam())));
+  EXPECT_EQ(text::tokenizer_hash(*first),
+            text::tokenizer_hash(*text::train_sentencepiece(training_lines(), 400, GetParam())));
+  EXPECT_NE(text::tokenizer_hash(*first),
+            text::tokenizer_hash(*text::train_sentencepiece(training_lines(), 401, GetParam())));
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, SentencePiece, ::testing::Values("bpe", "unigram"));
@@ -126,8 +128,8 @@ TEST(SentencePiece, RefusesWhatCannotBeTrained) {
       contains(error_of<UsageError>([] { text::train_sentencepiece(training_lines(), 200); }), "tokenizer.vocab_size"));
   EXPECT_TRUE(contains(error_of<UsageError>([] { text::train_sentencepiece(training_lines(), 262); }), "tokenizer"));
   EXPECT_TRUE(contains(error_of<UsageError>([] { text::train_sentencepiece({}, 400); }), "no text"));
-  EXPECT_TRUE(
-      contains(error_of<UsageError>([] { text::train_sentencepiece(training_lines(), 400, "word"); }), "bpe or unigram"));
+  EXPECT_TRUE(contains(error_of<UsageError>([] { text::train_sentencepiece(training_lines(), 400, "word"); }),
+                       "bpe or unigram"));
 }
 
 TEST(LoadTokenizer, LoadsWhatSaveWroteFromTheFolderOrTheModelAlone) {

@@ -12,8 +12,8 @@ constexpr std::array<int64_t, 5> kSequenceLengths = {128, 256, 512, 1024, 2048};
 
 }  // namespace
 
-SplitWriter::SplitWriter(const std::filesystem::path& folder, const std::string& split, const text::Tokenizer& tokenizer,
-                         int64_t documents_per_shard)
+SplitWriter::SplitWriter(const std::filesystem::path& folder, const std::string& split,
+                         const text::Tokenizer& tokenizer, int64_t documents_per_shard)
     : folder_(folder),
       split_(split),
       tokenizer_(tokenizer),

@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "data/shards/prepared_data.h"
 #include "data/sources/biographies.h"
 #include "data/sources/json_lines.h"
-#include "data/shards/prepared_data.h"
 
 namespace memlayers::data {
 namespace {

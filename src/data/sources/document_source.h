@@ -4,8 +4,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "data/sources/fact.h"
 #include "data/prepare_config.h"
+#include "data/sources/fact.h"
 
 namespace memlayers::data {
 

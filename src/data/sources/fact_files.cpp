@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "data/sources/json_lines.h"
 #include "base/utf8.h"
+#include "data/sources/json_lines.h"
 
 namespace memlayers::data {
 namespace {

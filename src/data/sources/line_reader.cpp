@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "data/sources/byte_source.h"
 #include "base/utf8.h"
+#include "data/sources/byte_source.h"
 
 namespace memlayers::data {
 

@@ -1,8 +1,8 @@
 #include "base/error.h"
 #include "base/random.h"
+#include "base/utf8.h"
 #include "data/sources/document_source.h"
 #include "data/sources/json_lines.h"
-#include "base/utf8.h"
 
 namespace memlayers::data {
 namespace {

@@ -153,8 +153,8 @@ results::Capacity capacity_of(const data::Biographies& data) {
 
 }  // namespace
 
-results::Capacity estimate_capacity(const data::Biographies& biographies, const text::Tokenizer& tokenizer, const TailNats& nats,
-                           const CapacityOptions& options) {
+results::Capacity estimate_capacity(const data::Biographies& biographies, const text::Tokenizer& tokenizer,
+                                    const TailNats& nats, const CapacityOptions& options) {
   const CapacityPassages passages(biographies, tokenizer);
   results::Capacity capacity = capacity_of(biographies);
   const std::vector<uint32_t> people = people_to_measure(biographies.people.size(), options.limit);
@@ -165,7 +165,7 @@ results::Capacity estimate_capacity(const data::Biographies& biographies, const 
 }
 
 results::Capacity measure_capacity(model::Transformer& model, const text::Tokenizer& tokenizer,
-                          const data::Biographies& biographies, const CapacityOptions& options) {
+                                   const data::Biographies& biographies, const CapacityOptions& options) {
   const results::StoredSize size = store_weights(model, options.tables, options.weights);
   generation::Engine engine(model);
   const TailNats nats = [&](const std::vector<ScoredPassage>& passages) {

@@ -22,12 +22,12 @@ struct CapacityOptions {
 /// The bound for any source of probabilities. Each term is clipped at zero after its mean over people is taken, never person
 /// by person: a confident wrong guess must cost what it costs. On SIGINT or SIGTERM (base::interrupted) the numbers are
 /// those of the people scored so far, all zero for none. Throws UsageError: no people; Error: nats that are not finite.
-results::Capacity estimate_capacity(const data::Biographies& biographies, const text::Tokenizer& tokenizer, const TailNats& nats,
-                           const CapacityOptions& options);
+results::Capacity estimate_capacity(const data::Biographies& biographies, const text::Tokenizer& tokenizer,
+                                    const TailNats& nats, const CapacityOptions& options);
 
 /// The bound for a model (set_training(false) first), its weights rounded to `options.tables` and `options.weights` in
 /// place, and its size as so stored. Throws UsageError: a name and sentence longer than the model's positions.
 results::Capacity measure_capacity(model::Transformer& model, const text::Tokenizer& tokenizer,
-                          const data::Biographies& biographies, const CapacityOptions& options);
+                                   const data::Biographies& biographies, const CapacityOptions& options);
 
 }  // namespace memlayers::evaluation

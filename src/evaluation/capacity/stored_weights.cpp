@@ -50,7 +50,8 @@ bool is_matrix(const layers::Parameter& parameter) {
 
 }  // namespace
 
-results::StoredSize store_weights(model::Transformer& model, results::StoredFormat tables, results::StoredFormat weights) {
+results::StoredSize store_weights(model::Transformer& model, results::StoredFormat tables,
+                                  results::StoredFormat weights) {
   const at::NoGradGuard no_grad;
   results::StoredSize size;
   for (const layers::Parameter& parameter : model.parameters()) {

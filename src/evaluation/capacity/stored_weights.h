@@ -14,6 +14,6 @@ namespace memlayers::evaluation {
 /// and norms stay as they are. The model computes on in float32 with the rounded values. Throws base::UsageError: a row
 /// that is not finite.
 results::StoredSize store_weights(model::Transformer& model, results::StoredFormat tables,
-                                   results::StoredFormat weights);
+                                  results::StoredFormat weights);
 
 }  // namespace memlayers::evaluation

@@ -4,8 +4,8 @@
 #include <map>
 
 #include "data/question.h"
-#include "text/tokenizer.h"
 #include "generation/engine.h"
+#include "text/tokenizer.h"
 
 namespace memlayers::evaluation {
 

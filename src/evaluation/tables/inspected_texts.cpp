@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "text/tokenizer_files.h"
 #include "base/utf8.h"
+#include "text/tokenizer_files.h"
 
 namespace memlayers::evaluation {
 namespace {

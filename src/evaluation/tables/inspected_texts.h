@@ -1,11 +1,11 @@
 // The texts an inspection reads: a sample of a split's documents, and questions' prompts, as passages with their owners.
 #pragma once
 
+#include "data/question.h"
 #include "data/shards/loader.h"
 #include "data/shards/prepared_data.h"
-#include "data/question.h"
-#include "text/tokenizer.h"
 #include "evaluation/tables/read_sweep.h"
+#include "text/tokenizer.h"
 
 namespace memlayers::evaluation {
 

@@ -7,7 +7,8 @@
 
 namespace memlayers::evaluation {
 
-results::HeadUse head_use(int64_t layer, int64_t head, int64_t table, const std::vector<int64_t>& reads, double hot_factor) {
+results::HeadUse head_use(int64_t layer, int64_t head, int64_t table, const std::vector<int64_t>& reads,
+                          double hot_factor) {
   results::HeadUse use;
   use.layer = layer;
   use.head = head;
@@ -101,7 +102,7 @@ results::TableUse ReadCounts::table_use(int64_t table, int64_t top, std::vector<
   return use;
 }
 
-void summarize(double hot_factor, int64_t top, results::Inspection& inspection) const {
+void ReadCounts::summarize(double hot_factor, int64_t top, results::Inspection& inspection) const {
   for (const auto& [index, layer] : layers_) {
     inspection.layers.push_back(head_use(index, results::kAllHeads, layer.table, all_heads(layer), hot_factor));
     for (int64_t head = 0; head < heads_; ++head) {

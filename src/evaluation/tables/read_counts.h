@@ -3,8 +3,8 @@
 
 #include <map>
 
-#include "results/inspection.h"
 #include "evaluation/tables/read_sweep.h"
+#include "results/inspection.h"
 
 namespace memlayers::evaluation {
 
@@ -41,6 +41,7 @@ class ReadCounts {
 };
 
 /// `reads` [S] of one layer or head: dead and hot slots, and how the reads spread.
-results::HeadUse head_use(int64_t layer, int64_t head, int64_t table, const std::vector<int64_t>& reads, double hot_factor);
+results::HeadUse head_use(int64_t layer, int64_t head, int64_t table, const std::vector<int64_t>& reads,
+                          double hot_factor);
 
 }  // namespace memlayers::evaluation

@@ -4,8 +4,8 @@
 #include <functional>
 #include <map>
 
-#include "results/comparison.h"
 #include "model/transformer.h"
+#include "results/comparison.h"
 
 namespace memlayers::evaluation {
 

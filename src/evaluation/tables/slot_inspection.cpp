@@ -75,8 +75,9 @@ std::optional<int64_t> never_trained(const std::filesystem::path& state, const s
 }
 
 std::vector<results::SlotLight> lights_of(const InspectOptions& options, const text::Tokenizer& tokenizer,
-                                 const DocumentSample& sample, const SlotLights& in_documents,
-                                 const std::vector<Passage>& prompts, const SlotLights& in_questions, size_t tables) {
+                                          const DocumentSample& sample, const SlotLights& in_documents,
+                                          const std::vector<Passage>& prompts, const SlotLights& in_questions,
+                                          size_t tables) {
   std::vector<results::SlotLight> lights;
   for (int64_t table = 0; table < static_cast<int64_t>(tables); ++table) {
     results::SlotLight light{*options.slot, table, in_documents.heads(table), {}, {}};
@@ -96,7 +97,7 @@ std::vector<results::SlotLight> lights_of(const InspectOptions& options, const t
 }
 
 results::AskedQuestion asked(model::Transformer& model, const text::Tokenizer& tokenizer, const InspectOptions& options,
-                    const ReadCounts& counts) {
+                             const ReadCounts& counts) {
   const data::Question& question = *options.ask;
   results::AskedQuestion result;
   if (options.ask_has_id) result.id = question.id;
@@ -142,7 +143,8 @@ std::string joined_paths(const std::vector<data::SourceConfig>& sources) {
 
 }  // namespace
 
-results::Inspection inspect(model::Transformer& model, const text::Tokenizer& tokenizer, const InspectOptions& options) {
+results::Inspection inspect(model::Transformer& model, const text::Tokenizer& tokenizer,
+                            const InspectOptions& options) {
   check_call(model, tokenizer, options);
   results::Inspection result;
   result.data = joined_paths(options.sources);
@@ -166,7 +168,8 @@ results::Inspection inspect(model::Transformer& model, const text::Tokenizer& to
   result.documents = read.owners;
   result.tokens = read.tokens;
   counts.summarize(options.hot_factor, options.top, result);
-  for (results::TableUse& table : result.tables) table.never_trained = never_trained(options.training_state, table.name);
+  for (results::TableUse& table : result.tables)
+    table.never_trained = never_trained(options.training_state, table.name);
   for (results::TableDrift& drift : result.drift) {
     const auto found = std::ranges::find(tables, drift.name, &ReadCounts::Table::name);
     if (found == tables.end()) continue;  // PEER's first table, whose slots are read with the second's; n-grams'

@@ -3,11 +3,11 @@
 
 #include <filesystem>
 
-#include "data/shards/loader.h"
 #include "data/question.h"
-#include "text/tokenizer.h"
-#include "results/inspection.h"
+#include "data/shards/loader.h"
 #include "model/transformer.h"
+#include "results/inspection.h"
+#include "text/tokenizer.h"
 
 namespace memlayers::evaluation {
 

@@ -12,7 +12,8 @@ void SlotLights::add(const TokenRead& read, int64_t owner) {
     if (read.slots[i] != slot_) continue;
     Watched& watched = tables_[read.table];
     const auto head = static_cast<int64_t>(i / top_k);
-    results::SlotLight::By& by = watched.heads.try_emplace({read.layer, head}, results::SlotLight::By{read.layer, head}).first->second;
+    results::SlotLight::By& by =
+        watched.heads.try_emplace({read.layer, head}, results::SlotLight::By{read.layer, head}).first->second;
     ++by.reads;
     by.weight += read.weights[i];
     Owner& lit = watched.owners.try_emplace(owner, Owner{owner}).first->second;

@@ -3,8 +3,8 @@
 
 #include <map>
 
-#include "results/inspection.h"
 #include "evaluation/tables/read_sweep.h"
+#include "results/inspection.h"
 
 namespace memlayers::evaluation {
 

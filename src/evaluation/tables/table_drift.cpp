@@ -86,7 +86,7 @@ results::TableDrift table_drift(const std::string& name, const at::Tensor& now, 
 }
 
 std::vector<results::TableDrift> model_drift(const model::Transformer& now, const model::Transformer& then,
-                                    const std::string& then_name, int64_t top) {
+                                             const std::string& then_name, int64_t top) {
   base::check(now.tables().size() == then.tables().size(), then_name, ": has ", then.tables().size(),
               " tables, the inspected model ", now.tables().size(), "; drift needs a checkpoint of the same run");
   std::vector<results::TableDrift> drift;

@@ -3,8 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "results/inspection.h"
 #include "model/transformer.h"
+#include "results/inspection.h"
 
 namespace memlayers::evaluation {
 
@@ -14,6 +14,6 @@ results::TableDrift table_drift(const std::string& name, const at::Tensor& now, 
 
 /// Of every table of `now`, PEER's first ones too. Throws UsageError naming both shapes where `then` has other tables.
 std::vector<results::TableDrift> model_drift(const model::Transformer& now, const model::Transformer& then,
-                                    const std::string& then_name, int64_t top);
+                                             const std::string& then_name, int64_t top);
 
 }  // namespace memlayers::evaluation

@@ -4,8 +4,8 @@
 #include "base/enum_names.h"
 #include "base/log.h"
 #include "report/capacity/capacity_text.h"
-#include "results/number_text.h"
 #include "report/comparison/comparison_text.h"
+#include "results/number_text.h"
 
 namespace memlayers::report {
 namespace {
@@ -33,8 +33,8 @@ std::string people_rows(const results::Capacity& capacity) {
   Rows rows = {{"bits a person", "out of", "at most", "stored", "extractable"},
                {"name", results::count_text(capacity.names), most(capacity.most_name_bits), each(capacity.name), ""}};
   for (const results::AttributeCapacity& attribute : capacity.attributes) {
-    rows.push_back({results::relation_label(attribute.name), results::count_text(attribute.values), most(attribute.most_bits),
-                    each(attribute.stored), each(attribute.extractable)});
+    rows.push_back({results::relation_label(attribute.name), results::count_text(attribute.values),
+                    most(attribute.most_bits), each(attribute.stored), each(attribute.extractable)});
   }
   rows.push_back({"all values", "", most(capacity.most_bits - capacity.most_name_bits), each(capacity.values_stored),
                   each(capacity.values_extractable)});
@@ -45,7 +45,8 @@ std::string people_rows(const results::Capacity& capacity) {
 std::string size_rows(const results::Capacity& capacity) {
   const results::StoredSize& size = capacity.size;
   const auto row = [&](const std::string& what, int64_t count) {
-    return std::vector<std::string>{what, results::count_text(count), with_interval(quotient(capacity.stored, count), 3)};
+    return std::vector<std::string>{what, results::count_text(count),
+                                    with_interval(quotient(capacity.stored, count), 3)};
   };
   return aligned_rows({{"", "count", "stored bits for each"},
                        row("parameter", size.parameters),
@@ -57,7 +58,9 @@ std::string size_rows(const results::Capacity& capacity) {
 Json json_of(const results::Bits& bits) { return {{"bits", bits.value}, {"low", bits.low}, {"high", bits.high}}; }
 
 /// NaN is no JSON number: null.
-Json rate_json(const results::Bits& bits, int64_t count) { return count == 0 ? Json() : json_of(quotient(bits, count)); }
+Json rate_json(const results::Bits& bits, int64_t count) {
+  return count == 0 ? Json() : json_of(quotient(bits, count));
+}
 
 Json json_of(const results::AttributeCapacity& attribute) {
   return {{"name", attribute.name},
@@ -73,11 +76,13 @@ Json json_of(const results::AttributeCapacity& attribute) {
 
 std::string capacity_text(const results::Capacity& capacity, const std::string& model) {
   const results::StoredSize& size = capacity.size;
-  std::string text = model + "\n" + results::count_text(size.parameters) + " parameters, " + results::count_text(size.table_parameters) +
-                     " of them in tables (" + std::string(base::enum_name(capacity.table_format)) + ", others " +
+  std::string text = model + "\n" + results::count_text(size.parameters) + " parameters, " +
+                     results::count_text(size.table_parameters) + " of them in tables (" +
+                     std::string(base::enum_name(capacity.table_format)) + ", others " +
                      std::string(base::enum_name(capacity.weight_format)) +
-                     "): " + base::human_bytes(static_cast<double>(size.bytes)) + "\n" + results::count_text(capacity.measured) +
-                     " of " + results::count_text(capacity.people) + " people measured; 95 % intervals over people\n\n";
+                     "): " + base::human_bytes(static_cast<double>(size.bytes)) + "\n" +
+                     results::count_text(capacity.measured) + " of " + results::count_text(capacity.people) +
+                     " people measured; 95 % intervals over people\n\n";
   text += people_rows(capacity) + "\n" + size_rows(capacity) + "\n";
   text += "A lower bound: " + results::metric_text(capacity.stored.value) + " bits stored of at most " +
           results::metric_text(capacity.most_bits) +

@@ -2,9 +2,9 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "results/number_text.h"
 #include "report/charts/svg_chart.h"
 #include "report/charts/svg_frame.h"
+#include "results/number_text.h"
 
 namespace memlayers::report {
 namespace {

@@ -220,8 +220,8 @@ std::string frame(const std::string& id, const std::string& title, const std::st
   const std::string name = results::escape_markup(id);
   return base::concat("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" viewBox=\"0 0 ",
                       coordinate(kChartWidth), " ", coordinate(height), "\" aria-labelledby=\"", name, "-title ", name,
-                      "-desc\"><title id=\"", name, "-title\">", results::escape_markup(title), "</title><desc id=\"", name,
-                      "-desc\">", results::escape_markup(description), "</desc>", body, "</svg>\n");
+                      "-desc\"><title id=\"", name, "-title\">", results::escape_markup(title), "</title><desc id=\"",
+                      name, "-desc\">", results::escape_markup(description), "</desc>", body, "</svg>\n");
 }
 
 std::string no_data(const std::string& id, const std::string& title, const std::string& description) {

@@ -1,10 +1,10 @@
 #include "report/comparison/comparison_page.h"
 
 #include "base/error.h"
-#include "report/page/html_markup.h"
 #include "report/comparison/report_figures.h"
-#include "results/number_text.h"
 #include "report/comparison/report_sections.h"
+#include "report/page/html_markup.h"
+#include "results/number_text.h"
 
 namespace memlayers::report {
 namespace {
@@ -16,10 +16,10 @@ using html::paragraph;
 std::string figure_markup(const Figure& figure, bool whole_row) {
   std::string tables;
   for (const Table& table : figure.tables) tables += html::table(table);
-  return element("figure",
-                 concat("id=\"figure-", results::escape_markup(figure.id), whole_row ? "\" class=\"whole-row\"" : "\""),
-                 concat("<figcaption><h3>", results::escape_markup(figure.title), "</h3>", paragraph("", figure.caption),
-                        "</figcaption>\n", figure.svg, html::details("The numbers behind this chart", tables)));
+  return element(
+      "figure", concat("id=\"figure-", results::escape_markup(figure.id), whole_row ? "\" class=\"whole-row\"" : "\""),
+      concat("<figcaption><h3>", results::escape_markup(figure.title), "</h3>", paragraph("", figure.caption),
+             "</figcaption>\n", figure.svg, html::details("The numbers behind this chart", tables)));
 }
 
 }  // namespace

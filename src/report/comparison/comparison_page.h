@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "results/comparison.h"
 #include "report/comparison/report_figures.h"
+#include "results/comparison.h"
 
 namespace memlayers::report {
 

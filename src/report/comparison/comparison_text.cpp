@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "results/number_text.h"
 #include "report/comparison/report_summary.h"
+#include "results/number_text.h"
 
 namespace memlayers::report {
 namespace {
@@ -52,8 +52,9 @@ std::string models(const std::vector<VariantSummary>& variants) {
 
 std::string verdicts(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
   Rows rows;
-  for (const auto& [axis, name] :
-       {std::pair{results::Axis::kTokens, "equal tokens"}, {results::Axis::kFlops, "equal FLOPs"}, {results::Axis::kSeconds, "equal seconds"}}) {
+  for (const auto& [axis, name] : {std::pair{results::Axis::kTokens, "equal tokens"},
+                                   {results::Axis::kFlops, "equal FLOPs"},
+                                   {results::Axis::kSeconds, "equal seconds"}}) {
     const results::Verdict verdict = results::verdict_at_equal(comparison, axis);
     std::vector<std::string> row{name};
     if (verdict.rows.empty()) {

@@ -2,9 +2,9 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "report/charts/svg_chart.h"
 #include "report/comparison/report_figures.h"
 #include "results/number_text.h"
-#include "report/charts/svg_chart.h"
 
 namespace memlayers::report {
 namespace {
@@ -47,7 +47,12 @@ Budget flops_budget(double most) {
     unit = size;
     name = base::concat(prefix, "FLOP");
   }
-  return {results::Axis::kFlops, "flops", "computation spent", base::concat("computation of training (", name, ")"), name, unit};
+  return {results::Axis::kFlops,
+          "flops",
+          "computation spent",
+          base::concat("computation of training (", name, ")"),
+          name,
+          unit};
 }
 
 Budget seconds_budget(double most) {
@@ -130,7 +135,8 @@ struct Quantity {
   double (*value)(const results::CurvePoint&);
 };
 const Quantity kRecall{"recall, unseen wordings", [](double v) { return results::percent_text(v); },
-                       [](const results::CurvePoint& p) { return p.recall >= 0; }, [](const results::CurvePoint& p) { return p.recall; }};
+                       [](const results::CurvePoint& p) { return p.recall >= 0; },
+                       [](const results::CurvePoint& p) { return p.recall; }};
 const Quantity kLoss{"loss (nats per token)", [](double v) { return results::decimal_text(v, 3); },
                      [](const results::CurvePoint& p) { return std::isfinite(p.loss) && p.loss > 0; },
                      [](const results::CurvePoint& p) { return p.loss; }};
@@ -153,8 +159,8 @@ std::vector<Curve> curves_of(const results::Comparison& comparison, const std::s
 }
 
 /// Fills the chart's series and the table behind it.
-void add_series(const results::Comparison& comparison, const std::vector<VariantSummary>& variants, const Budget& budget,
-                const Quantity& quantity, LineChart& chart, Table& table) {
+void add_series(const results::Comparison& comparison, const std::vector<VariantSummary>& variants,
+                const Budget& budget, const Quantity& quantity, LineChart& chart, Table& table) {
   const bool spread =
       std::any_of(variants.begin(), variants.end(), [](const auto& variant) { return variant.runs > 1; });
   table.head = {"model", budget.column, quantity.column};
@@ -191,11 +197,12 @@ std::string seeds_caption(const std::vector<VariantSummary>& variants) {
   return spread ? " Line: mean over seeds; shaded: lowest to highest seed." : "";
 }
 
-Figure recall_figure(const results::Comparison& comparison, const std::vector<VariantSummary>& variants, const Budget& budget,
-                     const std::string& meaning) {
+Figure recall_figure(const results::Comparison& comparison, const std::vector<VariantSummary>& variants,
+                     const Budget& budget, const std::string& meaning) {
   Figure figure{"recall-" + budget.id, "Recall over " + budget.title, meaning + seeds_caption(variants), {}, {}};
   LineChart chart{figure.id, figure.title, {}, {budget.label, false, 0.0, {}, {}}, {}, {}};
-  chart.y = {"facts recalled in wordings never read", false, 0.0, {}, [](double v) { return results::percent_text(v, 0); }};
+  chart.y = {
+      "facts recalled in wordings never read", false, 0.0, {}, [](double v) { return results::percent_text(v, 0); }};
   Table table{figure.title, {}, {}};
   add_series(comparison, variants, budget, kRecall, chart, table);
   chart.description = "Line chart of the share of facts recalled over " + budget.label + "." + ends_description(chart);
@@ -211,7 +218,8 @@ Figure recall_figure(const results::Comparison& comparison, const std::vector<Va
   return figure;
 }
 
-Figure loss_figure(const results::Comparison& comparison, const std::vector<VariantSummary>& variants, const Budget& budget) {
+Figure loss_figure(const results::Comparison& comparison, const std::vector<VariantSummary>& variants,
+                   const Budget& budget) {
   Figure figure{
       "loss-tokens",
       "Loss over text read",
@@ -234,7 +242,8 @@ Figure loss_figure(const results::Comparison& comparison, const std::vector<Vari
 
 }  // namespace
 
-std::vector<Figure> learning_figures(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
+std::vector<Figure> learning_figures(const results::Comparison& comparison,
+                                     const std::vector<VariantSummary>& variants) {
   const Budget tokens = tokens_budget(largest(comparison, results::Axis::kTokens));
   const Budget flops = flops_budget(largest(comparison, results::Axis::kFlops));
   const Budget seconds = seconds_budget(largest(comparison, results::Axis::kSeconds));

@@ -3,9 +3,9 @@
 #include <map>
 
 #include "base/error.h"
+#include "report/charts/svg_chart.h"
 #include "report/comparison/report_figures.h"
 #include "results/number_text.h"
-#include "report/charts/svg_chart.h"
 
 namespace memlayers::report {
 namespace {
@@ -42,7 +42,8 @@ Table table_of(const std::string& caption, const std::string& first, const BarCh
           std::any_of(series.bars.begin(), series.bars.end(), [](const auto& b) { return b && b->high > b->low; });
       const std::optional<Bar>& bar = series.bars[g];
       row.push_back(bar ? results::percent_text(bar->value) : "not asked");
-      if (spread) row.push_back(bar ? results::percent_text(bar->low) + " to " + results::percent_text(bar->high) : "not asked");
+      if (spread)
+        row.push_back(bar ? results::percent_text(bar->low) + " to " + results::percent_text(bar->high) : "not asked");
     }
     table.rows.push_back(std::move(row));
   }
@@ -87,7 +88,7 @@ struct RelationRow {
   std::string relation;
   int64_t questions = 0;
   std::vector<results::Statistic> recall;  // one a variant
-  double lead = 0;                // best other variant over the baseline
+  double lead = 0;                         // best other variant over the baseline
 };
 
 double lead_over_baseline(const std::vector<results::Statistic>& recall, const std::vector<VariantSummary>& variants) {
@@ -101,7 +102,8 @@ double lead_over_baseline(const std::vector<results::Statistic>& recall, const s
   return best < 0 ? baseline : best - baseline;
 }
 
-std::vector<RelationRow> relation_rows(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
+std::vector<RelationRow> relation_rows(const results::Comparison& comparison,
+                                       const std::vector<VariantSummary>& variants) {
   std::map<std::string, RelationRow> rows;
   std::map<std::string, std::map<std::string, std::vector<double>>> values;
   for (const results::RunResult& run : comparison.runs) {
@@ -114,7 +116,8 @@ std::vector<RelationRow> relation_rows(const results::Comparison& comparison, co
   std::vector<RelationRow> result;
   for (auto& [relation, row] : rows) {
     row.relation = relation;
-    for (const VariantSummary& variant : variants) row.recall.push_back(results::statistic(values[relation][variant.variant]));
+    for (const VariantSummary& variant : variants)
+      row.recall.push_back(results::statistic(values[relation][variant.variant]));
     row.lead = lead_over_baseline(row.recall, variants);
     result.push_back(std::move(row));
   }
@@ -137,7 +140,8 @@ Figure relation_figure(const std::vector<RelationRow>& rows, const std::vector<V
   chart.value.high = axis_end;
   for (const VariantSummary& variant : variants) chart.series.push_back({variant.label, variant.color, {}});
   for (const RelationRow& row : rows) {
-    chart.groups.push_back(base::concat(results::relation_label(row.relation), " (", results::count_text(row.questions), ")"));
+    chart.groups.push_back(
+        base::concat(results::relation_label(row.relation), " (", results::count_text(row.questions), ")"));
     for (size_t v = 0; v < variants.size(); ++v) chart.series[v].bars.push_back(bar_of(row.recall[v]));
   }
   chart.description =
@@ -148,7 +152,8 @@ Figure relation_figure(const std::vector<RelationRow>& rows, const std::vector<V
 }
 
 /// One chart, or two of half the length that stand side by side, with the same axis.
-std::vector<Figure> relation_figures(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
+std::vector<Figure> relation_figures(const results::Comparison& comparison,
+                                     const std::vector<VariantSummary>& variants) {
   constexpr size_t kMostInOne = 12;
   const std::vector<RelationRow> rows = relation_rows(comparison, variants);
   if (rows.empty()) return {};

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "results/comparison.h"
-#include "report/page/html_markup.h"
 #include "report/comparison/report_summary.h"
+#include "report/page/html_markup.h"
+#include "results/comparison.h"
 
 namespace memlayers::report {
 
@@ -17,7 +17,8 @@ struct Figure {
 };
 
 /// Recall over tokens, seconds and FLOPs, and loss over tokens; only those there are points for.
-std::vector<Figure> learning_figures(const results::Comparison& comparison, const std::vector<VariantSummary>& variants);
+std::vector<Figure> learning_figures(const results::Comparison& comparison,
+                                     const std::vector<VariantSummary>& variants);
 /// Recall in wordings read and never read, then by relation.
 std::vector<Figure> recall_figures(const results::Comparison& comparison, const std::vector<VariantSummary>& variants);
 /// One for each variant with a memory.

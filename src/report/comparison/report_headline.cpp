@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "base/error.h"
-#include "results/number_text.h"
 #include "report/comparison/report_summary.h"
+#include "results/number_text.h"
 
 namespace memlayers::report {
 namespace {
@@ -78,7 +78,8 @@ std::string seconds_note(const std::vector<VariantSummary>& variants, const resu
   const std::string time = results::seconds_text(verdict.budget);
   if (in_time->level()) {
     return base::concat("Given the same training time (", time, "), ", in_time->leader.label, " and ",
-                        in_time->other.label, " are level at ", results::percent_text(in_time->leader_recall.mean), ".");
+                        in_time->other.label, " are level at ", results::percent_text(in_time->leader_recall.mean),
+                        ".");
   }
   return base::concat("Given the same training time (", time, "), ", in_time->leader.label, " is ahead of ",
                       in_time->other.label, ", ", results::percent_text(in_time->leader_recall.mean), " against ",
@@ -91,7 +92,8 @@ Headline headline(const results::Comparison& comparison) {
   const std::vector<VariantSummary> variants = summarize(comparison);
   const std::optional<double> tokens = same_tokens(variants);
   // Only at equal tokens are the final scores a fair comparison; they rest on all questions, the curves may not.
-  results::Verdict verdict = tokens ? final_scores(variants) : results::verdict_at_equal(comparison, results::Axis::kTokens);
+  results::Verdict verdict =
+      tokens ? final_scores(variants) : results::verdict_at_equal(comparison, results::Axis::kTokens);
   if (verdict.rows.empty()) verdict = results::verdict_at_equal(comparison, results::Axis::kTokens);
   Headline result;
   if (comparison.runs.empty()) {
@@ -109,8 +111,9 @@ Headline headline(const results::Comparison& comparison) {
     return result;
   }
   result.answer = answer_of(*decided);
-  result.notes.push_back(tokens ? base::concat("All models read the same text: ", results::spoken_count(*tokens), " tokens.")
-                                : base::concat("Compared ", budget_text(verdict), ", as far as every run read."));
+  result.notes.push_back(
+      tokens ? base::concat("All models read the same text: ", results::spoken_count(*tokens), " tokens.")
+             : base::concat("Compared ", budget_text(verdict), ", as far as every run read."));
   result.notes.push_back(seeds_note(*decided));
   const std::string in_time = seconds_note(variants, results::verdict_at_equal(comparison, results::Axis::kSeconds));
   if (!in_time.empty()) result.notes.push_back(in_time);
@@ -120,8 +123,9 @@ Headline headline(const results::Comparison& comparison) {
 std::string models_text(const results::Comparison& comparison) {
   std::string text;
   const auto add = [&](const std::string& label, std::string_view meaning) {
-    const bool there = std::any_of(comparison.variants.begin(), comparison.variants.end(),
-                                   [&](const std::string& variant) { return results::variant_label(variant) == label; });
+    const bool there =
+        std::any_of(comparison.variants.begin(), comparison.variants.end(),
+                    [&](const std::string& variant) { return results::variant_label(variant) == label; });
     if (there) text += base::concat(text.empty() ? "" : " ", label, meaning);
   };
   add("Dense", " is an ordinary transformer.");

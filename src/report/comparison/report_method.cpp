@@ -52,7 +52,8 @@ const std::vector<Definition>& glossary() {
 std::string definitions(const std::vector<Definition>& entries) {
   std::string out;
   for (const auto& [term, meaning] : entries) {
-    if (!meaning.empty()) out += concat("<dt>", results::escape_markup(term), "</dt><dd>", results::escape_markup(meaning), "</dd>\n");
+    if (!meaning.empty())
+      out += concat("<dt>", results::escape_markup(term), "</dt><dd>", results::escape_markup(meaning), "</dd>\n");
   }
   return out.empty() ? out : element("dl", "", out);
 }
@@ -60,11 +61,13 @@ std::string definitions(const std::vector<Definition>& entries) {
 }  // namespace
 
 std::string method_section(const results::Comparison& comparison) {
-  const std::string command = comparison.command.empty()
-                                  ? ""
-                                  : concat("<p>Made with: <code>", results::escape_markup(comparison.command), "</code></p>\n");
+  const std::string command =
+      comparison.command.empty()
+          ? ""
+          : concat("<p>Made with: <code>", results::escape_markup(comparison.command), "</code></p>\n");
   const auto counted = [](int64_t count) { return count > 0 ? results::count_text(count) : ""; };
-  const std::string exposures = comparison.exposures > 0 ? results::decimal_text(comparison.exposures, 1) + " a fact" : "";
+  const std::string exposures =
+      comparison.exposures > 0 ? results::decimal_text(comparison.exposures, 1) + " a fact" : "";
   const std::string run = definitions({{"Machine", comparison.machine},
                                        {"Commit", comparison.commit},
                                        {"Date", comparison.date},

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "results/comparison.h"
 #include "report/comparison/report_summary.h"
+#include "results/comparison.h"
 
 namespace memlayers::report {
 

@@ -38,13 +38,18 @@ VariantSummary summary_of(const std::string& variant, const std::vector<const re
   summary.tokens = results::statistic(values_of(runs, [](const results::RunResult& run) -> std::optional<double> {
     return run.curve.empty() ? std::nullopt : std::optional(static_cast<double>(run.curve.back().tokens));
   }));
-  summary.tokens_per_second = results::statistic(values_of(runs, [](const results::RunResult& run) -> std::optional<double> {
-    return run.tokens_per_second > 0 ? std::optional(run.tokens_per_second) : std::nullopt;
-  }));
-  summary.seen = results::statistic(values_of(runs, asked_value(&results::RunResult::seen, &results::RelationScore::exact_match)));
-  summary.unseen = results::statistic(values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::exact_match)));
-  summary.f1 = results::statistic(values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::f1)));
-  summary.nats = results::statistic(values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::nats)));
+  summary.tokens_per_second =
+      results::statistic(values_of(runs, [](const results::RunResult& run) -> std::optional<double> {
+        return run.tokens_per_second > 0 ? std::optional(run.tokens_per_second) : std::nullopt;
+      }));
+  summary.seen =
+      results::statistic(values_of(runs, asked_value(&results::RunResult::seen, &results::RelationScore::exact_match)));
+  summary.unseen = results::statistic(
+      values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::exact_match)));
+  summary.f1 =
+      results::statistic(values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::f1)));
+  summary.nats =
+      results::statistic(values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::nats)));
   return summary;
 }
 
@@ -112,8 +117,10 @@ std::optional<Contest> contest(const std::vector<VariantSummary>& variants, cons
   };
   const results::Verdict::Row* leader = best([](const results::Verdict::Row&) { return true; });
   const bool against_baseline = !is_baseline(*leader);
-  const results::Verdict::Row* other = best([&](const results::Verdict::Row& row) { return is_baseline(row) == against_baseline; });
-  if (other == nullptr) other = best([&](const results::Verdict::Row& row) { return &row != leader; });  // no baseline was asked
+  const results::Verdict::Row* other =
+      best([&](const results::Verdict::Row& row) { return is_baseline(row) == against_baseline; });
+  if (other == nullptr)
+    other = best([&](const results::Verdict::Row& row) { return &row != leader; });  // no baseline was asked
   return Contest{*find(variants, leader->variant), *find(variants, other->variant), *leader, *other,
                  leader->mean - other->mean};
 }
@@ -153,7 +160,8 @@ std::string recall_text(const results::Verdict::Row& row) {
   return recall_text(results::Statistic{row.seeds, row.mean, row.deviation, row.lowest, row.highest});
 }
 
-std::optional<double> tokens_at(const results::Comparison& comparison, const std::string& variant, results::Axis axis, double budget) {
+std::optional<double> tokens_at(const results::Comparison& comparison, const std::string& variant, results::Axis axis,
+                                double budget) {
   std::vector<double> values;
   for (const results::RunResult& run : comparison.runs) {
     if (run.variant != variant) continue;

@@ -51,7 +51,8 @@ std::string recall_text(const results::Statistic& recall);
 std::string recall_text(const results::Verdict::Row& row);
 
 /// Tokens that a variant's runs had read (mean) where they reach `budget` on `axis`.
-std::optional<double> tokens_at(const results::Comparison& comparison, const std::string& variant, results::Axis axis, double budget);
+std::optional<double> tokens_at(const results::Comparison& comparison, const std::string& variant, results::Axis axis,
+                                double budget);
 
 /// The answer in one sentence, worded by who is ahead, then what to know about it (seeds, equal tokens, equal seconds).
 struct Headline {

@@ -26,8 +26,10 @@ Table models_table(const std::vector<VariantSummary>& variants) {
   for (const VariantSummary& variant : variants) {
     table.rows.push_back(
         {variant.label, std::to_string(variant.runs), results::metric_text(static_cast<double>(variant.parameters)),
-         results::metric_text(static_cast<double>(variant.table_parameters)), results::metric_text(variant.flops_per_token),
-         variant.tokens_per_second.count == 0 ? "n/a" : results::count_text(std::llround(variant.tokens_per_second.mean)),
+         results::metric_text(static_cast<double>(variant.table_parameters)),
+         results::metric_text(variant.flops_per_token),
+         variant.tokens_per_second.count == 0 ? "n/a"
+                                              : results::count_text(std::llround(variant.tokens_per_second.mean)),
          recall_text(variant.seen), recall_text(variant.unseen), spread_text(variant.f1, decimal),
          spread_text(variant.nats, decimal)});
   }
@@ -50,8 +52,10 @@ Table runs_table(const results::Comparison& comparison) {
            run.curve.empty() ? "n/a" : results::count_text(run.curve.back().tokens),
            run.curve.empty() ? "n/a" : results::seconds_text(run.curve.back().seconds),
            results::count_text(std::llround(std::isfinite(run.tokens_per_second) ? run.tokens_per_second : 0)),
-           asked(run.seen, results::percent_text(run.seen.exact_match)), asked(run.unseen, results::percent_text(run.unseen.exact_match)),
-           asked(run.unseen, results::decimal_text(run.unseen.f1, 3)), asked(run.unseen, results::decimal_text(run.unseen.nats, 3))});
+           asked(run.seen, results::percent_text(run.seen.exact_match)),
+           asked(run.unseen, results::percent_text(run.unseen.exact_match)),
+           asked(run.unseen, results::decimal_text(run.unseen.f1, 3)),
+           asked(run.unseen, results::decimal_text(run.unseen.nats, 3))});
     }
   }
   return table;

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "report/charts/svg_chart.h"
 #include "report/page/html_markup.h"
 #include "results/number_text.h"
-#include "report/charts/svg_chart.h"
 
 namespace memlayers::report {
 namespace {
@@ -17,8 +17,9 @@ using html::paragraph;
 
 std::string verdict_row(const VariantSummary& variant, const results::Verdict::Row& row) {
   const double width = std::clamp(std::isfinite(row.mean) ? 100 * row.mean : 0.0, 0.0, 100.0);
-  return concat("<div class=\"row\"><div class=\"line-of-text\"><span class=\"name\">", results::escape_markup(variant.label),
-                "</span><span class=\"number\">", results::escape_markup(recall_text(row)),
+  return concat("<div class=\"row\"><div class=\"line-of-text\"><span class=\"name\">",
+                results::escape_markup(variant.label), "</span><span class=\"number\">",
+                results::escape_markup(recall_text(row)),
                 "</span></div><div class=\"track\"><span style=\"width:", results::decimal_text(width, 1),
                 "%;background:var(--series-", variant.color % kChartColors, ")\"></span></div></div>\n");
 }
@@ -30,13 +31,14 @@ std::string progress_text(const results::Comparison& comparison, const std::vect
   std::string text;
   for (const VariantSummary& variant : variants) {
     const std::optional<double> tokens = tokens_at(comparison, variant.variant, verdict.axis, verdict.budget);
-    if (tokens) text += concat(text.empty() ? "Text read by then: " : ", ", variant.label, " ", results::spoken_count(*tokens));
+    if (tokens)
+      text += concat(text.empty() ? "Text read by then: " : ", ", variant.label, " ", results::spoken_count(*tokens));
   }
   return text.empty() ? text : text + " tokens.";
 }
 
-std::string verdict_card(const results::Comparison& comparison, const std::vector<VariantSummary>& variants, results::Axis axis,
-                         std::string_view title, std::string_view meaning) {
+std::string verdict_card(const results::Comparison& comparison, const std::vector<VariantSummary>& variants,
+                         results::Axis axis, std::string_view title, std::string_view meaning) {
   const results::Verdict verdict = results::verdict_at_equal(comparison, axis);
   std::string content = element("h3", "", results::escape_markup(title));
   if (verdict.rows.empty()) {
@@ -72,10 +74,12 @@ std::string verdicts_section(const results::Comparison& comparison, const std::v
   std::string text =
       "Recall, the share of questions answered exactly, in wordings never read, where the models had used up the same "
       "text, the same computation, or the same time.";
-  const std::string cards =
-      verdict_card(comparison, variants, results::Axis::kTokens, "Text (equal tokens)", "the most that every run read") +
-      verdict_card(comparison, variants, results::Axis::kFlops, "Computation (equal FLOPs)", "the most that every run spent") +
-      verdict_card(comparison, variants, results::Axis::kSeconds, "Time (equal seconds)", "the longest that every run trained");
+  const std::string cards = verdict_card(comparison, variants, results::Axis::kTokens, "Text (equal tokens)",
+                                         "the most that every run read") +
+                            verdict_card(comparison, variants, results::Axis::kFlops, "Computation (equal FLOPs)",
+                                         "the most that every run spent") +
+                            verdict_card(comparison, variants, results::Axis::kSeconds, "Time (equal seconds)",
+                                         "the longest that every run trained");
   const std::string note =
       spread ? paragraph("lead", "Numbers are means over seeds ± one sample standard deviation, in percentage points.")
              : "";

@@ -3,12 +3,12 @@
 #include <set>
 
 #include "base/error.h"
-#include "report/page/html_markup.h"
-#include "report/comparison/report_figures.h"
-#include "results/number_text.h"
-#include "report/comparison/report_sections.h"
-#include "results/step_shares.h"
 #include "report/charts/svg_chart.h"
+#include "report/comparison/report_figures.h"
+#include "report/comparison/report_sections.h"
+#include "report/page/html_markup.h"
+#include "results/number_text.h"
+#include "results/step_shares.h"
 
 namespace memlayers::report {
 namespace {
@@ -40,7 +40,8 @@ std::string milliseconds_text(double seconds) { return results::decimal_text(1e3
 
 /// Time, share, limit, and how much of the time the limit is.
 std::vector<std::string> cells(const std::string& name, double seconds, std::optional<double> limit, double whole) {
-  return {name, milliseconds_text(seconds), results::percent_text(seconds / whole), limit ? milliseconds_text(*limit) : kDash,
+  return {name, milliseconds_text(seconds), results::percent_text(seconds / whole),
+          limit ? milliseconds_text(*limit) : kDash,
           limit && seconds > 0 ? results::percent_text(*limit / seconds, 0) : kDash};
 }
 

@@ -5,9 +5,9 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "report/charts/svg_chart.h"
 #include "report/comparison/report_figures.h"
 #include "results/number_text.h"
-#include "report/charts/svg_chart.h"
 
 namespace memlayers::report {
 namespace {
@@ -17,7 +17,8 @@ struct LayerUsage {
   std::string name;  // "layer 3", "n-gram layer 3"
   int64_t slots = 0;
   results::Statistic used_share, kl_to_uniform, top_percent_share;
-  std::vector<results::Statistic> cumulative;  // [parts + 1]: share of reads on the most read 0/parts, 1/parts, ... of the slots
+  std::vector<results::Statistic>
+      cumulative;  // [parts + 1]: share of reads on the most read 0/parts, 1/parts, ... of the slots
 };
 
 /// Empty where the shares are missing or no shares.
@@ -86,7 +87,8 @@ Table summary_table(const std::vector<LayerUsage>& layers) {
               {}};
   for (const LayerUsage& layer : layers) {
     table.rows.push_back({layer.name, results::count_text(layer.slots), results::percent_text(layer.used_share.mean),
-                          results::percent_text(layer.top_percent_share.mean), results::decimal_text(layer.kl_to_uniform.mean, 2)});
+                          results::percent_text(layer.top_percent_share.mean),
+                          results::decimal_text(layer.kl_to_uniform.mean, 2)});
   }
   return table;
 }

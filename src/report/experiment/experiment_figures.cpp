@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "report/charts/svg_chart.h"
 #include "results/metric.h"
 #include "results/number_text.h"
-#include "report/charts/svg_chart.h"
 
 namespace memlayers::report {
 namespace {
@@ -14,7 +14,9 @@ using base::concat;
 
 std::string range_text(const std::string& metric, const results::Statistic& s) {
   std::string text = results::metric_number(metric, s.mean);
-  if (s.count > 1) text += concat(" (", results::metric_number(metric, s.lowest), " to ", results::metric_number(metric, s.highest), ")");
+  if (s.count > 1)
+    text +=
+        concat(" (", results::metric_number(metric, s.lowest), " to ", results::metric_number(metric, s.highest), ")");
   return text;
 }
 
@@ -26,7 +28,8 @@ ChartAxis metric_axis(const std::string& metric) {
 }
 
 /// A table of the figure's numbers: one row a group or a value of x, one column a series.
-Table numbers(const results::FigureSpec& figure, const std::vector<std::string>& rows, const results::Comparison& comparison) {
+Table numbers(const results::FigureSpec& figure, const std::vector<std::string>& rows,
+              const results::Comparison& comparison) {
   Table table{figure.title, {figure.x.empty() ? "" : figure.x_label}, {}};
   for (const results::SeriesSpec& series : figure.series) table.head.push_back(series.name);
   for (size_t r = 0; r < rows.size(); ++r) {
@@ -42,9 +45,12 @@ Table numbers(const results::FigureSpec& figure, const std::vector<std::string>&
 }
 
 std::string bars_svg(const results::FigureSpec& figure, const std::string& id, const results::Comparison& comparison) {
-  BarChart chart{
-      id, figure.title, "Bar chart: " + results::metric_label(figure.metric) + ".", metric_axis(figure.metric), figure.groups,
-      {}};
+  BarChart chart{id,
+                 figure.title,
+                 "Bar chart: " + results::metric_label(figure.metric) + ".",
+                 metric_axis(figure.metric),
+                 figure.groups,
+                 {}};
   bool any = false;
   for (size_t i = 0; i < figure.series.size(); ++i) {
     BarSeries bars{figure.series[i].name, static_cast<int>(i), {}};
@@ -80,11 +86,13 @@ std::string lines_svg(const results::FigureSpec& figure, const std::string& id, 
     const bool reference = series.variants.size() == 1 && figure.x.size() > 1;
     LineSeries line{series.name, reference ? kMutedColor : static_cast<int>(i), reference ? 1 : 0, !reference, {}, {}};
     for (size_t p = 0; p < figure.x.size(); ++p) {
-      const results::Statistic s = results::metric_statistic(comparison, series.variants[reference ? 0 : p], figure.metric);
+      const results::Statistic s =
+          results::metric_statistic(comparison, series.variants[reference ? 0 : p], figure.metric);
       if (s.count == 0) continue;
       any = true;
-      line.points.push_back({figure.x[p], s.mean, s.lowest, s.highest,
-                             concat(series.name, ", ", results::metric_text(figure.x[p]), ": ", range_text(figure.metric, s))});
+      line.points.push_back(
+          {figure.x[p], s.mean, s.lowest, s.highest,
+           concat(series.name, ", ", results::metric_text(figure.x[p]), ": ", range_text(figure.metric, s))});
     }
     chart.series.push_back(std::move(line));
   }

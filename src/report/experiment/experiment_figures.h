@@ -1,8 +1,8 @@
 // The charts of an experiment, one for each of its file's figures, with means and ranges over seeds.
 #pragma once
 
-#include "results/experiment.h"
 #include "report/comparison/report_figures.h"
+#include "results/experiment.h"
 
 namespace memlayers::report {
 

@@ -5,12 +5,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "report/comparison/comparison_page.h"
 #include "report/experiment/experiment_figures.h"
 #include "report/experiment/experiment_page.h"
 #include "report/experiment/experiment_text.h"
-#include "results/metric.h"
-#include "report/comparison/comparison_page.h"
 #include "report/page/standalone_svg.h"
+#include "results/metric.h"
 
 namespace memlayers::report {
 namespace {

@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "report/comparison/comparison_page.h"
+#include "report/comparison/report_sections.h"
+#include "report/comparison/report_summary.h"
 #include "report/experiment/experiment_figures.h"
 #include "report/experiment/experiment_text.h"
 #include "report/page/html_markup.h"
 #include "results/number_text.h"
-#include "report/comparison/comparison_page.h"
-#include "report/comparison/report_sections.h"
-#include "report/comparison/report_summary.h"
 
 namespace memlayers::report {
 namespace {
@@ -65,9 +65,9 @@ std::string index_verdicts(const results::Experiment& experiment) {
 
 std::string index_card(const IndexEntry& entry) {
   const results::Experiment& experiment = entry.experiment;
-  std::string content = element(
-      "h3", "",
-      concat("<a href=\"", results::escape_markup(entry.link), "\">", results::escape_markup(experiment.comparison.title), "</a>"));
+  std::string content = element("h3", "",
+                                concat("<a href=\"", results::escape_markup(entry.link), "\">",
+                                       results::escape_markup(experiment.comparison.title), "</a>"));
   if (!experiment.paper.empty()) content += paragraph("budget", "In the paper: " + experiment.paper);
   content += paragraph("lead-text", verdict_text(experiment)) + index_verdicts(experiment);
   if (!experiment.comparison.runs.empty()) {

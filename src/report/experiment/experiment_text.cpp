@@ -12,7 +12,9 @@ namespace {
 using base::concat;
 
 std::string status_text(results::CriterionStatus status) {
-  return status == results::CriterionStatus::kMet ? "met" : status == results::CriterionStatus::kMissed ? "missed" : "undecided";
+  return status == results::CriterionStatus::kMet      ? "met"
+         : status == results::CriterionStatus::kMissed ? "missed"
+                                                       : "undecided";
 }
 
 /// A share's difference is in points, so that it is not taken for a share.
@@ -87,8 +89,9 @@ Table variants_table(const results::Experiment& experiment) {
   for (const std::string& variant : comparison.variants) {
     const results::Statistic parameters = results::metric_statistic(comparison, variant, "parameters");
     if (parameters.count == 0) continue;
-    std::vector<std::string> row{results::variant_label(variant), std::to_string(parameters.count), results::metric_text(parameters.mean),
-                                 results::metric_text(results::metric_statistic(comparison, variant, "flops_per_token").mean)};
+    std::vector<std::string> row{
+        results::variant_label(variant), std::to_string(parameters.count), results::metric_text(parameters.mean),
+        results::metric_text(results::metric_statistic(comparison, variant, "flops_per_token").mean)};
     for (const std::string& metric : experiment.metrics)
       row.push_back(mean_text(metric, results::metric_statistic(comparison, variant, metric)));
     table.rows.push_back(std::move(row));

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "results/experiment.h"
 #include "report/page/html_markup.h"
+#include "results/experiment.h"
 
 namespace memlayers::report {
 

@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "report/charts/svg_chart.h"
+#include "report/comparison/comparison_page.h"
 #include "report/inspection/inspection_tables.h"
 #include "results/number_text.h"
-#include "report/comparison/comparison_page.h"
-#include "report/charts/svg_chart.h"
 
 namespace memlayers::report {
 namespace {
@@ -86,9 +86,10 @@ Figure drift_figure(const results::TableDrift& drift, size_t index) {
   Figure figure{concat("drift-", index), "How far rows moved: " + table_label(drift.name), {}, {}, {}};
   figure.tables = {histogram_table(drift)};
   if (!drift.most.empty()) figure.tables.push_back(moved_table(drift));
-  figure.caption = concat("Length of a row's movement over its length then: median ", results::decimal_text(drift.median, 3),
-                          ", largest ", results::decimal_text(drift.largest, 3), "; ", results::count_text(drift.unmoved), " of ",
-                          results::count_text(drift.slots), " rows did not move.");
+  figure.caption =
+      concat("Length of a row's movement over its length then: median ", results::decimal_text(drift.median, 3),
+             ", largest ", results::decimal_text(drift.largest, 3), "; ", results::count_text(drift.unmoved), " of ",
+             results::count_text(drift.slots), " rows did not move.");
   BarChart chart{figure.id, figure.title, figure.caption, {"rows", false, {}, {}, {}}, {}, {}};
   chart.series.push_back({"rows", kLayerColor, {}});
   for (const auto& row : histogram_table(drift).rows) chart.groups.push_back(row[0]);
@@ -115,11 +116,13 @@ std::string texts_markup(const std::string& caption, const std::vector<results::
   if (texts.empty()) return paragraph("", caption + ": none.");
   const Table table = lit_texts_table(caption, texts);
   std::string head, body;
-  for (const std::string& name : table.head) head += concat("<th scope=\"col\">", results::escape_markup(name), "</th>");
+  for (const std::string& name : table.head)
+    head += concat("<th scope=\"col\">", results::escape_markup(name), "</th>");
   for (const auto& row : table.rows) {
     std::string cells = concat("<th scope=\"row\">", results::escape_markup(row[0]), "</th>");
     for (size_t i = 1; i < row.size(); ++i) {
-      cells += concat("<td data-label=\"", results::escape_markup(table.head[i]), "\">", results::escape_markup(row[i]), "</td>");
+      cells += concat("<td data-label=\"", results::escape_markup(table.head[i]), "\">", results::escape_markup(row[i]),
+                      "</td>");
     }
     body += element("tr", "", cells);
   }

@@ -61,12 +61,14 @@ Table use_table(const results::Inspection& inspection) {
 
 Table tables_table(const results::Inspection& inspection) {
   Table table{"Slots of each table", {"table", "slots", "layers", "read by none", "by one layer", "by several"}, {}};
-  const bool trained = std::ranges::any_of(inspection.tables, [](const results::TableUse& t) { return bool(t.never_trained); });
+  const bool trained =
+      std::ranges::any_of(inspection.tables, [](const results::TableUse& t) { return bool(t.never_trained); });
   if (trained) table.head.push_back("never read in training");
   for (const results::TableUse& use : inspection.tables) {
     const int64_t none = use.read_by[0], one = use.read_by.size() > 1 ? use.read_by[1] : 0;
-    std::vector<std::string> row{table_label(use.name), results::count_text(use.slots), layers_text(use.layers),
-                                 results::count_text(none),      results::count_text(one),       results::count_text(use.slots - none - one)};
+    std::vector<std::string> row{table_label(use.name),    results::count_text(use.slots),
+                                 layers_text(use.layers),  results::count_text(none),
+                                 results::count_text(one), results::count_text(use.slots - none - one)};
     if (trained) row.push_back(use.never_trained ? results::count_text(*use.never_trained) : "n/a");
     table.rows.push_back(std::move(row));
   }
@@ -94,8 +96,9 @@ Table most_read_table(const results::Inspection& inspection, const results::Tabl
     for (const int64_t layer : use.layers) table.head.push_back(concat("layer ", layer));
   }
   for (const results::ReadSlot& slot : use.most_read) {
-    std::vector<std::string> row{std::to_string(slot.slot), results::count_text(slot.reads),
-                                 results::percent_text(static_cast<double>(slot.reads) / static_cast<double>(reads), 2)};
+    std::vector<std::string> row{
+        std::to_string(slot.slot), results::count_text(slot.reads),
+        results::percent_text(static_cast<double>(slot.reads) / static_cast<double>(reads), 2)};
     for (const int64_t by : slot.by_layer) {
       if (use.layers.size() > 1) row.push_back(results::count_text(by));
     }
@@ -130,8 +133,8 @@ Table histogram_table(const results::TableDrift& drift) {
 Table moved_table(const results::TableDrift& drift) {
   Table table{"Rows that moved farthest, " + table_label(drift.name), {"slot", "relative", "distance", "reads"}, {}};
   for (const results::MovedRow& row : drift.most) {
-    table.rows.push_back(
-        {std::to_string(row.slot), movement_text(row.relative), results::decimal_text(row.distance, 4), results::count_text(row.reads)});
+    table.rows.push_back({std::to_string(row.slot), movement_text(row.relative), results::decimal_text(row.distance, 4),
+                          results::count_text(row.reads)});
   }
   return table;
 }
@@ -140,7 +143,8 @@ Table light_table(const results::SlotLight& light) {
   Table table{concat("Who reads slot ", light.slot), {"layer and head", "reads", "weight", "mean weight"}, {}};
   for (const results::SlotLight::By& by : light.heads) {
     table.rows.push_back({concat("layer ", by.layer, " head ", by.head), results::count_text(by.reads),
-                          results::decimal_text(by.weight, 3), results::decimal_text(by.weight / static_cast<double>(by.reads), 3)});
+                          results::decimal_text(by.weight, 3),
+                          results::decimal_text(by.weight / static_cast<double>(by.reads), 3)});
   }
   return table;
 }
@@ -148,8 +152,8 @@ Table light_table(const results::SlotLight& light) {
 Table lit_texts_table(const std::string& caption, const std::vector<results::LitText>& texts) {
   Table table{caption, {"number", "weight", "reads", "strongest at", "text"}, {}};
   for (const results::LitText& text : texts) {
-    table.rows.push_back({std::to_string(text.id), results::decimal_text(text.weight, 3), results::count_text(text.reads),
-                          "..." + on_one_line(text.token), on_one_line(text.text)});
+    table.rows.push_back({std::to_string(text.id), results::decimal_text(text.weight, 3),
+                          results::count_text(text.reads), "..." + on_one_line(text.token), on_one_line(text.text)});
   }
   return table;
 }
@@ -158,15 +162,15 @@ Table chosen_table(const results::AskedQuestion::Head& head, size_t top) {
   Table table{concat("Layer ", head.layer, ", head ", head.head), {"slot", "weight", "reads", "of its layer"}, {}};
   for (const results::ChosenSlot& slot : head.slots) {
     if (top > 0 && table.rows.size() == top) break;
-    table.rows.push_back({std::to_string(slot.slot), results::decimal_text(slot.weight, 3), results::count_text(slot.reads),
-                          results::count_text(slot.layer_reads)});
+    table.rows.push_back({std::to_string(slot.slot), results::decimal_text(slot.weight, 3),
+                          results::count_text(slot.reads), results::count_text(slot.layer_reads)});
   }
   return table;
 }
 
 std::string sweep_text(const results::Inspection& inspection) {
-  return concat(results::count_text(inspection.tokens), " tokens of ", results::count_text(inspection.documents), " documents (",
-                inspection.split, " of ", inspection.data, ")",
+  return concat(results::count_text(inspection.tokens), " tokens of ", results::count_text(inspection.documents),
+                " documents (", inspection.split, " of ", inspection.data, ")",
                 inspection.interrupted ? "; interrupted, so less than was asked for" : "");
 }
 

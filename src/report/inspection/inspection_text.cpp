@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "report/comparison/comparison_text.h"
 #include "report/inspection/inspection_tables.h"
 #include "results/number_text.h"
-#include "report/comparison/comparison_text.h"
 
 namespace memlayers::report {
 namespace {
@@ -69,8 +69,9 @@ std::string inspection_text(const results::Inspection& inspection) {
   std::string out = inspection.model + ": its tables while it read " + sweep_text(inspection) + "\n\n";
   if (inspection.tokens > 0) {
     out += titled(use_table(inspection));
-    out += base::concat("Dead: slots not read in this sweep. Hot: read ", results::decimal_text(inspection.hot_factor, 1),
-                        " times as often as even reading would, or more.\n\n");
+    out +=
+        base::concat("Dead: slots not read in this sweep. Hot: read ", results::decimal_text(inspection.hot_factor, 1),
+                     " times as often as even reading would, or more.\n\n");
     out += titled(tables_table(inspection));
     if (!inspection.pairs.empty()) out += titled(pairs_table(inspection));
     for (const results::TableUse& table : inspection.tables) out += titled(most_read_table(inspection, table));

@@ -41,7 +41,8 @@ std::string details(std::string_view summary_text, std::string_view markup) {
 
 std::string table(const Table& table, std::string_view style) {
   std::string head, body;
-  for (const std::string& cell : table.head) head += base::concat("<th scope=\"col\">", results::escape_markup(cell), "</th>");
+  for (const std::string& cell : table.head)
+    head += base::concat("<th scope=\"col\">", results::escape_markup(cell), "</th>");
   for (const auto& row : table.rows) {
     std::string cells;
     for (size_t i = 0; i < row.size(); ++i) {
