@@ -12,13 +12,13 @@
 
 using namespace memlayers;
 using results::Comparison;
-namespace fixture = evaluation::fixture;
+namespace fixture = tests::fixture;
 
 namespace {
 
 /// Names nobody would choose, to see that the page holds together.
 Comparison long_names() {
-  Comparison comparison = fixture::comparison(2);
+  Comparison comparison = tests::fixture::comparison(2);
   const std::string tail = "_with_a_name_that_is_much_too_long_for_a_legend";
   comparison.title = "A<b>&\"title\" " + std::string(120, 'x');
   comparison.command = "memlayers compare " + std::string(300, 'y');
@@ -41,22 +41,22 @@ Comparison long_names() {
 
 /// Six variants, two of them close to each other, four memory layers in one.
 Comparison many_variants() {
-  Comparison comparison = fixture::comparison(2);
-  const fixture::Variant more[] = {{"memory", 3'400'000, 2'097'152, 7.7e6, 4'000, 0.61, 1.5e6, 1},
-                                   {"mixture_of_experts", 3'400'000, 0, 8.1e6, 5'000, 0.52, 1.6e6, 0},
-                                   {"peer", 3'900'000, 2'500'000, 7.7e6, 3'000, 0.6, 1.5e6, 4},
-                                   {"dense_2x", 2'600'000, 0, 15.1e6, 4'500, 0.6, 1.6e6, 0}};
-  for (const fixture::Variant& variant : more) {
+  Comparison comparison = tests::fixture::comparison(2);
+  const tests::fixture::Variant more[] = {{"memory", 3'400'000, 2'097'152, 7.7e6, 4'000, 0.61, 1.5e6, 1},
+                                          {"mixture_of_experts", 3'400'000, 0, 8.1e6, 5'000, 0.52, 1.6e6, 0},
+                                          {"peer", 3'900'000, 2'500'000, 7.7e6, 3'000, 0.6, 1.5e6, 4},
+                                          {"dense_2x", 2'600'000, 0, 15.1e6, 4'500, 0.6, 1.6e6, 0}};
+  for (const tests::fixture::Variant& variant : more) {
     comparison.variants.push_back(variant.name);
-    for (const uint64_t seed : {1, 2}) comparison.runs.push_back(fixture::run(variant, seed));
-    comparison.step_times.push_back(fixture::step_of(variant));
+    for (const uint64_t seed : {1, 2}) comparison.runs.push_back(tests::fixture::run(variant, seed));
+    comparison.step_times.push_back(tests::fixture::step_of(variant));
   }
   return comparison;
 }
 
 /// One run that was asked once and has a single layer's usage.
 Comparison sparse() {
-  Comparison comparison = fixture::comparison(1);
+  Comparison comparison = tests::fixture::comparison(1);
   comparison.runs.erase(comparison.runs.begin());
   comparison.examples.clear();
   results::RunResult& run = comparison.runs[0];
@@ -70,13 +70,13 @@ Comparison sparse() {
 
 /// A run so short that nothing was recalled, in more kinds of fact than one chart takes.
 Comparison nothing_recalled() {
-  Comparison comparison = fixture::comparison(1);
+  Comparison comparison = tests::fixture::comparison(1);
   for (results::RunResult& run : comparison.runs) {
     for (results::CurvePoint& point : run.curve) point.recall = point.recall_seen = 0;
     run.seen.exact_match = run.unseen.exact_match = 0;
     run.relations.clear();
     for (int r = 0; r < 23; ++r)
-      run.relations.push_back(fixture::score("kind_" + std::to_string(r), "unseen", 5 + r, 0));
+      run.relations.push_back(tests::fixture::score("kind_" + std::to_string(r), "unseen", 5 + r, 0));
   }
   return comparison;
 }
@@ -93,15 +93,15 @@ int main(int argc, char** argv) {
     base::write_text_atomically(folder / (name + ".html"), report::report_html(comparison));
     base::write_text_atomically(folder / (name + ".json"), base::config_to_json(comparison).dump(1));
   };
-  write("three_seeds", fixture::comparison(3));
-  write("one_seed", fixture::comparison(1));
+  write("three_seeds", tests::fixture::comparison(3));
+  write("one_seed", tests::fixture::comparison(1));
 
   write("long_names", long_names());
   write("many_variants", many_variants());
   write("sparse", sparse());
   write("nothing_recalled", nothing_recalled());
-  base::write_text_atomically(folder / "inspection.html", report::inspection_page(fixture::full_inspection()));
-  const results::Experiment experiment = fixture::experiment();
+  base::write_text_atomically(folder / "inspection.html", report::inspection_page(tests::fixture::full_inspection()));
+  const results::Experiment experiment = tests::fixture::experiment();
   base::write_text_atomically(folder / "experiment.html", report::experiment_page(experiment));
   base::write_text_atomically(folder / "index.html",
                               report::index_page({{"experiment.html", experiment}, {"three_seeds.html", experiment}}));

@@ -4,7 +4,7 @@
 
 #include "data/shards/prepared_data.h"
 #include "data/sources/biographies.h"
-#include "data_fixture.h"
+#include "support/data_fixture.h"
 
 namespace memlayers::data {
 namespace {

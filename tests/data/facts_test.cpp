@@ -6,7 +6,7 @@
 #include "data/sources/biographies.h"
 #include "data/sources/fact_files.h"
 #include "data/sources/iso_codes.h"
-#include "data_fixture.h"
+#include "support/data_fixture.h"
 
 namespace memlayers::data {
 namespace {

@@ -2,7 +2,7 @@
 #include <thread>
 
 #include "data/shards/loader.h"
-#include "data_fixture.h"
+#include "support/data_fixture.h"
 
 namespace memlayers::data {
 namespace {

@@ -5,7 +5,7 @@
 #include "data/shards/loader.h"
 #include "data/shards/prepared_data.h"
 #include "data/sources/iso_codes.h"
-#include "data_fixture.h"
+#include "support/data_fixture.h"
 
 namespace memlayers::data {
 namespace {

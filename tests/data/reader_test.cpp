@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include "data/question.h"
 #include "data/sources/json_lines.h"
-#include "data_fixture.h"
+#include "support/data_fixture.h"
 
 namespace memlayers::data {
 namespace {

@@ -1,7 +1,7 @@
 #include <cstring>
 
 #include "base/random.h"
-#include "data_fixture.h"
+#include "support/data_fixture.h"
 
 namespace memlayers::data {
 namespace {

@@ -1,5 +1,6 @@
 // The count of bits on models whose knowledge is known exactly.
 #include "evaluation/capacity/capacity.h"
+#include "report/capacity/capacity_text.h"
 
 #include <gtest/gtest.h>
 
@@ -87,7 +88,8 @@ double uniform(const Asked& what) {
   return std::log(static_cast<double>(what.attribute < 0 ? kNames : what.attribute == 0 ? kColours : kTowns));
 }
 
-Capacity estimate(const data::Biographies& people, const std::function<double(const Asked&)>& nats, int64_t limit = 0) {
+results::Capacity estimate(const data::Biographies& people, const std::function<double(const Asked&)>& nats,
+                           int64_t limit = 0) {
   CapacityOptions options;
   options.limit = limit;
   return estimate_capacity(people, *kBytes, model_of(people, nats), options);
@@ -95,7 +97,8 @@ Capacity estimate(const data::Biographies& people, const std::function<double(co
 
 TEST(Capacity, OfAModelThatKnowsEverythingIsAllThatIsInTheData) {
   const data::Biographies people = some_people(512);
-  const Capacity found = estimate(people, [](const Asked& what) { return what.attribute < 0 ? std::log(512) : 0.0; });
+  const results::Capacity found =
+      estimate(people, [](const Asked& what) { return what.attribute < 0 ? std::log(512) : 0.0; });
   EXPECT_EQ(found.people, 512);
   EXPECT_EQ(found.measured, 512);
   EXPECT_NEAR(found.name.value, 512 * 11, 1e-6) << "2^20 names for 2^9 people";
@@ -104,15 +107,15 @@ TEST(Capacity, OfAModelThatKnowsEverythingIsAllThatIsInTheData) {
   EXPECT_NEAR(found.stored.value, found.most_bits, 1e-6);
   EXPECT_NEAR(found.stored.low, found.stored.high, 1e-6) << "everyone is known alike";
   // The bound names people in an order, whereas the data is a set: log2 e bits a person are never counted.
-  EXPECT_LT(found.most_bits, entropy(people));
-  EXPECT_NEAR(found.most_bits + 512 * std::numbers::log2e, entropy(people), 8);
+  EXPECT_LT(found.most_bits, tests::entropy(people));
+  EXPECT_NEAR(found.most_bits + 512 * std::numbers::log2e, tests::entropy(people), 8);
 }
 
 TEST(Capacity, OfAModelThatKnowsNothingIsZero) {
   const data::Biographies people = some_people(100);
   for (const double factor : {1.0, 1.7}) {  // uniform, and worse than that
-    const Capacity found = estimate(people, [&](const Asked& what) { return factor * uniform(what); });
-    for (const Bits& bits : {found.name, found.values_stored, found.values_extractable, found.stored}) {
+    const results::Capacity found = estimate(people, [&](const Asked& what) { return factor * uniform(what); });
+    for (const results::Bits& bits : {found.name, found.values_stored, found.values_extractable, found.stored}) {
       EXPECT_NEAR(bits.value, 0, 1e-9);
       EXPECT_NEAR(bits.low, 0, 1e-9);
       EXPECT_NEAR(bits.high, 0, 1e-9);
@@ -122,7 +125,7 @@ TEST(Capacity, OfAModelThatKnowsNothingIsZero) {
 
 TEST(Capacity, OfAKnownShareIsThatShare) {
   const data::Biographies people = some_people(400);
-  const Capacity found = estimate(people, [](const Asked& what) {
+  const results::Capacity found = estimate(people, [](const Asked& what) {
     if (what.attribute < 0) return std::log(static_cast<double>(kNames) / 8);        // 3 bits of each name
     if (what.attribute == 0) return what.person % 4 == 0 ? 0.0 : uniform(what);      // a quarter is known
     return what.trained || what.person % 10 == 0 ? std::log(4) : uniform(what) + 2;  // 6 bits of 8, or wrong
@@ -140,7 +143,7 @@ TEST(Capacity, OfAKnownShareIsThatShare) {
 
 TEST(Capacity, IsClippedByTermAndNotByPerson) {
   const data::Biographies people = some_people(200);
-  const Capacity found = estimate(people, [](const Asked& what) {
+  const results::Capacity found = estimate(people, [](const Asked& what) {
     if (what.attribute == 1) return 0.0;
     return what.person % 2 == 0 ? 0.0 : 2 * uniform(what);  // right for one half, as wrong for the other
   });
@@ -151,7 +154,7 @@ TEST(Capacity, IsClippedByTermAndNotByPerson) {
 TEST(Capacity, TakesTheOpeningAfterWhichNamesAreLikelier) {
   const data::Biographies people = some_people(64);
   for (const std::string likely : {"", "The colour of "}) {
-    const Capacity found = estimate(people, [&](const Asked& what) {
+    const results::Capacity found = estimate(people, [&](const Asked& what) {
       if (what.attribute >= 0) return 0.0;
       EXPECT_TRUE(what.opening.empty() || what.opening == "The colour of ") << what.opening;
       return what.opening == likely ? std::log(64) : std::log(128);
@@ -167,26 +170,26 @@ TEST(Capacity, OfASampleHasAnIntervalThatShowsIt) {
     if (what.attribute < 0) return uniform(what);
     return base::RandomStream(5, "known", what.person).below(10) < 3 ? 0.0 : uniform(what);
   };
-  const Capacity all = estimate(people, knows_some), some = estimate(people, knows_some, 400);
+  const results::Capacity all = estimate(people, knows_some), some = estimate(people, knows_some, 400);
   EXPECT_EQ(some.measured, 400);
   EXPECT_EQ(some.people, 4000);
   EXPECT_NEAR(all.values_stored.value, 0.3 * 4000 * 12, 0.03 * 4000 * 12);
   EXPECT_LT(some.values_stored.low, all.values_stored.value);
   EXPECT_GT(some.values_stored.high, all.values_stored.value);
-  for (const Capacity* found : {&all, &some}) {
-    const Bits& bits = found->values_stored;
+  for (const results::Capacity* found : {&all, &some}) {
+    const results::Bits& bits = found->values_stored;
     const double share = bits.value / (4000 * 12);
     const double normal = 2 * 1.96 * 4000 * 12 * std::sqrt(share * (1 - share) / static_cast<double>(found->measured));
     EXPECT_NEAR(bits.high - bits.low, normal, 0.12 * normal);
   }
-  const Capacity again = estimate(people, knows_some, 400);
-  EXPECT_EQ(capacity_json(again, "m"), capacity_json(some, "m"));
+  const results::Capacity again = estimate(people, knows_some, 400);
+  EXPECT_EQ(report::capacity_json(again, "m"), report::capacity_json(some, "m"));
   EXPECT_EQ(estimate(people, knows_some, 100'000).measured, 4000);
 }
 
 TEST(Capacity, AnInterruptLeavesWhatWasScored) {
   const data::Biographies people = some_people(1000);
-  const Capacity found = estimate(people, [](const Asked& what) {
+  const results::Capacity found = estimate(people, [](const Asked& what) {
     base::set_interrupted(true);
     return uniform(what);
   });
@@ -205,14 +208,15 @@ TEST(Capacity, RefusesWhatCannotBeCounted) {
 
 TEST(Capacity, IsPrintedAsATableAndAsJson) {
   const data::Biographies people = some_people(512);
-  Capacity found = estimate(people, [](const Asked& what) { return what.attribute < 0 ? std::log(512) : 0.0; });
+  results::Capacity found =
+      estimate(people, [](const Asked& what) { return what.attribute < 0 ? std::log(512) : 0.0; });
   found.size = {.parameters = 46 * 512, .non_embedding = 23 * 512, .table_parameters = 100, .bytes = 23 * 64};
-  const std::string text = capacity_text(found, "runs/x");
+  const std::string text = report::capacity_text(found, "runs/x");
   for (const char* part : {"runs/x", "23,552 parameters", "1,048,576", "11.00 [11.00, 11.00]", "12.00 [12.00, 12.00]",
                            "1.000 [1.000, 1.000]", "8.000 [8.000, 8.000]", "town"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
-  const auto json = nlohmann::json::parse(capacity_json(found, "runs/x"));
+  const auto json = nlohmann::json::parse(report::capacity_json(found, "runs/x"));
   EXPECT_NEAR(json["bits_per_parameter"]["bits"].get<double>(), 0.5, 1e-6);
   EXPECT_NEAR(json["bits_per_non_embedding_parameter"]["low"].get<double>(), 1, 1e-6);
   EXPECT_NEAR(json["bits_per_byte"]["high"].get<double>(), 8, 1e-6);

@@ -11,7 +11,7 @@
 namespace memlayers::evaluation {
 namespace {
 
-TEST(results::SlotUsage, EvenReadsAreUniform) {
+TEST(SlotUsage, EvenReadsAreUniform) {
   const results::SlotUsage usage = slot_usage(3, std::vector<int64_t>(400, 7));
   EXPECT_EQ(usage.layer, 3);
   EXPECT_EQ(usage.slots, 400);
@@ -21,7 +21,7 @@ TEST(results::SlotUsage, EvenReadsAreUniform) {
   for (double share : usage.read_share) EXPECT_NEAR(share, 0.01, 1e-12);
 }
 
-TEST(results::SlotUsage, ASingleSlotReadTakesEverything) {
+TEST(SlotUsage, ASingleSlotReadTakesEverything) {
   std::vector<int64_t> reads(200, 0);
   reads[77] = 5;
   const results::SlotUsage usage = slot_usage(0, reads);
@@ -30,7 +30,7 @@ TEST(results::SlotUsage, ASingleSlotReadTakesEverything) {
   EXPECT_DOUBLE_EQ(usage.top_percent_share, 1);
 }
 
-TEST(results::SlotUsage, HundredthsAreSortedByReadsAndSumToOne) {
+TEST(SlotUsage, HundredthsAreSortedByReadsAndSumToOne) {
   std::vector<int64_t> reads(64);
   std::iota(reads.begin(), reads.end(), 0);
   const results::SlotUsage usage = slot_usage(0, reads);
@@ -39,7 +39,7 @@ TEST(results::SlotUsage, HundredthsAreSortedByReadsAndSumToOne) {
   EXPECT_EQ(usage.read_share.size(), 100u);
 }
 
-TEST(results::SlotUsage, WithoutReadsEverythingIsZero) {
+TEST(SlotUsage, WithoutReadsEverythingIsZero) {
   const results::SlotUsage usage = slot_usage(0, std::vector<int64_t>(10, 0));
   EXPECT_EQ(usage.used_share, 0);
   EXPECT_EQ(usage.top_percent_share, 0);

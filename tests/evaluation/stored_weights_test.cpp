@@ -20,30 +20,30 @@ std::map<std::string, at::Tensor> copies(const model::Transformer& model) {
   return tensors;
 }
 
-at::Tensor rounded(const at::Tensor& tensor, StoredFormat format) {
+at::Tensor rounded(const at::Tensor& tensor, results::StoredFormat format) {
   switch (format) {
-    case StoredFormat::kFloat32:
+    case results::StoredFormat::kFloat32:
       return tensor;
-    case StoredFormat::kBFloat16:
+    case results::StoredFormat::kBFloat16:
       return tensor.to(at::kBFloat16).to(at::kFloat);
-    case StoredFormat::kInt8:
-    case StoredFormat::kInt4:
+    case results::StoredFormat::kInt8:
+    case results::StoredFormat::kInt4:
       break;
   }
   const at::Tensor rows = tensor.view({-1, tensor.size(-1)});
-  return ops::quantized_values_reference(rows, format == StoredFormat::kInt8 ? 8 : 4).view_as(tensor);
+  return ops::quantized_values_reference(rows, format == results::StoredFormat::kInt8 ? 8 : 4).view_as(tensor);
 }
 
-int64_t bytes_of(const at::Tensor& tensor, StoredFormat format) {
+int64_t bytes_of(const at::Tensor& tensor, results::StoredFormat format) {
   const int64_t width = tensor.size(-1), rows = tensor.numel() / width;
   switch (format) {
-    case StoredFormat::kFloat32:
+    case results::StoredFormat::kFloat32:
       return 4 * rows * width;
-    case StoredFormat::kBFloat16:
+    case results::StoredFormat::kBFloat16:
       return 2 * rows * width;
-    case StoredFormat::kInt8:
+    case results::StoredFormat::kInt8:
       return rows * (width + 4);
-    case StoredFormat::kInt4:
+    case results::StoredFormat::kInt4:
       return rows * (16 * ((width + 31) / 32) + 4);
   }
   return 0;
@@ -61,17 +61,17 @@ model::ModelConfig memory_config() {
   return config;
 }
 
-class StoredWeights : public ::testing::TestWithParam<std::tuple<StoredFormat, StoredFormat>> {
+class StoredWeights : public ::testing::TestWithParam<std::tuple<results::StoredFormat, results::StoredFormat>> {
  protected:
   static void expect_rounded(const model::ModelConfig& config) {
     const auto [tables, weights] = GetParam();
     model::Transformer model(config, 4);
     const auto before = copies(model);
-    const StoredSize size = store_weights(model, tables, weights);
+    const results::StoredSize size = store_weights(model, tables, weights);
     int64_t bytes = 0, table_bytes = 0;
     for (const auto& [name, tensor] : named_tensors(model)) {
       const bool vector = is_vector(name, tensor);
-      const StoredFormat format = vector ? StoredFormat::kFloat32 : is_table(name) ? tables : weights;
+      const results::StoredFormat format = vector ? results::StoredFormat::kFloat32 : is_table(name) ? tables : weights;
       EXPECT_TRUE(at::equal(tensor, rounded(before.at(name), format))) << name;
       bytes += vector ? 4 * tensor.numel() : bytes_of(tensor, format);
       if (is_table(name)) table_bytes += bytes_of(tensor, format);
@@ -87,11 +87,12 @@ TEST_P(StoredWeights, AreRoundedAsTheirFormatSaysAndCountedInBytes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, StoredWeights,
-                         ::testing::Values(std::tuple{StoredFormat::kFloat32, StoredFormat::kFloat32},
-                                           std::tuple{StoredFormat::kBFloat16, StoredFormat::kFloat32},
-                                           std::tuple{StoredFormat::kInt8, StoredFormat::kBFloat16},
-                                           std::tuple{StoredFormat::kFloat32, StoredFormat::kInt8},
-                                           std::tuple{StoredFormat::kInt4, StoredFormat::kInt4}));
+                         ::testing::Values(std::tuple{results::StoredFormat::kFloat32, results::StoredFormat::kFloat32},
+                                           std::tuple{results::StoredFormat::kBFloat16,
+                                                      results::StoredFormat::kFloat32},
+                                           std::tuple{results::StoredFormat::kInt8, results::StoredFormat::kBFloat16},
+                                           std::tuple{results::StoredFormat::kFloat32, results::StoredFormat::kInt8},
+                                           std::tuple{results::StoredFormat::kInt4, results::StoredFormat::kInt4}));
 
 TEST(StoredSize, CountsEveryTrainedNumberOnce) {
   for (const bool tied : {false, true}) {
@@ -105,7 +106,8 @@ TEST(StoredSize, CountsEveryTrainedNumberOnce) {
       if (text) embedding += parameter.tensor->numel();
     }
     for (const auto& [name, table] : model.tables()) tables += table->weight.numel();
-    const StoredSize size = store_weights(model, StoredFormat::kFloat32, StoredFormat::kFloat32);
+    const results::StoredSize size =
+        store_weights(model, results::StoredFormat::kFloat32, results::StoredFormat::kFloat32);
     EXPECT_EQ(embedding, 67 * 32 * (tied ? 1 : 2));
     EXPECT_EQ(size.parameters, all + tables);
     EXPECT_EQ(size.non_embedding, all + tables - embedding);
@@ -120,8 +122,8 @@ TEST(StoredWeightsOfAModel, AreWhatItComputesWith) {
   const at::NoGradGuard no_grad;
   layers::KeyValueCache first, second, third;
   const at::Tensor before = used.forward(tokens, &first);
-  store_weights(used, StoredFormat::kInt4, StoredFormat::kInt8);
-  store_weights(fresh, StoredFormat::kInt4, StoredFormat::kInt8);
+  store_weights(used, results::StoredFormat::kInt4, results::StoredFormat::kInt8);
+  store_weights(fresh, results::StoredFormat::kInt4, results::StoredFormat::kInt8);
   const at::Tensor after = used.forward(tokens, &second);
   EXPECT_TRUE(at::equal(after, fresh.forward(tokens, &third)));
   EXPECT_FALSE(at::equal(after, before));

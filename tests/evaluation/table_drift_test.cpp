@@ -16,7 +16,7 @@ int64_t rows_of(const std::vector<int64_t>& histogram) {
   return std::accumulate(histogram.begin(), histogram.end(), int64_t{0});
 }
 
-TEST(results::TableDrift, MeasuresTheRowsThatWereChangedAndNoOthers) {
+TEST(TableDrift, MeasuresTheRowsThatWereChangedAndNoOthers) {
   const at::Tensor then = at::zeros({6, 2}), now = at::zeros({6, 2});
   const auto set = [](const at::Tensor& table, int64_t row, float a, float b) {
     table[row][0] = a;
@@ -51,7 +51,7 @@ TEST(results::TableDrift, MeasuresTheRowsThatWereChangedAndNoOthers) {
   }
 }
 
-TEST(results::TableDrift, EqualTablesDoNotMove) {
+TEST(TableDrift, EqualTablesDoNotMove) {
   const at::Tensor table = at::ones({5, 3}, at::kBFloat16);
   const results::TableDrift drift = table_drift("t", table, table.clone(), 10);
   EXPECT_EQ(drift.unmoved, 5);
@@ -60,7 +60,7 @@ TEST(results::TableDrift, EqualTablesDoNotMove) {
   EXPECT_TRUE(drift.most.empty());
 }
 
-TEST(results::TableDrift, EqualMovementIsListedFromTheLowestSlot) {
+TEST(TableDrift, EqualMovementIsListedFromTheLowestSlot) {
   const at::Tensor then = at::ones({40'000, 2});  // more rows than are converted at once
   const results::TableDrift drift = table_drift("t", then * 2, then, 3);
   EXPECT_EQ(drift.median, 1);

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::experiments {
 namespace {
 
 namespace fs = std::filesystem;
@@ -86,4 +86,4 @@ TEST_F(CompareConfigTest, RefusesVariantsThatCannotBeCompared) {
 }
 
 }  // namespace
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::experiments

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::experiments {
 namespace {
 
 namespace fs = std::filesystem;
@@ -91,4 +91,4 @@ TEST_F(ExperimentConfigTest, RefusesFiguresWhoseSeriesDoNotFit) {
 }
 
 }  // namespace
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::experiments

@@ -8,7 +8,7 @@
 #include "experiments/experiment_config.h"
 #include "planning/count.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::experiments {
 namespace {
 
 namespace fs = std::filesystem;
@@ -71,4 +71,4 @@ TEST(ShippedExperiments, LoadAtEveryScaleAndDenseMultiplesHaveTheirFlops) {
 }
 
 }  // namespace
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::experiments

@@ -8,7 +8,7 @@
 #include "support/comparison_fixture.h"
 #include "support/markup.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::report {
 namespace {
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -24,11 +24,12 @@ results::Comparison with_memory_recall(results::Comparison comparison, double fa
 }
 
 TEST(ReportPage, IsWellFormed) {
-  for (const uint64_t seeds : {1, 3}) EXPECT_EQ(markup_fault(report::report_html(fixture::comparison(seeds))), "");
+  for (const uint64_t seeds : {1, 3})
+    EXPECT_EQ(tests::markup_fault(report::report_html(tests::fixture::comparison(seeds))), "");
 }
 
 TEST(ReportPage, ReachesForNothingOutside) {
-  std::string page = report::report_html(fixture::comparison(3));
+  std::string page = report::report_html(tests::fixture::comparison(3));
   for (const std::string known : {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xhtml"}) {
     for (size_t at = page.find(known); at != std::string::npos; at = page.find(known)) page.erase(at, known.size());
   }
@@ -38,9 +39,10 @@ TEST(ReportPage, ReachesForNothingOutside) {
 }
 
 TEST(ReportPage, HasATableBehindEveryChart) {
-  const std::string page = report::report_html(fixture::comparison(3));
-  EXPECT_EQ(occurrences(page, "<svg"), 8U) << "four curves, two bar charts, one of the memory, one of a step's time";
-  EXPECT_EQ(occurrences(page, "<svg"), occurrences(page, "<figure"));
+  const std::string page = report::report_html(tests::fixture::comparison(3));
+  EXPECT_EQ(tests::occurrences(page, "<svg"), 8U)
+      << "four curves, two bar charts, one of the memory, one of a step's time";
+  EXPECT_EQ(tests::occurrences(page, "<svg"), tests::occurrences(page, "<figure"));
   for (size_t at = page.find("<figure"); at != std::string::npos; at = page.find("<figure", at + 1)) {
     const std::string figure = page.substr(at, page.find("</figure>", at) - at);
     EXPECT_TRUE(contains(figure, "<svg")) << figure.substr(0, 60);
@@ -51,7 +53,7 @@ TEST(ReportPage, HasATableBehindEveryChart) {
 }
 
 TEST(ReportPage, EscapesNamesInEveryPlaceTheyAppear) {
-  results::Comparison comparison = fixture::comparison(1);
+  results::Comparison comparison = tests::fixture::comparison(1);
   const std::string nasty = "<b>&\"'\x02\xff";
   comparison.title = comparison.description = comparison.machine = comparison.commit = comparison.command =
       comparison.date = nasty;
@@ -71,23 +73,23 @@ TEST(ReportPage, EscapesNamesInEveryPlaceTheyAppear) {
     for (auto& reply : example.replies) reply = {reply.variant + nasty, nasty, reply.correct};
   }
   const std::string page = report::report_html(comparison);
-  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_EQ(tests::markup_fault(page), "");
   EXPECT_FALSE(contains(page, "<b>"));
 }
 
 TEST(ReportPage, DrawsWhatIsThereWhenMuchIsMissing) {
-  EXPECT_EQ(markup_fault(report::report_html(results::Comparison{})), "");
+  EXPECT_EQ(tests::markup_fault(report::report_html(results::Comparison{})), "");
   EXPECT_TRUE(contains(report::report_html(results::Comparison{}), "No run has finished yet."));
 
-  results::Comparison one_run = fixture::comparison(1);
+  results::Comparison one_run = tests::fixture::comparison(1);
   one_run.runs.resize(1);
   one_run.runs[0].relations.clear();
   one_run.examples.clear();
-  EXPECT_EQ(markup_fault(report::report_html(one_run)), "");
+  EXPECT_EQ(tests::markup_fault(report::report_html(one_run)), "");
   EXPECT_TRUE(contains(report::report_html(one_run), "There is no other model to compare it with."));
   EXPECT_FALSE(contains(report::report_html(one_run), "Recall by kind of fact"));
 
-  results::Comparison never_asked = fixture::comparison(2);
+  results::Comparison never_asked = tests::fixture::comparison(2);
   for (results::RunResult& run : never_asked.runs) {
     for (results::CurvePoint& point : run.curve) point.recall = point.recall_seen = -1;
     run.seen = run.unseen = {};
@@ -96,22 +98,22 @@ TEST(ReportPage, DrawsWhatIsThereWhenMuchIsMissing) {
   }
   never_asked.step_times.clear();
   const std::string page = report::report_html(never_asked);
-  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_EQ(tests::markup_fault(page), "");
   EXPECT_TRUE(contains(page, "The models were trained, but not asked."));
-  EXPECT_EQ(occurrences(page, "<svg"), 1U) << "the loss";
+  EXPECT_EQ(tests::occurrences(page, "<svg"), 1U) << "the loss";
 
-  results::Comparison odd = fixture::comparison(1);
+  results::Comparison odd = tests::fixture::comparison(1);
   odd.variants.clear();
   odd.baseline = "nobody";
   odd.runs[0].curve.clear();
   odd.runs[1].curve[3].loss = std::numeric_limits<double>::quiet_NaN();
   odd.runs[1].slot_usage[0].read_share.clear();
   odd.runs[1].slot_usage[1].read_share.assign(7, 0.0);
-  EXPECT_EQ(markup_fault(report::report_html(odd)), "");
+  EXPECT_EQ(tests::markup_fault(report::report_html(odd)), "");
 }
 
 TEST(ReportPage, NamesNgramLayersApartFromMemoryLayersOfTheirBlock) {
-  results::Comparison comparison = fixture::comparison(1);
+  results::Comparison comparison = tests::fixture::comparison(1);
   for (results::RunResult& run : comparison.runs) {
     if (run.slot_usage.empty()) continue;
     run.slot_usage.push_back(run.slot_usage[0]);
@@ -119,16 +121,16 @@ TEST(ReportPage, NamesNgramLayersApartFromMemoryLayersOfTheirBlock) {
     run.slot_usage.back().slots = 777;
   }
   const std::string page = report::report_html(comparison);
-  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_EQ(tests::markup_fault(page), "");
   EXPECT_TRUE(contains(page, "N-gram layer 1 read"));
   EXPECT_TRUE(contains(page, "of the 777 slots"));
   EXPECT_TRUE(contains(page, " Layer 1 read"));
 }
 
 TEST(ReportPage, ShowsEachVariantsStepAgainstItsLimits) {
-  const std::string page = report::report_html(fixture::comparison(1));
-  EXPECT_EQ(occurrences(page, "<h2>Where a step&#39;s time goes</h2>"), 1U);
-  EXPECT_EQ(occurrences(page, "id=\"figure-step-times\""), 1U);
+  const std::string page = report::report_html(tests::fixture::comparison(1));
+  EXPECT_EQ(tests::occurrences(page, "<h2>Where a step&#39;s time goes</h2>"), 1U);
+  EXPECT_EQ(tests::occurrences(page, "id=\"figure-step-times\""), 1U);
   EXPECT_TRUE(contains(page, "A training step of Dense: 22.5 ms on 2 threads"));
   EXPECT_TRUE(contains(page, "A training step of Memory+: 31.5 ms on 2 threads"));
   EXPECT_TRUE(contains(page, "<th scope=\"row\">bag</th><td>2.30</td><td>7.3%</td><td>2.10</td><td>91%</td>"));
@@ -136,16 +138,16 @@ TEST(ReportPage, ShowsEachVariantsStepAgainstItsLimits) {
   EXPECT_TRUE(contains(page, "gathers rows at 7.70\u00a0GB/s"));
   EXPECT_FALSE(contains(page, "on another machine"));
   EXPECT_FALSE(contains(page, "More than 100%"));
-  results::Comparison busy = fixture::comparison(1);
+  results::Comparison busy = tests::fixture::comparison(1);
   busy.step_times[0].step.ops[5].limit_seconds = 0.001;
   EXPECT_TRUE(contains(report::report_html(busy), "<td>0.80</td><td>3.6%</td><td>1.00</td><td>125%</td>"));
   EXPECT_TRUE(contains(report::report_html(busy), "More than 100%"));
 }
 
 TEST(ReportPage, LeavesOutStepsThatWereNotTimed) {
-  results::Comparison comparison = fixture::comparison(1);
+  results::Comparison comparison = tests::fixture::comparison(1);
   comparison.step_times.resize(1);
-  EXPECT_EQ(occurrences(report::report_html(comparison), "<caption>A training step of "), 1U);
+  EXPECT_EQ(tests::occurrences(report::report_html(comparison), "<caption>A training step of "), 1U);
   comparison.step_times[0].step.machine = "elsewhere";
   EXPECT_TRUE(contains(report::report_html(comparison), "on another machine than the one named below: elsewhere."));
   comparison.step_times[0].step.ops.clear();
@@ -156,29 +158,30 @@ TEST(ReportPage, LeavesOutStepsThatWereNotTimed) {
 }
 
 TEST(ReportPage, DrawsManyRelationsInTwoCharts) {
-  results::Comparison comparison = fixture::comparison(2);
-  EXPECT_EQ(occurrences(report::report_html(comparison), "id=\"figure-recall-relation"), 1U);
+  results::Comparison comparison = tests::fixture::comparison(2);
+  EXPECT_EQ(tests::occurrences(report::report_html(comparison), "id=\"figure-recall-relation"), 1U);
   for (results::RunResult& run : comparison.runs) {
-    for (int r = 0; r < 20; ++r) run.relations.push_back(fixture::score("more_" + std::to_string(r), "unseen", 7, 0.5));
+    for (int r = 0; r < 20; ++r)
+      run.relations.push_back(tests::fixture::score("more_" + std::to_string(r), "unseen", 7, 0.5));
   }
   const std::string page = report::report_html(comparison);
-  EXPECT_EQ(markup_fault(page), "");
-  EXPECT_EQ(occurrences(page, "id=\"figure-recall-relation"), 2U);
+  EXPECT_EQ(tests::markup_fault(page), "");
+  EXPECT_EQ(tests::occurrences(page, "id=\"figure-recall-relation"), 2U);
   for (int r = 0; r < 20; ++r) {
-    EXPECT_EQ(occurrences(page, "<th scope=\"row\">more " + std::to_string(r) + " (7)</th>"), 1U) << r;
+    EXPECT_EQ(tests::occurrences(page, "<th scope=\"row\">more " + std::to_string(r) + " (7)</th>"), 1U) << r;
   }
 }
 
-TEST(report::Headline, SaysWhoRecallsMoreByTheSign) {
-  const results::Comparison comparison = fixture::comparison(3);
+TEST(Headline, SaysWhoRecallsMoreByTheSign) {
+  const results::Comparison comparison = tests::fixture::comparison(3);
   EXPECT_EQ(report::headline(comparison).answer,
             "Memory+ recalls 63% of the facts in wordings it never read; its dense twin recalls 40%.");
   EXPECT_EQ(report::headline(with_memory_recall(comparison, 0.5)).answer,
             "Memory+ recalls 32% of the facts in wordings it never read, less than its dense twin, which recalls 40%.");
 }
 
-TEST(report::Headline, SaysWhenTheTwoAreLevel) {
-  results::Comparison comparison = fixture::comparison(1);
+TEST(Headline, SaysWhenTheTwoAreLevel) {
+  results::Comparison comparison = tests::fixture::comparison(1);
   comparison.runs[0].unseen.exact_match = 0.412;
   comparison.runs[1].unseen.exact_match = 0.414;
   EXPECT_EQ(report::headline(comparison).answer,
@@ -186,33 +189,33 @@ TEST(report::Headline, SaysWhenTheTwoAreLevel) {
             "they never read: 41.4% and 41.2%.");
 }
 
-TEST(report::Headline, SaysHowManySeedsThereAre) {
-  EXPECT_TRUE(contains(report::headline(fixture::comparison(1)).notes.at(1), "one seed"));
-  const std::string three = report::headline(fixture::comparison(3)).notes.at(1);
+TEST(Headline, SaysHowManySeedsThereAre) {
+  EXPECT_TRUE(contains(report::headline(tests::fixture::comparison(1)).notes.at(1), "one seed"));
+  const std::string three = report::headline(tests::fixture::comparison(3)).notes.at(1);
   EXPECT_TRUE(contains(three, "Means of 3 seeds"));
   EXPECT_TRUE(contains(three, "Every seed of Memory+ is ahead of every seed of Dense."));
-  results::Comparison overlapping = fixture::comparison(2);
+  results::Comparison overlapping = tests::fixture::comparison(2);
   overlapping.runs[0].unseen.exact_match = 0.9;
   EXPECT_TRUE(contains(report::headline(overlapping).notes.at(1), "chance may decide"));
 }
 
-TEST(report::Headline, TellsWhatEqualSecondsSay) {
-  EXPECT_TRUE(
-      contains(report::headline(fixture::comparison(3)).notes.at(2), "Dense is ahead of Memory+, 40.0% against 29.1%"))
-      << report::headline(fixture::comparison(3)).notes.at(2);
+TEST(Headline, TellsWhatEqualSecondsSay) {
+  EXPECT_TRUE(contains(report::headline(tests::fixture::comparison(3)).notes.at(2),
+                       "Dense is ahead of Memory+, 40.0% against 29.1%"))
+      << report::headline(tests::fixture::comparison(3)).notes.at(2);
 }
 
-TEST(report::Headline, ComparesAtEqualTokensWhenRunsReadDifferentAmounts) {
-  results::Comparison comparison = fixture::comparison(1);
+TEST(Headline, ComparesAtEqualTokensWhenRunsReadDifferentAmounts) {
+  results::Comparison comparison = tests::fixture::comparison(1);
   comparison.runs[1].curve.resize(comparison.runs[1].curve.size() / 2);
   const report::Headline told = report::headline(comparison);
   EXPECT_TRUE(contains(told.notes.at(0), "Compared after 1.54 million tokens")) << told.notes.at(0);
 }
 
-TEST(report::Contest, SetsTheLeaderAgainstTheBaselineOrElseTheBestRival) {
-  results::Comparison comparison = fixture::comparison(1);
+TEST(Contest, SetsTheLeaderAgainstTheBaselineOrElseTheBestRival) {
+  results::Comparison comparison = tests::fixture::comparison(1);
   comparison.variants.push_back("memory");
-  comparison.runs.push_back(fixture::run({"memory", 1, 1, 1e6, 1000, 0.6, 1.4e6, 1}, 1));
+  comparison.runs.push_back(tests::fixture::run({"memory", 1, 1, 1e6, 1000, 0.6, 1.4e6, 1}, 1));
   const auto variants = report::summarize(report::completed(comparison));
   const auto ahead = report::contest(variants, results::verdict_at_equal(comparison, results::Axis::kTokens));
   EXPECT_EQ(ahead->leader.variant, "memory_plus");
@@ -226,4 +229,4 @@ TEST(report::Contest, SetsTheLeaderAgainstTheBaselineOrElseTheBestRival) {
 }
 
 }  // namespace
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::report

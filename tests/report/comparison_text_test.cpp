@@ -7,7 +7,7 @@
 #include "results/number_text.h"
 #include "support/comparison_fixture.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::report {
 namespace {
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -25,7 +25,7 @@ std::string line_with(const std::string& text, const std::string& part) {
 }
 
 TEST(TerminalTable, AlignsItsColumns) {
-  const auto lines = lines_of(report::terminal_table(fixture::comparison(3)));
+  const auto lines = lines_of(report::terminal_table(tests::fixture::comparison(3)));
   ASSERT_GT(lines.size(), 5U);
   EXPECT_TRUE(lines[2].starts_with("model "));
   EXPECT_EQ(results::display_width(lines[2]), results::display_width(lines[3]));
@@ -35,7 +35,7 @@ TEST(TerminalTable, AlignsItsColumns) {
 }
 
 TEST(TerminalTable, GivesTheVerdictAtEqualTokensFlopsAndSeconds) {
-  const std::string table = report::terminal_table(fixture::comparison(3));
+  const std::string table = report::terminal_table(tests::fixture::comparison(3));
   EXPECT_NE(line_with(table, "equal tokens").find("Memory+ leads Dense by 23.0 points"), std::string::npos) << table;
   EXPECT_NE(line_with(table, "equal FLOPs").find("Memory+ leads Dense"), std::string::npos) << table;
   EXPECT_NE(line_with(table, "equal seconds").find("Dense leads Memory+"), std::string::npos) << table;
@@ -43,13 +43,13 @@ TEST(TerminalTable, GivesTheVerdictAtEqualTokensFlopsAndSeconds) {
 }
 
 TEST(TerminalTable, ShowsNoSpreadForOneSeed) {
-  const std::string table = report::terminal_table(fixture::comparison(1));
+  const std::string table = report::terminal_table(tests::fixture::comparison(1));
   EXPECT_EQ(table.find("±"), std::string::npos) << table;
   EXPECT_NE(table.find("one seed"), std::string::npos) << table;
 }
 
 TEST(TerminalTable, KeepsControlCharactersOffTheTerminal) {
-  results::Comparison comparison = fixture::comparison(1);
+  results::Comparison comparison = tests::fixture::comparison(1);
   comparison.title = "\x1b[31mred";
   for (auto& run : comparison.runs) run.variant += "\x1b[2J";
   EXPECT_EQ(report::terminal_table(comparison).find('\x1b'), std::string::npos);
@@ -60,4 +60,4 @@ TEST(TerminalTable, StaysShortWhenNothingRan) {
 }
 
 }  // namespace
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::report

@@ -12,47 +12,48 @@
 #include "support/experiment_fixture.h"
 #include "support/markup.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::report {
 namespace {
 
 namespace fs = std::filesystem;
 
 TEST(ExperimentPage, IsWellFormedAndHoldsVerdictsChartsAndPublishedNumbers) {
-  const std::string page = report::experiment_page(fixture::experiment());
-  EXPECT_EQ(markup_fault(page), "");
+  const std::string page = report::experiment_page(tests::fixture::experiment());
+  EXPECT_EQ(tests::markup_fault(page), "");
   for (const char* text : {"criteria met", "&amp; Figure", "Bars &lt;of&gt; text", "7.76", "runs.html"})
     EXPECT_NE(page.find(text), std::string::npos) << text;
   EXPECT_EQ(page.find("<script"), std::string::npos);
 }
 
 TEST(ExperimentPage, OfASkippedExperimentSaysWhy) {
-  results::Experiment experiment = fixture::experiment();
+  results::Experiment experiment = tests::fixture::experiment();
   experiment.comparison.runs.clear();
   experiment.skipped = "facts.jsonl is not there";
   const std::string page = report::experiment_page(experiment);
-  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_EQ(tests::markup_fault(page), "");
   EXPECT_NE(page.find("skipped: facts.jsonl is not there"), std::string::npos);
 }
 
 TEST(ExperimentPage, IndexLinksEveryExperiment) {
-  const std::string page =
-      report::index_page({{"a/report.html", fixture::experiment()}, {"b/report.html", fixture::experiment()}});
-  EXPECT_EQ(markup_fault(page), "");
+  const std::string page = report::index_page(
+      {{"a/report.html", tests::fixture::experiment()}, {"b/report.html", tests::fixture::experiment()}});
+  EXPECT_EQ(tests::markup_fault(page), "");
   EXPECT_NE(page.find("<a href=\"a/report.html\">"), std::string::npos);
   EXPECT_NE(page.find("<a href=\"b/report.html\">"), std::string::npos);
   EXPECT_NE(page.find("2 experiments, each with"), std::string::npos);
 }
 
 TEST(ExperimentPage, IndexCountsWhatWasSkipped) {
-  results::Experiment skipped = fixture::experiment();
+  results::Experiment skipped = tests::fixture::experiment();
   skipped.comparison.runs.clear();
   skipped.skipped = "facts.jsonl is not there";
-  const std::string page = report::index_page({{"a/report.html", fixture::experiment()}, {"b/report.html", skipped}});
+  const std::string page =
+      report::index_page({{"a/report.html", tests::fixture::experiment()}, {"b/report.html", skipped}});
   EXPECT_NE(page.find("2 experiments (1 skipped), each with"), std::string::npos);
 }
 
 TEST(ExperimentFigures, LeaveOutWhatWasNotMeasured) {
-  results::Experiment experiment = fixture::experiment();
+  results::Experiment experiment = tests::fixture::experiment();
   EXPECT_EQ(report::experiment_figures(experiment).size(), 2u);
   for (results::RunResult& run : experiment.comparison.runs) run.measures.clear();
   const std::vector<report::Figure> figures = report::experiment_figures(experiment);
@@ -63,14 +64,14 @@ TEST(ExperimentFigures, LeaveOutWhatWasNotMeasured) {
 }
 
 TEST(StandaloneSvg, NeedsNoStyleSheetFromOutside) {
-  const std::string svg = report::standalone_svg(report::experiment_figures(fixture::experiment())[0].svg);
-  EXPECT_EQ(markup_fault(svg), "");
+  const std::string svg = report::standalone_svg(report::experiment_figures(tests::fixture::experiment())[0].svg);
+  EXPECT_EQ(tests::markup_fault(svg), "");
   EXPECT_EQ(svg.find("var("), std::string::npos);
   EXPECT_NE(svg.find("#cf5a00"), std::string::npos);  // the first series' color
 }
 
 TEST(ExperimentFiles, CriteriaAndResultsAreForOtherPrograms) {
-  const results::Experiment experiment = fixture::experiment();
+  const results::Experiment experiment = tests::fixture::experiment();
   const auto criteria = nlohmann::json::parse(report::criteria_json(experiment));
   ASSERT_EQ(criteria.size(), 1u);
   EXPECT_EQ(criteria[0]["met"], true);
@@ -84,7 +85,7 @@ TEST(ExperimentFiles, CriteriaAndResultsAreForOtherPrograms) {
 
 TEST(ExperimentFiles, ComeBackAsTheyWere) {
   const fs::path folder = fs::path(::testing::TempDir()) / "memlayers_experiment_files_test";
-  const results::Experiment experiment = fixture::experiment();
+  const results::Experiment experiment = tests::fixture::experiment();
   report::write_experiment_files(experiment, folder);
   const results::Experiment read = report::read_experiment(folder);
   EXPECT_EQ(report::experiment_page(read), report::experiment_page(experiment));
@@ -94,10 +95,10 @@ TEST(ExperimentFiles, ComeBackAsTheyWere) {
 }
 
 TEST(ExperimentText, IsTablesOfMarkdown) {
-  const std::string text = report::experiment_text(fixture::experiment());
+  const std::string text = report::experiment_text(tests::fixture::experiment());
   EXPECT_NE(text.find("| criterion | verdict |"), std::string::npos) << text;
   EXPECT_NE(text.find("| Dense | 3 |"), std::string::npos) << text;
 }
 
 }  // namespace
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::report

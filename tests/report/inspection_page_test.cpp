@@ -8,33 +8,33 @@
 #include "support/inspection_fixture.h"
 #include "support/markup.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::report {
 namespace {
 
 TEST(InspectionPage, IsWellFormedAndFetchesNothing) {
-  const std::string page = report::inspection_page(fixture::full_inspection());
-  EXPECT_EQ(markup_fault(page), "");
+  const std::string page = report::inspection_page(tests::fixture::full_inspection());
+  EXPECT_EQ(tests::markup_fault(page), "");
   EXPECT_EQ(page.find("<script"), std::string::npos);
   EXPECT_EQ(page.find("src="), std::string::npos);
   EXPECT_NE(page.find("default-src 'none'"), std::string::npos);
-  EXPECT_EQ(occurrences(page, "<svg"), 4U);  // spread, heads, pairs, drift
+  EXPECT_EQ(tests::occurrences(page, "<svg"), 4U);  // spread, heads, pairs, drift
 }
 
 TEST(InspectionPage, LeavesOutWhatWasNotAskedFor) {
-  results::Inspection bare = fixture::full_inspection();
+  results::Inspection bare = tests::fixture::full_inspection();
   bare.lights.clear();
   bare.drift.clear();
   bare.pairs.clear();
   bare.asked.reset();
   const std::string page = report::inspection_page(bare);
-  EXPECT_EQ(markup_fault(page), "");
-  EXPECT_EQ(occurrences(page, "<svg"), 2U);
+  EXPECT_EQ(tests::markup_fault(page), "");
+  EXPECT_EQ(tests::occurrences(page, "<svg"), 2U);
   EXPECT_EQ(page.find("Which slots answered"), std::string::npos);
   EXPECT_EQ(page.find("What lights"), std::string::npos);
 }
 
 TEST(InspectionText, ShowsEveryPartAndMovesNoCursor) {
-  const std::string text = results::inspection_text(fixture::full_inspection());
+  const std::string text = inspection_text(tests::fixture::full_inspection());
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   for (const char* part : {"4,321 tokens of 12 documents", "layer 1", "head 1", "never read in training", "1 and 3",
                            "since step-00000010", "from zero", "0.03 to 0.1", "light slot 42", "[31m<i>text</i> of two",
@@ -44,7 +44,7 @@ TEST(InspectionText, ShowsEveryPartAndMovesNoCursor) {
 }
 
 TEST(InspectionJson, HoldsEveryNumber) {
-  const auto json = nlohmann::json::parse(results::inspection_json(fixture::full_inspection()));
+  const auto json = nlohmann::json::parse(results::inspection_json(tests::fixture::full_inspection()));
   EXPECT_EQ(json.at("tokens"), 4321);
   EXPECT_EQ(json.at("tables").at(0).at("read_by"), (std::vector<int64_t>{30, 50, 20}));
   EXPECT_EQ(json.at("tables").at(0).at("never_trained"), 7);
@@ -64,4 +64,4 @@ TEST(InspectionTables, NameTheBinsOfMovement) {
 }
 
 }  // namespace
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::report

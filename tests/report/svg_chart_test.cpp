@@ -9,7 +9,7 @@
 #include "results/number_text.h"
 #include "support/markup.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::report {
 namespace {
 
 report::LineChart two_lines() {
@@ -43,29 +43,29 @@ TEST(LogTicks, ArePowersOfTenAndMoreWhereTheseAreFew) {
   EXPECT_TRUE(report::log_ticks(0, 10).empty());
 }
 
-TEST(report::LineChart, IsAccessibleWellFormedMarkup) {
+TEST(LineChart, IsAccessibleWellFormedMarkup) {
   const std::string svg = report::line_chart_svg(two_lines());
-  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_EQ(tests::markup_fault(svg), "");
   EXPECT_NE(svg.find("role=\"img\""), std::string::npos);
   EXPECT_NE(svg.find("<title id=\"c-title\">Title</title>"), std::string::npos);
   EXPECT_NE(svg.find("<desc id=\"c-desc\">Description</desc>"), std::string::npos);
-  EXPECT_EQ(occurrences(svg, "<polyline"), 2U);
-  EXPECT_EQ(occurrences(svg, "class=\"band\""), 1U) << "only the first series has a spread";
+  EXPECT_EQ(tests::occurrences(svg, "<polyline"), 2U);
+  EXPECT_EQ(tests::occurrences(svg, "class=\"band\""), 1U) << "only the first series has a spread";
 }
 
-TEST(report::LineChart, EscapesWhatItIsGiven) {
+TEST(LineChart, EscapesWhatItIsGiven) {
   report::LineChart chart = two_lines();
   chart.title = "<script>&\"'";
   chart.series[0].name = "a<b>";
   chart.x.label = "\x01<&>\xff";
   chart.series[0].points[1].note = "</title>";
   const std::string svg = report::line_chart_svg(chart);
-  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_EQ(tests::markup_fault(svg), "");
   EXPECT_EQ(svg.find("<script"), std::string::npos);
   EXPECT_NE(svg.find("a&lt;b&gt;"), std::string::npos);
 }
 
-TEST(report::LineChart, PutsPointsWhereTheAxesSay) {
+TEST(LineChart, PutsPointsWhereTheAxesSay) {
   report::LineChart chart = two_lines();
   chart.series.resize(1);
   chart.series[0].points = {{0, 0, 0, 0, ""}, {5, 1, 1, 1, ""}, {10, 2, 2, 2, ""}};
@@ -78,7 +78,7 @@ TEST(report::LineChart, PutsPointsWhereTheAxesSay) {
   EXPECT_LT(std::stod(match[6]), std::stod(match[2])) << "up is less in SVG";
 }
 
-TEST(report::LineChart, DrawsEqualFactorsAtEqualDistancesOnALogarithmicAxis) {
+TEST(LineChart, DrawsEqualFactorsAtEqualDistancesOnALogarithmicAxis) {
   report::LineChart chart = two_lines();
   chart.x.low.reset();
   chart.x.logarithmic = true;
@@ -91,14 +91,14 @@ TEST(report::LineChart, DrawsEqualFactorsAtEqualDistancesOnALogarithmicAxis) {
   EXPECT_NEAR(x[2] - x[1], x[3] - x[2], 0.11);
 }
 
-TEST(report::LineChart, KeepsEndLabelsApart) {
+TEST(LineChart, KeepsEndLabelsApart) {
   const std::vector<double> y =
       numbers(report::line_chart_svg(two_lines()), "y=\"([\\d.]+)\" text-anchor=\"start\" class=\"value\"");
   ASSERT_EQ(y.size(), 2U);
   EXPECT_GE(std::abs(y[1] - y[0]), 14);
 }
 
-TEST(report::LineChart, BeginsWhereItIsToldToAlsoWhenAllIsZero) {
+TEST(LineChart, BeginsWhereItIsToldToAlsoWhenAllIsZero) {
   report::LineChart chart = two_lines();
   for (auto& series : chart.series) {
     for (auto& point : series.points) point.y = point.low = point.high = 0;
@@ -106,26 +106,26 @@ TEST(report::LineChart, BeginsWhereItIsToldToAlsoWhenAllIsZero) {
   EXPECT_EQ(report::line_chart_svg(chart).find(">-"), std::string::npos) << "no negative tick";
 }
 
-TEST(report::LineChart, MarksEndLabelsThatHadToMove) {
+TEST(LineChart, MarksEndLabelsThatHadToMove) {
   report::LineChart chart = two_lines();
-  const size_t together = occurrences(report::line_chart_svg(chart), "class=\"marker\"");
+  const size_t together = tests::occurrences(report::line_chart_svg(chart), "class=\"marker\"");
   chart.series[1].points[1] = {10, 0.1, 0.1, 0.1, ""};
-  EXPECT_EQ(occurrences(report::line_chart_svg(chart), "class=\"marker\""), together - 2);
+  EXPECT_EQ(tests::occurrences(report::line_chart_svg(chart), "class=\"marker\""), together - 2);
 }
 
-TEST(report::LineChart, StaysInsideItsFrameWithSinglePointsAndFlatLines) {
+TEST(LineChart, StaysInsideItsFrameWithSinglePointsAndFlatLines) {
   report::LineChart chart = two_lines();
   chart.x.low.reset();
   chart.y.low.reset();
   chart.series = {{"one", 0, 0, true, {{3, 7, 7, 7, ""}}, "7"}, {"flat", 1, 0, true, {{3, 7, 7, 7, ""}}, "7"}};
   const std::string svg = report::line_chart_svg(chart);
-  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_EQ(tests::markup_fault(svg), "");
   EXPECT_EQ(svg.find("nan"), std::string::npos);
   EXPECT_EQ(svg.find("inf"), std::string::npos);
   for (const double x : numbers(svg, "cx=\"(-?[\\d.]+)\"")) EXPECT_TRUE(x > 0 && x < report::kChartWidth) << x;
 }
 
-TEST(report::LineChart, LeavesOutWhatIsNotFiniteAndSaysWhenNothingIsLeft) {
+TEST(LineChart, LeavesOutWhatIsNotFiniteAndSaysWhenNothingIsLeft) {
   report::LineChart chart = two_lines();
   const double nan = std::numeric_limits<double>::quiet_NaN();
   chart.series[0].points[1].y = nan;
@@ -134,7 +134,7 @@ TEST(report::LineChart, LeavesOutWhatIsNotFiniteAndSaysWhenNothingIsLeft) {
     for (auto& point : series.points) point.y = nan;
   }
   EXPECT_NE(report::line_chart_svg(chart).find("no data"), std::string::npos);
-  EXPECT_EQ(markup_fault(report::line_chart_svg(chart)), "");
+  EXPECT_EQ(tests::markup_fault(report::line_chart_svg(chart)), "");
 }
 
 report::BarChart two_groups() {
@@ -144,18 +144,18 @@ report::BarChart two_groups() {
   return chart;
 }
 
-TEST(report::BarChart, DrawsLengthsInProportion) {
+TEST(BarChart, DrawsLengthsInProportion) {
   const std::string svg = report::bar_chart_svg(two_groups());
-  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_EQ(tests::markup_fault(svg), "");
   std::vector<double> widths =
       numbers(svg, "width=\"([\\d.]+)\" height=\"13\" style=\"fill:var\\(--series-\\d\\)\"><title>");
   ASSERT_EQ(widths.size(), 3U) << "a bar that is not there is not drawn";
   EXPECT_NEAR(widths[0], 2 * widths[2], 0.2);
   EXPECT_NEAR(widths[1], 3 * widths[2], 0.3);
-  EXPECT_EQ(occurrences(svg, "class=\"whisker\""), 3U) << "one whisker: a line and its two ends";
+  EXPECT_EQ(tests::occurrences(svg, "class=\"whisker\""), 3U) << "one whisker: a line and its two ends";
 }
 
-TEST(report::BarChart, ShortensLongNamesAndKeepsThemInTheNote) {
+TEST(BarChart, ShortensLongNamesAndKeepsThemInTheNote) {
   report::BarChart chart = two_groups();
   chart.groups[0] = std::string(80, 'n');
   const std::string svg = report::bar_chart_svg(chart);
@@ -163,7 +163,7 @@ TEST(report::BarChart, ShortensLongNamesAndKeepsThemInTheNote) {
   EXPECT_NE(svg.find("<title>" + chart.groups[0] + ", first: 50%</title>"), std::string::npos);
 }
 
-TEST(report::BarChart, SaysWhenThereIsNothingToDraw) {
+TEST(BarChart, SaysWhenThereIsNothingToDraw) {
   EXPECT_NE(report::bar_chart_svg(report::BarChart{"b", "t", "d", {}, {}, {}}).find("no data"), std::string::npos);
 }
 
@@ -176,9 +176,9 @@ report::StackedChart two_bars() {
           {{"short", {2, 1}, {"two", "one"}, "3"}, {"long", {2, 4}, {"2", "4"}, "6"}}};
 }
 
-TEST(report::StackedChart, DrawsPartsInProportionOneAfterAnother) {
+TEST(StackedChart, DrawsPartsInProportionOneAfterAnother) {
   const std::string svg = report::stacked_chart_svg(two_bars());
-  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_EQ(tests::markup_fault(svg), "");
   const std::vector<double> left = numbers(svg, "<rect x=\"([\\d.]+)\" y=\"[\\d.]+\" width=\"[\\d.]+\" height=\"26\"");
   const std::vector<double> width = numbers(svg, "width=\"([\\d.]+)\" height=\"26\"");
   ASSERT_EQ(width.size(), 4U);
@@ -189,16 +189,16 @@ TEST(report::StackedChart, DrawsPartsInProportionOneAfterAnother) {
   EXPECT_NE(svg.find("<title>one</title>"), std::string::npos);
 }
 
-TEST(report::StackedChart, NumbersItsPartsInTheLegendAndWhereTheyAreWideEnough) {
+TEST(StackedChart, NumbersItsPartsInTheLegendAndWhereTheyAreWideEnough) {
   report::StackedChart chart = two_bars();
   chart.bars[1].parts[0] = 0.01;
   const std::string svg = report::stacked_chart_svg(chart);
-  EXPECT_EQ(occurrences(svg, ">2 second</text>"), 1U);
-  EXPECT_EQ(occurrences(svg, "class=\"value\">1</text>"), 1U);
-  EXPECT_EQ(occurrences(svg, "class=\"value\">2</text>"), 2U);
+  EXPECT_EQ(tests::occurrences(svg, ">2 second</text>"), 1U);
+  EXPECT_EQ(tests::occurrences(svg, "class=\"value\">1</text>"), 1U);
+  EXPECT_EQ(tests::occurrences(svg, "class=\"value\">2</text>"), 2U);
 }
 
-TEST(report::StackedChart, SaysWhenThereIsNothingToDraw) {
+TEST(StackedChart, SaysWhenThereIsNothingToDraw) {
   EXPECT_NE(report::stacked_chart_svg(report::StackedChart{"b", "t", "d", {}, {}, {}}).find("no data"),
             std::string::npos);
   report::StackedChart chart = two_bars();
@@ -236,4 +236,4 @@ TEST(Numbers, ReadAsPeopleWriteThem) {
 }
 
 }  // namespace
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::report

@@ -6,7 +6,7 @@
 
 #include "support/comparison_fixture.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::results {
 namespace {
 
 /// Asked after 100, 200 and 400 tokens; 10 FLOPs and 0.5 seconds a token.
@@ -50,7 +50,7 @@ TEST(RecallAt, PassesOverPointsThatWereNotAsked) {
   EXPECT_FALSE(results::recall_at(asked_three_times("a", {0.1, 0.3, -1}), results::Axis::kTokens, 300).has_value());
 }
 
-TEST(results::Verdict, TakesTheLargestBudgetThatEveryRunReaches) {
+TEST(Verdict, TakesTheLargestBudgetThatEveryRunReaches) {
   results::Comparison comparison;
   comparison.variants = {"slow", "fast"};
   comparison.runs = {asked_three_times("slow", {0.2, 0.4, 0.8}, 1.0), asked_three_times("fast", {0.1, 0.2, 0.4}, 0.5)};
@@ -65,7 +65,7 @@ TEST(results::Verdict, TakesTheLargestBudgetThatEveryRunReaches) {
   EXPECT_DOUBLE_EQ(tokens.rows[0].mean, 0.8);
 }
 
-TEST(results::Verdict, GivesMeanSampleDeviationAndRangeOverSeeds) {
+TEST(Verdict, GivesMeanSampleDeviationAndRangeOverSeeds) {
   results::Comparison comparison;
   comparison.variants = {"a"};
   for (const double recall : {0.1, 0.2, 0.6}) comparison.runs.push_back(asked_three_times("a", {0, 0, recall}));
@@ -77,7 +77,7 @@ TEST(results::Verdict, GivesMeanSampleDeviationAndRangeOverSeeds) {
   EXPECT_DOUBLE_EQ(row.highest, 0.6);
 }
 
-TEST(results::Verdict, LeavesOutRunsThatWereNeverAsked) {
+TEST(Verdict, LeavesOutRunsThatWereNeverAsked) {
   results::Comparison comparison;
   comparison.variants = {"a", "b"};
   comparison.runs = {asked_three_times("a", {0.1, 0.2, 0.3}), asked_three_times("b", {-1, -1, -1})};
@@ -88,8 +88,8 @@ TEST(results::Verdict, LeavesOutRunsThatWereNeverAsked) {
   EXPECT_TRUE(results::verdict_at_equal(results::Comparison{}, results::Axis::kFlops).rows.empty());
 }
 
-TEST(results::Comparison, SurvivesItsWayThroughAFile) {
-  const results::Comparison comparison = fixture::comparison(2);
+TEST(Comparison, SurvivesItsWayThroughAFile) {
+  const results::Comparison comparison = tests::fixture::comparison(2);
   const std::string text = base::config_to_json(comparison).dump();
   const results::Comparison read = base::parse_config<results::Comparison>(text, "results.json");
   EXPECT_EQ(base::config_to_json(read).dump(), text);
@@ -103,4 +103,4 @@ TEST(results::Comparison, SurvivesItsWayThroughAFile) {
 }
 
 }  // namespace
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::results

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "results/metric.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::results {
 namespace {
 
 results::RunResult run_with(const std::string& variant, uint64_t seed, double nats, double recall = 0.5) {
@@ -32,7 +32,7 @@ results::CriterionSpec order(std::vector<std::string> variants, const std::strin
   return spec;
 }
 
-TEST(results::MeanInterval, IsStudentsTOfTheSampleDeviation) {
+TEST(MeanInterval, IsStudentsTOfTheSampleDeviation) {
   const results::MeanInterval three = results::mean_interval({1, 2, 3});  // deviation 1, t(2) = 4.303
   EXPECT_DOUBLE_EQ(three.mean, 2);
   EXPECT_NEAR(three.high - three.mean, 4.303 / std::sqrt(3.0), 1e-12);
@@ -187,4 +187,4 @@ TEST(Metric, TrainingLossIsTheMeanOverTheLastTenth) {
 }
 
 }  // namespace
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::results

@@ -4,7 +4,7 @@
 
 #include "support/comparison_fixture.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::results {
 namespace {
 
 using results::StepProfile;
@@ -37,8 +37,8 @@ TEST(GroupTimes, AreNothingForAGroupThatTheStepLacks) {
 }
 
 TEST(GroupTimes, AddUpToTheStep) {
-  const std::vector<results::VariantStep> steps = {fixture::step_of(fixture::kDense),
-                                                   fixture::step_of(fixture::kMemoryPlus)};
+  const std::vector<results::VariantStep> steps = {tests::fixture::step_of(tests::fixture::kDense),
+                                                   tests::fixture::step_of(tests::fixture::kMemoryPlus)};
   for (const results::VariantStep& each : steps) {
     double sum = 0;
     for (const results::GroupTime& group : results::group_times(each.step, results::group_order(steps)))
@@ -57,4 +57,4 @@ TEST(GroupOrder, BeginsWithWhatTakesLongestAnywhereAndEndsWithEverythingElse) {
 }
 
 }  // namespace
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::results

@@ -8,7 +8,7 @@
 
 #include "results/comparison.h"
 
-namespace memlayers::evaluation::fixture {
+namespace memlayers::tests::fixture {
 
 struct Variant {
   std::string name;
@@ -177,4 +177,4 @@ inline results::Comparison comparison(uint64_t seeds) {
   return result;
 }
 
-}  // namespace memlayers::evaluation::fixture
+}  // namespace memlayers::tests::fixture

@@ -6,7 +6,7 @@
 
 #include "data/sources/biography_file.h"
 
-namespace memlayers::evaluation {
+namespace memlayers::tests {
 
 /// Bits of the choice of `people` names out of `names`, and of their values.
 inline double entropy(const data::Biographies& data) {
@@ -19,4 +19,4 @@ inline double entropy(const data::Biographies& data) {
   return bits;
 }
 
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::tests

@@ -5,7 +5,7 @@
 #include "results/experiment.h"
 #include "support/comparison_fixture.h"
 
-namespace memlayers::evaluation::fixture {
+namespace memlayers::tests::fixture {
 
 inline results::Experiment experiment() {
   results::Experiment experiment;
@@ -37,4 +37,4 @@ inline results::Experiment experiment() {
   return experiment;
 }
 
-}  // namespace memlayers::evaluation::fixture
+}  // namespace memlayers::tests::fixture

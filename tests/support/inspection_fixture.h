@@ -5,7 +5,7 @@
 
 #include "results/inspection.h"
 
-namespace memlayers::evaluation::fixture {
+namespace memlayers::tests::fixture {
 
 inline results::HeadUse head_use(int64_t layer, int64_t head) {
   return {layer, head, 0, 800, 40, 2, {layer, 100, 0.6, 0.9, 0.2, std::vector<double>(100, 0.01)}};
@@ -39,4 +39,4 @@ inline results::Inspection full_inspection() {
   return made;
 }
 
-}  // namespace memlayers::evaluation::fixture
+}  // namespace memlayers::tests::fixture

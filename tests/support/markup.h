@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace memlayers::evaluation {
+namespace memlayers::tests {
 
 /// The first fault of `text` as XML, or "" for none. <!DOCTYPE html> and the content of <style> are passed over.
 inline std::string markup_fault(std::string_view text) {
@@ -73,4 +73,4 @@ inline size_t occurrences(std::string_view text, std::string_view part) {
   return count;
 }
 
-}  // namespace memlayers::evaluation
+}  // namespace memlayers::tests

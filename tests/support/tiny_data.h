@@ -1,43 +1,17 @@
 // A prepared data folder small enough for a test: byte tokenizer, one shard a split, written through data/token_shard.h.
 #pragma once
 
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
 #include "data/shards/prepared_data.h"
 #include "data/shards/token_shard.h"
+#include "support/temporary_folder.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_files.h"
 
 namespace memlayers::tests {
-
-/// A folder of its own under the test's temporary directory, empty at first and removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    // In memory where that is possible: every checkpoint is synced, and a busy disk takes its time for that.
-    const bool in_memory = ::access("/dev/shm", W_OK) == 0;
-    const std::filesystem::path parent = in_memory ? "/dev/shm" : ::testing::TempDir();
-    std::string name = (parent / "memlayers-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw std::runtime_error("mkdtemp failed");
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Sentences "N plus M is K." for some N and M; another `variant` has other sentences.
 inline void write_tiny_split(const std::filesystem::path& folder, const std::string& split, int documents,

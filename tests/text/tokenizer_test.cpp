@@ -1,9 +1,21 @@
+#include <gtest/gtest.h>
 #include "base/random.h"
 #include "base/utf8.h"
-#include "data_fixture.h"
 
-namespace memlayers::data {
+#include "base/error.h"
+#include "base/file.h"
+#include "support/error_of.h"
+#include "support/temporary_folder.h"
+#include "text/tokenizer.h"
+#include "text/tokenizer_files.h"
+
+namespace memlayers::text {
 namespace {
+
+namespace fs = std::filesystem;
+using tests::contains;
+using tests::error_of;
+using tests::TemporaryFolder;
 
 using base::IoError;
 using base::UsageError;
@@ -58,7 +70,7 @@ std::string random_text(base::RandomStream& stream) {
   return text;
 }
 
-void expect_round_trips(const text::Tokenizer& tokenizer) {
+void expect_round_trips(const Tokenizer& tokenizer) {
   base::RandomStream stream(9, "round trips");
   for (int i = 0; i < 3000; ++i) {
     std::string text = random_text(stream), more = random_text(stream);
@@ -76,7 +88,7 @@ void expect_round_trips(const text::Tokenizer& tokenizer) {
 }
 
 TEST(ByteTokenizer, RoundTripsArbitraryText) {
-  const auto tokenizer = text::byte_tokenizer();
+  const auto tokenizer = byte_tokenizer();
   EXPECT_EQ(tokenizer->vocab_size(), 259);
   EXPECT_EQ(tokenizer->encode("A\xFF"), (std::vector<int32_t>{3 + 'A', 3 + 255}));
   EXPECT_EQ(tokenizer->decode({1, 3 + 'A', 0, 2}), "A");
@@ -86,30 +98,28 @@ TEST(ByteTokenizer, RoundTripsArbitraryText) {
 class SentencePiece : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(SentencePiece, RoundTripsArbitraryText) {
-  expect_round_trips(*text::train_sentencepiece(training_lines(), 500, GetParam()));
+  expect_round_trips(*train_sentencepiece(training_lines(), 500, GetParam()));
 }
 
 TEST_P(SentencePiece, DecodesEveryIdToSomething) {
-  const auto tokenizer = text::train_sentencepiece(training_lines(), 400, GetParam());
+  const auto tokenizer = train_sentencepiece(training_lines(), 400, GetParam());
   for (int32_t id = 0; id < tokenizer->vocab_size(); ++id) EXPECT_NO_THROW(tokenizer->decode({id}));
   EXPECT_EQ(tokenizer->decode({tokenizer->bos(), tokenizer->eos()}), "");
 }
 
 TEST_P(SentencePiece, TrainingIsDeterministicAndSilent) {
   ::testing::internal::CaptureStderr();
-  const auto first = text::train_sentencepiece(training_lines(), 400, GetParam());
+  const auto first = train_sentencepiece(training_lines(), 400, GetParam());
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
   EXPECT_EQ(first->vocab_size(), 400);
-  EXPECT_EQ(text::tokenizer_hash(*first),
-            text::tokenizer_hash(*text::train_sentencepiece(training_lines(), 400, GetParam())));
-  EXPECT_NE(text::tokenizer_hash(*first),
-            text::tokenizer_hash(*text::train_sentencepiece(training_lines(), 401, GetParam())));
+  EXPECT_EQ(tokenizer_hash(*first), tokenizer_hash(*train_sentencepiece(training_lines(), 400, GetParam())));
+  EXPECT_NE(tokenizer_hash(*first), tokenizer_hash(*train_sentencepiece(training_lines(), 401, GetParam())));
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, SentencePiece, ::testing::Values("bpe", "unigram"));
 
 TEST(SentencePiece, AnswerTokensDoNotDependOnWhetherThePromptIsEncodedWithThem) {
-  const auto tokenizer = text::train_sentencepiece(training_lines(), 500);
+  const auto tokenizer = train_sentencepiece(training_lines(), 500);
   const auto prompt = tokenizer->encode("alpha3 of the"), whole = tokenizer->encode("alpha3 of the beta7.");
   ASSERT_GT(whole.size(), prompt.size());
   EXPECT_TRUE(std::equal(prompt.begin(), prompt.end(), whole.begin()));
@@ -117,7 +127,7 @@ TEST(SentencePiece, AnswerTokensDoNotDependOnWhetherThePromptIsEncodedWithThem) 
 
 TEST(SentencePiece, LowersTheVocabularyWithANoteWhenTheTextIsTooSmall) {
   ::testing::internal::CaptureStderr();
-  const auto tokenizer = text::train_sentencepiece({"a small text", "small text a"}, 5000);
+  const auto tokenizer = train_sentencepiece({"a small text", "small text a"}, 5000);
   EXPECT_TRUE(contains(::testing::internal::GetCapturedStderr(), "pieces of the 5000 asked for"));
   EXPECT_LT(tokenizer->vocab_size(), 400);
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("a smaller ¿text?")), "a smaller ¿text?");
@@ -125,42 +135,42 @@ TEST(SentencePiece, LowersTheVocabularyWithANoteWhenTheTextIsTooSmall) {
 
 TEST(SentencePiece, RefusesWhatCannotBeTrained) {
   EXPECT_TRUE(
-      contains(error_of<UsageError>([] { text::train_sentencepiece(training_lines(), 200); }), "tokenizer.vocab_size"));
-  EXPECT_TRUE(contains(error_of<UsageError>([] { text::train_sentencepiece(training_lines(), 262); }), "tokenizer"));
-  EXPECT_TRUE(contains(error_of<UsageError>([] { text::train_sentencepiece({}, 400); }), "no text"));
-  EXPECT_TRUE(contains(error_of<UsageError>([] { text::train_sentencepiece(training_lines(), 400, "word"); }),
-                       "bpe or unigram"));
+      contains(error_of<UsageError>([] { train_sentencepiece(training_lines(), 200); }), "tokenizer.vocab_size"));
+  EXPECT_TRUE(contains(error_of<UsageError>([] { train_sentencepiece(training_lines(), 262); }), "tokenizer"));
+  EXPECT_TRUE(contains(error_of<UsageError>([] { train_sentencepiece({}, 400); }), "no text"));
+  EXPECT_TRUE(
+      contains(error_of<UsageError>([] { train_sentencepiece(training_lines(), 400, "word"); }), "bpe or unigram"));
 }
 
 TEST(LoadTokenizer, LoadsWhatSaveWroteFromTheFolderOrTheModelAlone) {
   const TemporaryFolder folder;
-  const auto trained = text::train_sentencepiece(training_lines(), 400);
+  const auto trained = train_sentencepiece(training_lines(), 400);
   trained->save(folder.path());
   const std::string text = "alpha3 Łódź of 1987 ▁";
   for (const fs::path& path : {folder.path(), folder.path() / "tokenizer.model"}) {
-    const auto loaded = text::load_tokenizer(path);
+    const auto loaded = load_tokenizer(path);
     EXPECT_EQ(loaded->kind(), "sentencepiece");
     EXPECT_EQ(loaded->encode(text), trained->encode(text));
-    EXPECT_EQ(text::tokenizer_hash(*loaded), text::tokenizer_hash(*trained));
+    EXPECT_EQ(tokenizer_hash(*loaded), tokenizer_hash(*trained));
   }
   const TemporaryFolder other;
-  text::byte_tokenizer()->save(other.path());
-  EXPECT_EQ(text::load_tokenizer(other.path())->kind(), "bytes");
-  EXPECT_EQ(text::load_tokenizer(other.path() / "tokenizer_config.json")->kind(), "bytes");
+  byte_tokenizer()->save(other.path());
+  EXPECT_EQ(load_tokenizer(other.path())->kind(), "bytes");
+  EXPECT_EQ(load_tokenizer(other.path() / "tokenizer_config.json")->kind(), "bytes");
 }
 
 TEST(LoadTokenizer, NamesTheFileAndTheReason) {
   const TemporaryFolder folder;
-  EXPECT_TRUE(contains(error_of<IoError>([&] { text::load_tokenizer(folder.path()); }), "holds no tokenizer"));
+  EXPECT_TRUE(contains(error_of<IoError>([&] { load_tokenizer(folder.path()); }), "holds no tokenizer"));
   EXPECT_TRUE(
-      contains(error_of<IoError>([&] { text::load_tokenizer(folder.path() / "none"); }), "there is no tokenizer here"));
-  write_file(folder.path() / "tokenizer_config.json", "{\"kind\":");
-  EXPECT_TRUE(contains(error_of<IoError>([&] { text::load_tokenizer(folder.path()); }), "not valid JSON"));
-  write_file(folder.path() / "tokenizer_config.json", "{\"kind\": \"words\"}");
-  EXPECT_TRUE(contains(error_of<IoError>([&] { text::load_tokenizer(folder.path()); }), "another kind"));
-  write_file(folder.path() / "tokenizer.model", "nonsense");
-  EXPECT_TRUE(contains(error_of<IoError>([&] { text::load_tokenizer(folder.path()); }), "not a SentencePiece model"));
+      contains(error_of<IoError>([&] { load_tokenizer(folder.path() / "none"); }), "there is no tokenizer here"));
+  base::write_text_atomically(folder.path() / "tokenizer_config.json", "{\"kind\":");
+  EXPECT_TRUE(contains(error_of<IoError>([&] { load_tokenizer(folder.path()); }), "not valid JSON"));
+  base::write_text_atomically(folder.path() / "tokenizer_config.json", "{\"kind\": \"words\"}");
+  EXPECT_TRUE(contains(error_of<IoError>([&] { load_tokenizer(folder.path()); }), "another kind"));
+  base::write_text_atomically(folder.path() / "tokenizer.model", "nonsense");
+  EXPECT_TRUE(contains(error_of<IoError>([&] { load_tokenizer(folder.path()); }), "not a SentencePiece model"));
 }
 
 }  // namespace
-}  // namespace memlayers::data
+}  // namespace memlayers::text

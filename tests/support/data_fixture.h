@@ -10,11 +10,14 @@
 
 #include "base/error.h"
 #include "data/prepare.h"
+#include "support/error_of.h"
 #include "support/tiny_data.h"
 
 namespace memlayers::data {
 
 namespace fs = std::filesystem;
+using tests::contains;
+using tests::error_of;
 using tests::TemporaryFolder;
 
 inline void write_file(const fs::path& path, const std::string& bytes) {
@@ -40,19 +43,6 @@ inline std::string zstd(const std::string& text) {
   packed.resize(ZSTD_compress(packed.data(), packed.size(), text.data(), text.size(), 3));
   return packed;
 }
-
-/// The message of the error that `call` throws, which must be an E; empty when none is thrown.
-template <class E, class Call>
-std::string error_of(const Call& call) {
-  try {
-    call();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "";
-}
-
-inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// A prepared folder (byte vocabulary of 259) whose train split holds exactly these documents, in shards of
 /// `per_shard`.

@@ -4,6 +4,7 @@
 #include "data/prepare.h"
 #include "evaluation/capacity/capacity.h"
 #include "model/checkpoint.h"
+#include "report/capacity/capacity_text.h"
 #include "support/data_entropy.h"
 #include "support/tiny_run.h"
 
@@ -48,7 +49,7 @@ class TrainedCapacity : public ::testing::Test {
   static std::unique_ptr<model::Transformer> trained() {
     return model::load_model(training::newest_checkpoint(folder_->path() / "run"));
   }
-  static Capacity experiments::measure(model::Transformer& model, const CapacityOptions& options = {}) {
+  static results::Capacity measure(model::Transformer& model, const CapacityOptions& options = {}) {
     return measure_capacity(model, *text::load_tokenizer(data()), data::read_biographies(data()), options);
   }
 
@@ -57,16 +58,16 @@ class TrainedCapacity : public ::testing::Test {
 tests::TemporaryFolder* TrainedCapacity::folder_ = nullptr;
 
 TEST_F(TrainedCapacity, ComesCloseToAllThatIsInTheDataAndNeverBeyond) {
-  const Capacity found = experiments::measure(*trained());
+  const results::Capacity found = measure(*trained());
   constexpr double kRounding = 1 + 1e-6;
   EXPECT_LE(found.stored.value, found.most_bits * kRounding);
   EXPECT_LE(found.name.value, found.most_name_bits * kRounding);
-  for (const AttributeCapacity& attribute : found.attributes) {
+  for (const results::AttributeCapacity& attribute : found.attributes) {
     EXPECT_LE(attribute.stored.value, attribute.most_bits * kRounding) << attribute.name;
     EXPECT_LE(attribute.extractable.value, attribute.most_bits * kRounding) << attribute.name;
   }
-  EXPECT_LT(found.most_bits, entropy(data::read_biographies(data())));
-  EXPECT_GT(found.stored.value, 0.95 * found.most_bits) << capacity_text(found, "trained");
+  EXPECT_LT(found.most_bits, tests::entropy(data::read_biographies(data())));
+  EXPECT_GT(found.stored.value, 0.95 * found.most_bits) << report::capacity_text(found, "trained");
   EXPECT_GT(found.values_stored.value, found.values_extractable.value);
   EXPECT_EQ(found.attributes.back().most_bits, 0) << "the city of an employer follows from the employer";
 }
@@ -74,21 +75,22 @@ TEST_F(TrainedCapacity, ComesCloseToAllThatIsInTheDataAndNeverBeyond) {
 TEST_F(TrainedCapacity, OfTheSameModelUntrainedIsZero) {
   model::Transformer model(
       model::load_model_config(training::newest_checkpoint(folder_->path() / "run") / "config.json"), 5);
-  EXPECT_EQ(experiments::measure(model).stored.value, 0);
+  EXPECT_EQ(measure(model).stored.value, 0);
 }
 
 TEST_F(TrainedCapacity, OfFewerBitsAWeightTakesFewerBytesAndLosesLittleAtEight) {
-  const Capacity whole = experiments::measure(*trained());
+  const results::Capacity whole = measure(*trained());
   double bytes = static_cast<double>(whole.size.bytes);
-  for (const StoredFormat format : {StoredFormat::kBFloat16, StoredFormat::kInt8, StoredFormat::kInt4}) {
+  for (const results::StoredFormat format :
+       {results::StoredFormat::kBFloat16, results::StoredFormat::kInt8, results::StoredFormat::kInt4}) {
     CapacityOptions options;
     options.tables = options.weights = format;
-    const Capacity found = experiments::measure(*trained(), options);
+    const results::Capacity found = measure(*trained(), options);
     EXPECT_EQ(found.size.parameters, whole.size.parameters);
     EXPECT_LT(static_cast<double>(found.size.bytes), 0.75 * bytes);
     bytes = static_cast<double>(found.size.bytes);
     EXPECT_NE(found.stored.value, whole.stored.value) << "nothing was rounded";
-    if (format == StoredFormat::kInt4) continue;
+    if (format == results::StoredFormat::kInt4) continue;
     EXPECT_NEAR(found.stored.value, whole.stored.value, 0.05 * whole.stored.value);
   }
 }
