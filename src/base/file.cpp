@@ -15,6 +15,8 @@
 
 #include "base/error.h"
 #include "base/file_sync.h"
+#include "base/interrupt.h"
+#include "base/output.h"
 
 namespace memlayers::base {
 namespace {
@@ -30,6 +32,34 @@ bool disk_is_declared_full(size_t size) {
   static uint64_t written = 0;
   written += size;
   return written > std::strtoull(limit, nullptr, 10);
+}
+
+void keep_owner_and_mode(const fs::path& old, int descriptor) {
+  struct stat status = {};
+  if (::stat(old.c_str(), &status) != 0) return;
+  // Only root gives files away; another user's file in a shared folder becomes that of who writes it.
+  const bool kept = ::fchown(descriptor, status.st_uid, status.st_gid) == 0;
+  ::fchmod(descriptor, status.st_mode & (kept ? 0777 : 0755));
+}
+
+/// Opens what is written to but never replaced. A descriptor of our own (/dev/stdout) is shared, so that it goes on where
+/// the last writer ended. Waits for the reader of a pipe; -1 with errno set on failure and on an interrupt.
+int open_stream(const fs::path& path) {
+  std::error_code error;
+  if (fs::equivalent(path.parent_path(), "/proc/self/fd", error)) {
+    return ::fcntl(std::atoi(path.filename().c_str()), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  }
+  int descriptor = -1;
+  while ((descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) < 0) {
+    if (errno != ENXIO || !fs::is_fifo(path, error)) return -1;
+    if (interrupted()) {
+      errno = EINTR;
+      return -1;
+    }
+    ::usleep(20'000);
+  }
+  ::fcntl(descriptor, F_SETFL, 0);
+  return descriptor;
 }
 
 }  // namespace
@@ -67,43 +97,64 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
-AtomicFile::AtomicFile(const fs::path& path)
-    : path_(path), temporary_(path.string() + ".tmp-" + std::to_string(::getpid())) {
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+AtomicFile::AtomicFile(const fs::path& path) : path_(path) {
+  const OutputFile output = check_output_file(path);
+  target_ = output.path;
+  if (output.way != OutputWay::kReplace) return;
+  temporary_ = target_.string() + temporary_suffix();
+  ::unlink(temporary_.c_str());  // of a killed process that had this number
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail(path, "cannot create");
+  keep_owner_and_mode(target_, descriptor_);
 }
 
 AtomicFile::~AtomicFile() {
-  if (descriptor_ < 0) return;
-  ::close(descriptor_);
-  ::unlink(temporary_.c_str());
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (descriptor_ >= 0 && !temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(const void* data, size_t size) {
-  if (disk_is_declared_full(size)) {
+  const std::string_view bytes(static_cast<const char*>(data), size);
+  if (temporary_.empty()) {
+    held_ += bytes;
+  } else {
+    write_out(bytes);
+  }
+}
+
+void AtomicFile::write_out(std::string_view bytes) {
+  if (disk_is_declared_full(bytes.size())) {
     errno = ENOSPC;
     fail(path_, "cannot write");
   }
-  const char* next = static_cast<const char*>(data);
-  while (size > 0) {
-    const ssize_t written = ::write(descriptor_, next, size);
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail(path_, "cannot write");
-    next += written;
-    size -= size_t(written);
+    bytes.remove_prefix(size_t(written));
   }
 }
 
 void AtomicFile::commit() {
+  if (temporary_.empty()) return commit_as_it_stands();
   assert(descriptor_ >= 0);
   if (::fsync(descriptor_) != 0) fail(path_, "cannot write to the disk");
-  if (::close(std::exchange(descriptor_, -1)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+  if (::close(std::exchange(descriptor_, -1)) != 0 || ::rename(temporary_.c_str(), target_.c_str()) != 0) {
     const int reason = errno;
     ::unlink(temporary_.c_str());
     errno = reason;
     fail(path_, "cannot replace");
   }
-  sync_folder(path_.parent_path());
+  sync_folder(target_.parent_path());
+}
+
+void AtomicFile::commit_as_it_stands() {
+  const bool stream = check_output_file(target_).way == OutputWay::kStream;
+  descriptor_ = stream ? open_stream(target_) : ::open(target_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  if (descriptor_ < 0) fail(path_, "cannot open for writing");
+  write_out(held_);
+  if (!stream && ::fsync(descriptor_) != 0) fail(path_, "cannot write to the disk");
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail(path_, "cannot write");
 }
 
 std::string read_text(const fs::path& path) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/output.h"
 
 namespace memlayers::base {
 namespace {
@@ -59,9 +60,7 @@ uint32_t crc32c(std::string_view bytes) {
 }
 
 EventWriter::EventWriter(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw IoError(folder, "cannot create: " + error.message());
+  make_folder(folder);
   const auto micros = int64_t(wall_time() * 1e6);
   path_ = folder / concat("events.out.tfevents.", micros, ".memlayers.", getpid());
   file_.open(path_, std::ios::binary);
