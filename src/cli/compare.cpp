@@ -1,5 +1,5 @@
 // memlayers compare: several configurations on the same data, and the report on them.
-#include "base/file.h"
+#include "base/output.h"
 #include "cli/build_info.h"
 #include "cli/command_line.h"
 #include "cli/command_text.h"
@@ -23,6 +23,8 @@ int run_compare(int argc, char** argv) {
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
   const experiments::ComparePlan plan = experiments::load_compare_plan(config, overrides);
+  const std::filesystem::path page = base::check_output_folder(plan.config.output).path / "report.html";
+  if (std::filesystem::exists(plan.config.output)) base::check_output_file(page);
   const std::string command = command_text("memlayers compare --config", config, overrides);
   const experiments::CompareOutcome outcome = experiments::compare_runs(plan, {program_commit(), command, {}, {}, {}});
   if (outcome.end == experiments::CompareEnd::kInterrupted) {
@@ -30,7 +32,6 @@ int run_compare(int argc, char** argv) {
     return 0;
   }
   if (!outcome.comparison.runs.empty()) {
-    const std::filesystem::path page = std::filesystem::path(plan.config.output) / "report.html";
     base::write_text_atomically(page, report::report_html(outcome.comparison));
     std::cout << report::terminal_table(outcome.comparison) << "\nThe page with all charts: " << page.string()
               << std::endl;

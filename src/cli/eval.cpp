@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/interrupt.h"
+#include "base/output.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/model_folder.h"
@@ -18,6 +19,15 @@ using evaluation::Scores;
 using Json = nlohmann::ordered_json;
 
 fs::path questions_file(const fs::path& named) { return fs::is_directory(named) ? named / "questions.jsonl" : named; }
+
+/// Before a model is loaded. The folder above may be missing: then it is made.
+void check_answers_file(const fs::path& path) {
+  if (path.has_parent_path() && !fs::exists(path.parent_path())) {
+    base::check_output_folder(path.parent_path());
+  } else {
+    base::check_output_file(path);
+  }
+}
 
 /// Rows of (relation, wording, score): all of a wording first, then relation by relation.
 struct Row {
@@ -93,6 +103,7 @@ int run_eval(int argc, char** argv) {
   app.add_flag("--json", json, "print one JSON object instead of a table");
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
+  if (!output.empty()) check_answers_file(output);
   const fs::path file = questions_file(questions_name);
   const std::vector<data::Question> questions = data::read_questions(file);
   base::check(!questions.empty(), file.string(), ": holds no questions");

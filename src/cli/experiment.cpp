@@ -1,5 +1,6 @@
 // memlayers experiment: data, runs, seeds and criteria out of one file.
 #include "base/joined.h"
+#include "base/output.h"
 #include "cli/build_info.h"
 #include "cli/command_line.h"
 #include "cli/command_text.h"
@@ -40,6 +41,7 @@ int run_experiment(int argc, char** argv) {
 
   const experiments::ExperimentPlan plan = experiments::load_experiment_plan(file, overrides);
   const std::filesystem::path output = plan.config.output;
+  base::check_output_folder(output);
   const size_t cells = plan.compare.runs.size() * plan.config.seeds.size();
   std::vector<std::string> arguments = overrides;
   if (!only.empty()) arguments.insert(arguments.end(), {"--only", base::joined(only, ",")});

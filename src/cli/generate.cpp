@@ -7,6 +7,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/model_folder.h"
+#include "cli/standard_streams.h"
 #include "generation/engine.h"
 
 namespace memlayers::cli {
@@ -156,6 +157,7 @@ int run_generate(int argc, char** argv) {
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
   command.prompts.insert(command.prompts.end(), more.begin(), more.end());
 
+  if (command.prompts.empty()) check_standard_input("give the prompts as arguments");
   std::signal(SIGINT, SIG_DFL);  // nothing to save: Ctrl-C ends at once, at the prompt too
   std::signal(SIGTERM, SIG_DFL);
   Generator generator(command, load_named_model(command.model));

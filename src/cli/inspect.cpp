@@ -1,8 +1,8 @@
 // memlayers inspect: what a trained model's tables hold and how they are read.
 #include <algorithm>
 
-#include "base/file.h"
 #include "base/interrupt.h"
+#include "base/output.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/model_folder.h"
@@ -140,7 +140,10 @@ int run_inspect(int argc, char** argv) {
   add_options(app, arguments);
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
+  if (!arguments.output.empty()) base::check_output_file(arguments.output);  // before the model is read
   const LoadedModel loaded = load_named_model(arguments.run);
+  const fs::path page = page_file(arguments.output, loaded.folder);
+  base::check_output_file(page);
   base::check(!loaded.model->config().memory.layers.empty(), loaded.folder.string(),
               ": has no memory layers, so there is no table to inspect");
   const auto config = trained_config(loaded.folder);
@@ -169,7 +172,6 @@ int run_inspect(int argc, char** argv) {
     std::cerr << "interrupted before anything was read" << std::endl;
     return 0;
   }
-  const fs::path page = page_file(arguments.output, loaded.folder);
   base::write_text_atomically(page, report::inspection_page(inspection));
   if (arguments.json) {
     std::cout << results::inspection_json(inspection) << std::endl;

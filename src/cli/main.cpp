@@ -16,6 +16,7 @@
 #include "cli/build_info.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/standard_streams.h"
 
 namespace memlayers::cli {
 namespace {
@@ -23,23 +24,25 @@ namespace {
 struct Command {
   const char* name;
   int (*run)(int, char**);
-  bool computes;  // with torch's threads
+  bool computes;       // with torch's threads
+  bool prints_result;  // else it writes files, and says which
   const char* summary;
 };
 
 constexpr Command kCommands[] = {
-    {"prepare", run_prepare, false, "turn JSONL, text or built-in fact sources into token shards and questions"},
-    {"train", run_train, true, "train a model from a configuration; stop it any time and --resume"},
-    {"eval", run_eval, true, "ask a trained model closed-book questions"},
-    {"generate", run_generate, true, "continue prompts with a trained model"},
-    {"compare", run_compare, true, "train several configurations on the same data, ask all, write report.html"},
-    {"experiment", run_experiment, true, "run an experiment's file: data, runs, seeds, and criteria written before"},
-    {"report", run_report, false, "write report.html again from results.json, or the index of all experiments"},
-    {"inspect", run_inspect, true,
+    {"prepare", run_prepare, false, false, "turn JSONL, text or built-in fact sources into token shards and questions"},
+    {"train", run_train, true, false, "train a model from a configuration; stop it any time and --resume"},
+    {"eval", run_eval, true, true, "ask a trained model closed-book questions"},
+    {"generate", run_generate, true, true, "continue prompts with a trained model"},
+    {"compare", run_compare, true, false, "train several configurations on the same data, ask all, write report.html"},
+    {"experiment", run_experiment, true, false,
+     "run an experiment's file: data, runs, seeds, and criteria written before"},
+    {"report", run_report, false, false, "write report.html again from results.json, or the index of all experiments"},
+    {"inspect", run_inspect, true, true,
      "look into a trained model's tables: use, dead and hot slots, drift, what lights them"},
-    {"capacity", run_capacity, true, "count the bits of synthetic biographies that a trained model holds"},
-    {"plan", run_plan, false, "parameters, FLOPs and bytes of a configuration, without allocating them"},
-    {"bench", run_bench, true, "time the parts against torch, a dense model and the machine's limits"},
+    {"capacity", run_capacity, true, true, "count the bits of synthetic biographies that a trained model holds"},
+    {"plan", run_plan, false, true, "parameters, FLOPs and bytes of a configuration, without allocating them"},
+    {"bench", run_bench, true, true, "time the parts against torch, a dense model and the machine's limits"},
 };
 
 void print_usage(std::ostream& out) {
@@ -95,6 +98,7 @@ int run_command(int argc, char** argv) {
   }
   const Command* command = find_command(name);
   if (command == nullptr) fail_unknown(name);
+  check_standard_output(command->prints_result);
   if (command->computes) let_waiting_threads_spin_briefly(argv);
   return command->run(argc - 1, argv + 1);
 }

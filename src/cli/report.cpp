@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "base/file.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "report/comparison/comparison_page.h"
@@ -22,8 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 
 void report_comparison(const fs::path& results, const std::string& output) {
-  const auto comparison = base::load_config<results::Comparison>(results);
   const fs::path page = output.empty() ? results.parent_path() / "report.html" : fs::path(output);
+  base::check_output_file(page);
+  const auto comparison = base::load_config<results::Comparison>(results);
   base::write_text_atomically(page, report::report_html(comparison));
   std::cout << report::terminal_table(comparison) << "\nThe page with all charts: " << page.string() << std::endl;
 }
@@ -64,6 +65,7 @@ void report_experiments(const fs::path& folder, const std::string& output, bool 
               ": expected experiment.json in it or in folders below, found none; "
               "`memlayers experiment FILE` writes them");
   const fs::path index = output.empty() ? folder / "index.html" : fs::path(output);
+  base::check_output_file(index);
   std::vector<report::IndexEntry> entries;
   for (const fs::path& path : folders) {
     entries.push_back({fs::relative(path / "report.html", fs::absolute(index).parent_path()).generic_string(),

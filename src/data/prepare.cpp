@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "base/random.h"
 #include "data/line_sample.h"
 #include "data/shards/prepared_data.h"
@@ -59,7 +60,7 @@ ordered_json describe_inputs(const PrepareConfig& config) {
 /// What stands in the output folder already. True: exactly what is asked for.
 bool holds_same_data(const PrepareConfig& config, const ordered_json& inputs, bool force) {
   const fs::path output = config.output;
-  if (!fs::exists(output) || (fs::is_directory(output) && fs::is_empty(output))) return false;
+  if (!fs::exists(output) || (fs::is_directory(output) && base::is_empty_output(output))) return false;
   check(fs::exists(output / kPrepareFile), "output: ", config.output,
         " exists and was not written by prepare; name another folder");
   if (force) return false;
@@ -216,6 +217,7 @@ ordered_json fill_folder(const fs::path& folder, const PrepareConfig& config, co
 
 PrepareResult prepare(const PrepareConfig& config, bool force) {
   config.validate();
+  base::check_output_folder(config.output);  // before any work
   const ordered_json inputs = describe_inputs(config);
   if (holds_same_data(config, inputs, force)) return {true, read_prepare_file(config.output)};
   Sources sources;
@@ -224,9 +226,10 @@ PrepareResult prepare(const PrepareConfig& config, bool force) {
   }
   const auto tokenizer = make_tokenizer(config, sources);
   PrepareResult result;
-  base::write_folder_atomically(config.output, [&](const fs::path& folder) {
-    result.summary = fill_folder(folder, config, inputs, sources, *tokenizer);
-  });
+  base::write_folder_atomically(
+      config.output,
+      [&](const fs::path& folder) { result.summary = fill_folder(folder, config, inputs, sources, *tokenizer); },
+      kPrepareFile);
   return result;
 }
 

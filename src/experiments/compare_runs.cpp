@@ -16,6 +16,7 @@
 #include "base/interrupt.h"
 #include "base/joined.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "data/shards/prepared_data.h"
 #include "evaluation/questions/asking.h"
 #include "evaluation/tables/slot_counter.h"
@@ -172,7 +173,7 @@ class Run {
 
   /// Trains and asks. Nothing when interrupted.
   std::optional<results::RunResult> execute() {
-    std::filesystem::create_directories(folder_);
+    base::make_folder(folder_);
     LearningCurve curve(folder_);
     if (!train(curve)) return std::nullopt;
 
@@ -341,9 +342,7 @@ class Comparer {
 
  private:
   void open_output() {
-    std::error_code error;
-    std::filesystem::create_directories(output_, error);
-    if (error) throw base::IoError(output_, error.message());
+    base::make_folder(output_);
     lock_.emplace(output_);
     const std::filesystem::path path = output_ / "compare.json";
     Json now = identity(plan_);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "model/checkpoint.h"
 #include "planning/count.h"
 #include "training/resume_check.h"
@@ -81,13 +82,12 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
 
 void TrainingRun::prepare_folder(const TrainOptions& options) {
   const fs::path run = config_.output;
+  base::check_output_folder(run);
   const bool holds_run = fs::exists(run / "metrics.jsonl") || !list_checkpoints(run).empty();
   base::check(!holds_run || options.resume || options.overwrite, "output ", config_.output,
               " already holds a run: continue it with --resume, delete it with --overwrite, or choose another "
               "output=FOLDER");
-  std::error_code error;
-  fs::create_directories(run, error);
-  if (error) throw base::IoError(run, "cannot be made: " + error.message());
+  base::make_folder(run);
   lock_.emplace(run);
   remove_leftovers(run);
 }
@@ -98,12 +98,12 @@ void TrainingRun::start_folder(const TrainOptions& options) {
   std::error_code error;
   if (options.overwrite && !options.resume) {
     for (const char* name : {"checkpoints", "metrics.jsonl", "tensorboard", "config.yaml"}) {
-      fs::remove_all(run / name, error);
-      if (error) throw base::IoError(run / name, "cannot be deleted: " + error.message());
+      fs::remove_all(base::follow_links(run / name), error);
+      const bool emptied = error == std::errc::device_or_resource_busy;  // a mount point, which stays
+      if (error && !emptied) throw base::IoError(run / name, "cannot be deleted: " + error.message());
     }
   }
-  fs::create_directories(run / "checkpoints", error);
-  if (error) throw base::IoError(run, "cannot be made: " + error.message());
+  base::make_folder(run / "checkpoints");
 }
 
 void TrainingRun::take_vocabulary_of_data() {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/output.h"
 
 namespace memlayers::evaluation {
 namespace {
@@ -20,9 +20,10 @@ AnswerFile::AnswerFile(const std::filesystem::path& path, const std::string& mod
     : path_(path) {
   const std::string header = line_of({{"model", model}, {"max_new_tokens", max_new_tokens}});
   std::error_code error;
-  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
-  if (std::filesystem::exists(path)) read(header);
-  const bool fresh = !std::filesystem::exists(path) || std::filesystem::file_size(path, error) == 0;
+  if (path.has_parent_path()) base::make_folder(path.parent_path());
+  const bool stream = base::check_output_file(path).way == base::OutputWay::kStream;
+  if (!stream && std::filesystem::exists(path)) read(header);
+  const bool fresh = stream || !std::filesystem::exists(path) || std::filesystem::file_size(path, error) == 0;
   out_.open(path, std::ios::app | std::ios::binary);
   if (!out_) throw base::IoError(path, "cannot be opened for writing");
   if (fresh) write(header);

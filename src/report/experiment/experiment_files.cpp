@@ -4,7 +4,7 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/output.h"
 #include "report/comparison/comparison_page.h"
 #include "report/experiment/experiment_figures.h"
 #include "report/experiment/experiment_page.h"
@@ -82,9 +82,7 @@ std::string results_csv(const results::Experiment& experiment) {
 
 void write_experiment_files(const results::Experiment& experiment, const std::filesystem::path& folder) {
   const std::filesystem::path charts = folder / "figures";
-  std::error_code error;
-  std::filesystem::create_directories(charts, error);
-  if (error) throw base::IoError(charts, error.message());
+  base::make_folder(charts);
   for (const auto& file : std::filesystem::directory_iterator(charts)) {
     if (file.path().filename().string().starts_with("chart-")) std::filesystem::remove(file.path());
   }
