@@ -46,5 +46,4 @@ endif()
 list(GET _torch_gomp 0 _torch_gomp)
 target_link_libraries(memlayers_torch INTERFACE "${_torch_gomp}")
 # libtorch_cpu finds libcudart and libcupti by its own run path, $ORIGIN/../../nvidia/cu13/lib; the linker must be told.
-target_link_options(memlayers_torch INTERFACE "LINKER:-rpath-link,${_torch_home}/nvidia/cu13/lib"
-                    "LINKER:-rpath,${_torch_lib}")
+target_link_options(memlayers_torch INTERFACE "LINKER:-rpath-link,${_torch_home}/nvidia/cu13/lib")

@@ -17,7 +17,8 @@ std::string name_of(const fs::path& comparison) {
 fs::path find_config(const fs::path& relative) {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  for (const fs::path& root : {fs::path(), program.parent_path() / ".." / ".."}) {
+  const fs::path folder = program.parent_path();  // build/release of a checkout, or bin of an installation
+  for (const fs::path& root : {fs::path(), folder / ".." / "..", folder / ".." / "share" / "memlayers"}) {
     if (fs::exists(root / relative)) return root / relative;
   }
   throw base::UsageError(base::concat(relative.string(),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ["quickstart", "test", ".ci/run", "tools/setup", "tools/build", "tools/format", "tools/gpu_check"]
+SCRIPTS = ["quickstart", "test", ".ci/run", "tools/setup", "tools/build", "tools/format", "tools/gpu_check", "tools/install"]
 WITH_HELP = [script for script in SCRIPTS if script != ".ci/run"]
 
 
@@ -41,7 +41,7 @@ def test_help_says_how_to_call_it_and_exits_0(script):
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize("script", ["quickstart", "tools/setup", "tools/build", "tools/format", "tools/check_tree.py"])
+@pytest.mark.parametrize("script", ["quickstart", "tools/setup", "tools/build", "tools/format", "tools/install", "tools/check_tree.py"])
 def test_an_unknown_flag_exits_2_and_says_so(script):
     result = call(ROOT / script, "--no-such-flag")
     assert result.returncode == 2
