@@ -187,4 +187,10 @@ uint64_t hash_file(const fs::path& path) {
   return hash_bytes(file.bytes().data(), file.bytes().size());
 }
 
+std::string hash_text(uint64_t hash) {
+  std::string text(16, '0');
+  for (size_t i = text.size(); i-- > 0; hash >>= 4) text[i] = "0123456789abcdef"[hash & 15];
+  return text;
+}
+
 }  // namespace memlayers::base

@@ -78,5 +78,7 @@ std::optional<uint64_t> checked_add(uint64_t a, uint64_t b);
 /// 64-bit xxHash of bytes, and of a whole file (read sequentially).
 uint64_t hash_bytes(const void* data, size_t size, uint64_t seed = 0);
 uint64_t hash_file(const fs::path& path);
+/// A hash as files hold it: 16 digits, lower case.
+std::string hash_text(uint64_t hash);
 
 }  // namespace memlayers::base

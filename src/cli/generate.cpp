@@ -9,6 +9,7 @@
 #include "cli/model_folder.h"
 #include "cli/standard_streams.h"
 #include "generation/engine.h"
+#include "text/growing_text.h"
 
 namespace memlayers::cli {
 namespace {
@@ -20,38 +21,6 @@ struct GenerateCommand {
   std::vector<std::string> prompts;
   generation::SamplingOptions sampling;
   bool json = false;
-};
-
-/// Bytes of `text` up to its last whole UTF-8 character.
-size_t whole_characters(const std::string& text) {
-  size_t begin = text.size();
-  while (begin > 0 && text.size() - begin < 3 && (static_cast<unsigned char>(text[begin - 1]) & 0xC0) == 0x80) --begin;
-  if (begin == 0) return text.size();
-  const auto lead = static_cast<unsigned char>(text[begin - 1]);
-  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-  return text.size() - (begin - 1) < length ? begin - 1 : text.size();
-}
-
-/// Writes a text as it grows, whole characters at a time. A last U+FFFD may yet become another character, so it waits.
-class TextStream {
- public:
-  void show(const std::string& text) {
-    size_t end = whole_characters(text);
-    if (text.substr(0, end).ends_with("\xEF\xBF\xBD")) end -= 3;
-    write(text, end);
-  }
-  void finish(const std::string& text) {
-    write(text, text.size());
-    std::cout << std::endl;
-  }
-
- private:
-  void write(const std::string& text, size_t end) {
-    if (end <= shown_) return;
-    std::cout << text.substr(shown_, end - shown_) << std::flush;
-    shown_ = end;
-  }
-  size_t shown_ = 0;
 };
 
 class Generator {
@@ -95,14 +64,16 @@ class Generator {
   }
 
   void stream(const std::vector<int64_t>& prompt, const generation::SamplingOptions& options) {
-    TextStream stream;
-    stream.show(text_of(prompt, {}));
+    text::GrowingText growing;
+    const auto show = [](std::string_view part) { std::cout << part << std::flush; };
+    show(growing.grown(text_of(prompt, {})));
     std::vector<int64_t> so_far;
     engine_.generate({prompt}, options, [&](int64_t, int64_t id) {
       so_far.push_back(id);
-      stream.show(text_of(prompt, so_far));
+      show(growing.grown(text_of(prompt, so_far)));
     });
-    stream.finish(text_of(prompt, so_far));
+    show(growing.rest(text_of(prompt, so_far)));
+    std::cout << std::endl;
   }
 
   void print(const std::string& prompt, const std::string& text, size_t prompt_bytes) const {

@@ -208,10 +208,7 @@ std::shared_ptr<const Tokenizer> train_sentencepiece(const std::vector<std::stri
 std::string tokenizer_hash(const Tokenizer& tokenizer) {
   const auto* sentencepiece = dynamic_cast<const SentencePieceTokenizer*>(&tokenizer);
   const std::string text = sentencepiece ? sentencepiece->model() : tokenizer.kind();
-  std::array<char, 17> hash;
-  std::snprintf(hash.data(), hash.size(), "%016llx",
-                static_cast<unsigned long long>(base::hash_bytes(text.data(), text.size())));
-  return hash.data();
+  return base::hash_text(base::hash_bytes(text.data(), text.size()));
 }
 
 }  // namespace memlayers::text

@@ -35,19 +35,14 @@ std::optional<int64_t> step_of(const std::string& name) {
   return std::stoll(name.substr(prefix.size()));
 }
 
-std::string hash_text(uint64_t hash) {
-  char text[20];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
-}
-
 void write_manifest(const fs::path& folder) {
   nlohmann::ordered_json files = nlohmann::ordered_json::object();
   std::vector<fs::path> paths;
   for (const auto& entry : fs::directory_iterator(folder)) paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   for (const fs::path& path : paths) {
-    files[path.filename().string()] = {{"bytes", fs::file_size(path)}, {"xxh64", hash_text(base::hash_file(path))}};
+    files[path.filename().string()] = {{"bytes", fs::file_size(path)},
+                                       {"xxh64", base::hash_text(base::hash_file(path))}};
   }
   const nlohmann::ordered_json manifest = {{"format", kFormat}, {"files", files}};
   base::write_text_atomically(folder / kManifest, manifest.dump(2) + "\n");
@@ -58,7 +53,7 @@ std::optional<std::string> damage_of_file(const fs::path& path, const nlohmann::
   if (!fs::is_regular_file(path)) return name + ": missing";
   const uint64_t bytes = entry.at("bytes").get<uint64_t>(), found = fs::file_size(path);
   if (found != bytes) return base::concat(name, ": has ", found, " bytes instead of ", bytes);
-  if (hash_text(base::hash_file(path)) != entry.at("xxh64").get<std::string>()) {
+  if (base::hash_text(base::hash_file(path)) != entry.at("xxh64").get<std::string>()) {
     return name + ": its bytes are not those that were saved (the hash differs)";
   }
   return std::nullopt;

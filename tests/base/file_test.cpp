@@ -123,5 +123,11 @@ TEST(Hash, GivesThePublishedValueAndSeesEveryByte) {
   EXPECT_NE(hash_bytes("ab", 2, 1), hash_bytes("ab", 2, 2));
 }
 
+TEST(Hash, TextHasSixteenDigitsWhateverTheNumber) {
+  EXPECT_EQ(hash_text(0), "0000000000000000");
+  EXPECT_EQ(hash_text(0x00e9ab0123456789), "00e9ab0123456789");
+  EXPECT_EQ(hash_text(~uint64_t{0}), "ffffffffffffffff");
+}
+
 }  // namespace
 }  // namespace memlayers::base

@@ -1,13 +1,12 @@
 #include "data/shards/loader.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/random.h"
 #include "data/shards/prepared_data.h"
 
@@ -77,9 +76,7 @@ void Loader::State::open_sources() {
     const uint64_t own = data.hash();
     hash = base::hash_bytes(&own, sizeof(own), hash);
   }
-  std::array<char, 17> text;
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(hash));
-  fingerprint = text.data();
+  fingerprint = base::hash_text(hash);
 }
 
 // A draw is a function of its number alone: which source, and with the number of that source's draws which document.

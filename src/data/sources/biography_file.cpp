@@ -1,8 +1,6 @@
 #include "data/sources/biography_file.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <set>
 
 #include "base/error.h"
@@ -17,12 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-std::string hash_text(const fs::path& file) {
-  std::array<char, 17> text;
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(base::hash_file(file)));
-  return text.data();
-}
-
 void check_file(const fs::path& folder, const ordered_json& prepared) {
   const fs::path file = folder / kBiographiesFile;
   std::string hash;
@@ -32,7 +24,7 @@ void check_file(const fs::path& folder, const ordered_json& prepared) {
     throw base::IoError(folder / kPrepareFile, std::string("damaged: ") + error.what());
   }
   if (!fs::exists(file)) throw base::IoError(file, "is missing; prepare the data again with --force");
-  if (hash_text(file) != hash) {
+  if (base::hash_text(base::hash_file(file)) != hash) {
     throw base::IoError(file, "is damaged: not the file that prepare.json names; prepare the data again with --force");
   }
 }
@@ -121,7 +113,9 @@ ordered_json write_biographies(const fs::path& folder, const Biographies& biogra
   }
   for (const Person& person : biographies.people) write({{"name", person.name}, {"values", person.values}});
   file.commit();
-  return {{"people", biographies.people.size()}, {"bytes", fs::file_size(path)}, {"hash", hash_text(path)}};
+  return {{"people", biographies.people.size()},
+          {"bytes", fs::file_size(path)},
+          {"hash", base::hash_text(base::hash_file(path))}};
 }
 
 Biographies read_biographies(const fs::path& folder) {

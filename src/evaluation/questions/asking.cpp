@@ -47,10 +47,7 @@ std::string fingerprint(const model::Transformer& model) {
     add(table->weight.slice(0, 0, std::min<int64_t>(table->weight.size(0), 1 << 14)),
         std::numeric_limits<int64_t>::max());
   }
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (int shift = 60; shift >= 0; shift -= 4) text += kDigits[(hash >> shift) & 15];
-  return text;
+  return base::hash_text(hash);
 }
 
 /// What is asked: indices into the questions, one out of each of `limit` equal parts of the list. Which one is drawn, always
