@@ -1,7 +1,8 @@
-# `cmake --install BUILD --prefix PREFIX` puts everything that the program needs under PREFIX, libtorch too, so that it runs for
-# every user after the caches of who built it are gone. tools/install calls it, and takes away what it put.
+# `cmake --install BUILD --prefix PREFIX` puts everything that the program needs under PREFIX, libtorch too, so that it
+# runs for every user after the caches of who built it are gone. tools/install calls it, and takes away what it put.
 # Whatever the umask of who installs, others may read it.
-set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
+    OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 
 set_target_properties(memlayers PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/memlayers")
 set_target_properties(memlayers_ops PROPERTIES INSTALL_RPATH "$ORIGIN")
@@ -20,7 +21,8 @@ install(CODE [[
   foreach(library ${libraries})
     string(REGEX REPLACE "^=> (.*) [(]$" "\\1" library "${library}")
     if(NOT library MATCHES "/lib(c|m|dl|rt|util|pthread|stdc[+][+]|gcc_s|memlayers_ops)[.]so")
-      file(INSTALL ${library} DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/memlayers TYPE SHARED_LIBRARY FOLLOW_SYMLINK_CHAIN)
+      file(INSTALL ${library} DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/memlayers TYPE SHARED_LIBRARY
+           FOLLOW_SYMLINK_CHAIN)
     endif()
   endforeach()]])
 

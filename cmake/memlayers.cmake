@@ -2,10 +2,11 @@
 
 find_program(MEMLAYERS_CCACHE ccache)
 if(MEMLAYERS_CCACHE)
-  # A precompiled header needs these to be cacheable.
+  # A precompiled header needs the sloppiness to be cacheable. Paths below the checkout count from the build folder, so
+  # that another clone is served what this one compiled.
   set(CMAKE_CXX_COMPILER_LAUNCHER
       ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-      ${MEMLAYERS_CCACHE})
+      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${MEMLAYERS_CCACHE})
 endif()
 
 # Time is spent in kernels, which ask for -O3 themselves; for all else -O2 compiles faster.

@@ -54,8 +54,8 @@ std::vector<fs::path> entries(const fs::path& folder, const std::string& last) {
   return found;
 }
 
-/// Takes everything out of `target` and moves what `temporary` holds into it. No reader takes a part for the whole, since
-/// `last` is away until all else is there.
+/// Takes everything out of `target` and moves what `temporary` holds into it. No reader takes a part for the whole,
+/// since `last` is away until all else is there.
 void refill(const fs::path& target, const fs::path& temporary, const std::string& last) {
   std::error_code error;
   std::vector<fs::path> old = entries(target, last);

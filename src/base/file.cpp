@@ -42,8 +42,8 @@ void keep_owner_and_mode(const fs::path& old, int descriptor) {
   ::fchmod(descriptor, status.st_mode & (kept ? 0777 : 0755));
 }
 
-/// Opens what is written to but never replaced. A descriptor of our own (/dev/stdout) is shared, so that it goes on where
-/// the last writer ended. Waits for the reader of a pipe; -1 with errno set on failure and on an interrupt.
+/// Opens what is written to but never replaced. A descriptor of our own (/dev/stdout) is shared, so that it goes on
+/// where the last writer ended. Waits for the reader of a pipe; -1 with errno set on failure and on an interrupt.
 int open_stream(const fs::path& path) {
   std::error_code error;
   if (fs::equivalent(path.parent_path(), "/proc/self/fd", error)) {

@@ -36,9 +36,9 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-/// Sequential writer into a temporary sibling; commit() makes it the file, destruction without commit() removes it. Of a
-/// file that is replaced it takes owner and permissions; other hard links to it keep the old bytes. What is written as it
-/// stands (a mount point, a device, a pipe) is held in memory until commit(), which waits for a pipe's reader.
+/// Sequential writer into a temporary sibling; commit() makes it the file, destruction without commit() removes it. Of
+/// a file that is replaced it takes owner and permissions; other hard links to it keep the old bytes. What is written
+/// as it stands (a mount point, a device, a pipe) is held in memory until commit(), which waits for a pipe's reader.
 class AtomicFile {
  public:
   /// Throws IoError as check_output_file does.
@@ -65,9 +65,9 @@ std::string read_text(const fs::path& path);
 void write_text_atomically(const fs::path& path, std::string_view text);
 
 /// Makes a folder from a filled sibling: `fill(temporary)` writes into it, every file and the folder are synced, then
-/// it is renamed to `path`. An existing `path` is replaced, its owner and permissions kept. On an exception the temporary
-/// folder is removed. A folder that cannot be renamed over is filled as it stands: the file `last`, by which readers know
-/// that it is whole, leaves it first and comes last.
+/// it is renamed to `path`. An existing `path` is replaced, its owner and permissions kept. On an exception the
+/// temporary folder is removed. A folder that cannot be renamed over is filled as it stands: the file `last`, by which
+/// readers know that it is whole, leaves it first and comes last.
 void write_folder_atomically(const fs::path& path, const std::function<void(const fs::path&)>& fill,
                              const std::string& last = {});
 

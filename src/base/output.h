@@ -1,8 +1,10 @@
-// Where an output goes: what a path names may be a link, a mount point, a device or a pipe, and is looked at before work begins.
+// Where an output goes: what a path names may be a link, a mount point, a device or a pipe, and is looked at before
+// work begins.
 //
-// Links are followed, also to what is not there yet. A file or folder is replaced as a whole by renaming a finished sibling
-// over it; what cannot be renamed over (mount points, the folder that the program runs in, a parent that may not be written)
-// is filled as it stands. Character devices and pipes are written to and never replaced; block devices and sockets are refused.
+// Links are followed, also to what is not there yet. A file or folder is replaced as a whole by renaming a finished
+// sibling over it; what cannot be renamed over (mount points, the folder that the program runs in, a parent that may
+// not be written) is filled as it stands. Character devices and pipes are written to and never replaced; block devices
+// and sockets are refused.
 #pragma once
 
 #include <string>
@@ -28,12 +30,12 @@ struct OutputFolder {
   bool exists = false, in_place = false;
 };
 
-/// `path` after all links of its last part, also where the last one leads to nothing. Throws IoError where links lead in a
-/// circle.
+/// `path` after all links of its last part, also where the last one leads to nothing. Throws IoError where links lead
+/// in a circle.
 fs::path follow_links(const fs::path& path);
 
-/// Says how a file can be written, without making anything. Throws IoError where it cannot: a folder of that name, no folder to
-/// put it in, no permission, a block device or a socket.
+/// Says how a file can be written, without making anything. Throws IoError where it cannot: a folder of that name, no
+/// folder to put it in, no permission, a block device or a socket.
 OutputFile check_output_file(const fs::path& path);
 
 /// The same of a folder, whose missing parents would be made.
@@ -42,7 +44,8 @@ OutputFolder check_output_folder(const fs::path& path);
 /// Makes a folder and its parents where they are missing, at the end of links. Throws IoError.
 void make_folder(const fs::path& path);
 
-/// Whether an entry of that name is what a file system or a writer that was killed leaves in a folder, not anybody's own.
+/// Whether an entry of that name is what a file system or a writer that was killed leaves in a folder, not anybody's
+/// own.
 bool is_left_by_systems(const std::string& name);
 
 /// Whether a folder holds nothing else.

@@ -1,4 +1,4 @@
-"""Where outputs go: links, devices, pipes, mount points, and a program that was started without its standard streams."""
+"""Where outputs go: links, devices, pipes, mount points, and a program started without its standard streams."""
 
 import json
 import os
@@ -15,8 +15,8 @@ TEXT = "".join(json.dumps({"text": f"The quiet harbor number {i} waits near the 
 
 def shell(script, cwd, *arguments, timeout=120):
     """Runs bash on `script`, where "$M" is the program."""
-    return subprocess.run(["bash", "-c", script, "-", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=timeout,
-                          check=False, env={**os.environ, "M": PROGRAM, "OMP_NUM_THREADS": "1"})
+    return subprocess.run(["bash", "-c", script, "-", *map(str, arguments)], cwd=cwd, capture_output=True, text=True,
+                          timeout=timeout, check=False, env={**os.environ, "M": PROGRAM, "OMP_NUM_THREADS": "1"})
 
 
 @pytest.fixture
@@ -34,7 +34,8 @@ def contents(folder):
 
 
 def plan_config(folder):
-    (folder / "model.yaml").write_text("hidden_size: 32\nnum_hidden_layers: 1\nnum_attention_heads: 2\nvocab_size: 100\n")
+    (folder / "model.yaml").write_text(
+        "hidden_size: 32\nnum_hidden_layers: 1\nnum_attention_heads: 2\nvocab_size: 100\n")
     return "model.yaml"
 
 
@@ -60,7 +61,8 @@ class TestStandardStreams:
         assert (ours / "model.safetensors").read_bytes() == (theirs / "model.safetensors").read_bytes()
         shutil.rmtree(output)
 
-    @pytest.mark.parametrize("arguments", [["plan", "model.yaml"], ["plan", "model.yaml", "--json"], ["--version"], ["--help"]])
+    @pytest.mark.parametrize("arguments", [["plan", "model.yaml"], ["plan", "model.yaml", "--json"], ["--version"],
+                                           ["--help"]])
     @pytest.mark.parametrize("where", [">&-", ">/dev/full"])
     def test_results_that_cannot_be_printed_are_an_error(self, folder, arguments, where):
         plan_config(folder)
@@ -110,8 +112,9 @@ class TestLinks:
         (folder / "a").symlink_to("b")
         (folder / "b").symlink_to("a")
         config, _ = world.config("circle")
-        for arguments in [["prepare", "text.jsonl", "--output", "a", "--tokenizer", "bytes"], ["train", "--config", config, "output=a"],
-                          ["inspect", trained, "-o", "a"], ["eval", trained, "--questions", world.data, "--output", "a"]]:
+        for arguments in [["prepare", "text.jsonl", "--output", "a", "--tokenizer", "bytes"],
+                          ["train", "--config", config, "output=a"], ["inspect", trained, "-o", "a"],
+                          ["eval", trained, "--questions", world.data, "--output", "a"]]:
             assert "circle" in refuse(1, *arguments, cwd=folder), arguments
         assert (folder / "a").is_symlink() and (folder / "b").is_symlink()
 
@@ -130,19 +133,21 @@ class TestWhatIsNoFile:
         assert text.count("</html>") == 1 and "The page with charts: /dev/stdout" in text
 
     def test_a_pipe_gets_the_page(self, trained, tmp_path):
-        done = shell('mkfifo pipe; cat pipe > page & "$M" inspect "$1" --tokens 200 -o pipe; status=$?; wait; exit $status',
-                     tmp_path, trained)
+        done = shell('mkfifo pipe; cat pipe > page & "$M" inspect "$1" --tokens 200 -o pipe; status=$?; wait; '
+                     'exit $status', tmp_path, trained)
         assert done.returncode == 0, done
         assert (tmp_path / "page").read_text().rstrip().endswith("</html>")
         assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
     def test_a_pipe_without_a_reader_does_not_hold_the_program_when_it_is_told_to_end(self, trained, tmp_path):
         os.mkfifo(tmp_path / "pipe")
-        done = shell('timeout --preserve-status 20 "$M" inspect "$1" --tokens 200 -o pipe', tmp_path, trained, timeout=60)
+        done = shell('timeout --preserve-status 20 "$M" inspect "$1" --tokens 200 -o pipe', tmp_path, trained,
+                     timeout=60)
         assert done.returncode == 1 and "pipe" in done.stderr
 
-    @pytest.mark.parametrize("output, reason", [(".", "is a folder"), ("folder", "is a folder"), ("folder/", "names a folder"),
-                                                ("nowhere/page.html", "there is no folder"), ("file/page.html", "file")])
+    @pytest.mark.parametrize("output, reason", [
+        (".", "is a folder"), ("folder", "is a folder"), ("folder/", "names a folder"),
+        ("nowhere/page.html", "there is no folder"), ("file/page.html", "file")])
     def test_what_cannot_be_a_page_is_refused_before_the_model_is_read(self, tmp_path, output, reason):
         (tmp_path / "folder").mkdir()
         (tmp_path / "file").write_text("old")
@@ -178,10 +183,11 @@ class TestFoldersThatStay:
     def test_a_mount_point_is_filled(self, folder):
         script = """
             mkdir mount && mount -t tmpfs none mount && mkdir mount/lost+found || exit 77
-            "$M" prepare text.jsonl --output mount --tokenizer bytes && "$M" prepare text.jsonl --output mount --tokenizer 300 --force &&
+            "$M" prepare text.jsonl --output mount --tokenizer bytes &&
+            "$M" prepare text.jsonl --output mount --tokenizer 300 --force &&
             ls -A mount && "$M" prepare text.jsonl --output mount --tokenizer 300 && mountpoint -q mount"""
-        done = subprocess.run(["unshare", "-m", "bash", "-c", script], cwd=folder, capture_output=True, text=True, check=False,
-                              timeout=120, env={**os.environ, "M": PROGRAM})
+        done = subprocess.run(["unshare", "-m", "bash", "-c", script], cwd=folder, capture_output=True, text=True,
+                              check=False, timeout=120, env={**os.environ, "M": PROGRAM})
         if done.returncode == 77 or "unshare" in done.stderr:
             pytest.skip("this user cannot mount here")
         assert done.returncode == 0, done

@@ -1,4 +1,4 @@
-"""tools/install puts a program somewhere that needs nothing of the checkout and its caches, and takes all of it away again."""
+"""tools/install puts a program somewhere that needs nothing of the checkout and its caches, and takes it away again."""
 
 import os
 import shutil
@@ -12,8 +12,8 @@ BUILT = Path(os.environ.get("MEMLAYERS_PROGRAM", ROOT / "build/release/memlayers
 
 
 def call(*command, cwd=ROOT, env=None):
-    return subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False, timeout=300,
-                          stdin=subprocess.DEVNULL, env=env)
+    return subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False,
+                          timeout=300, stdin=subprocess.DEVNULL, env=env)
 
 
 def names(folder: Path) -> list[str]:
@@ -41,8 +41,8 @@ def bare_environment(**more):
 def test_it_runs_from_any_folder_with_no_home(prefix, tmp_path):
     version = call(prefix / "bin/memlayers", "--version", cwd=tmp_path, env=bare_environment())
     assert (version.returncode, version.stderr) == (0, "") and version.stdout.startswith("memlayers ")
-    plan = call(prefix / "bin/memlayers", "plan", prefix / "share/memlayers/configs/paper/134m_memory.yaml", cwd=tmp_path,
-                env=bare_environment())
+    plan = call(prefix / "bin/memlayers", "plan", prefix / "share/memlayers/configs/paper/134m_memory.yaml",
+                cwd=tmp_path, env=bare_environment())
     assert plan.returncode == 0 and "memory tables" in plan.stdout, plan.stderr
 
 
@@ -50,8 +50,8 @@ def test_every_library_but_the_systems_own_is_the_installed_one(prefix):
     loaded = call("ldd", prefix / "bin/memlayers", env=bare_environment()).stdout
     assert "not found" not in loaded
     found = dict(line.strip().split(" => ") for line in loaded.splitlines() if " => " in line)
-    for library in ("libmemlayers_ops.so", "libtorch_cpu.so", "libc10.so", "libgomp.so.1", "libcudart.so.13", "libcupti.so.13",
-                    "libsimdjson.so", "libsentencepiece.so", "libsentencepiece_train.so", "libyaml-cpp.so"):
+    for library in ("libmemlayers_ops.so", "libtorch_cpu.so", "libc10.so", "libgomp.so.1", "libcudart.so.13",
+                    "libcupti.so.13", "libsimdjson.so", "libsentencepiece.so", "libsentencepiece_train.so", "libyaml-cpp.so"):
         paths = [path for name, path in found.items() if name.startswith(library)]
         assert paths, f"{library} is not loaded"
         for path in paths:
@@ -75,8 +75,8 @@ def test_it_runs_for_another_user(prefix, tmp_path):
     try:
         shutil.copytree(prefix, copy, symlinks=True)
         copy.chmod(0o755)
-        done = subprocess.run([str(copy / "bin/memlayers"), "--version"], capture_output=True, text=True, check=False, cwd="/",
-                              env=bare_environment(), user=65534, group=65534, timeout=60)
+        done = subprocess.run([str(copy / "bin/memlayers"), "--version"], capture_output=True, text=True, check=False,
+                              cwd="/", env=bare_environment(), user=65534, group=65534, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
         for path in [copy, *copy.rglob("*")]:
             assert path.is_symlink() or path.stat().st_mode & 0o004, f"{path} is closed to others"
@@ -85,8 +85,8 @@ def test_it_runs_for_another_user(prefix, tmp_path):
 
 
 def test_license_documents_experiments_and_completion_are_where_others_have_theirs(prefix):
-    for name in ("share/doc/memlayers/LICENSE", "share/doc/memlayers/README.md", "share/doc/memlayers/docs/file_formats.md",
-                 "share/memlayers/experiments/kinds.yaml", "share/bash-completion/completions/memlayers"):
+    for name in ("share/doc/memlayers/LICENSE", "share/doc/memlayers/README.md",
+                 "share/doc/memlayers/docs/file_formats.md", "share/memlayers/experiments/kinds.yaml", "share/bash-completion/completions/memlayers"):
         assert (prefix / name).is_file(), name
 
 
@@ -105,7 +105,8 @@ COMPLETIONS = [
 def test_bash_completes_what_help_says(prefix, words, offered, not_offered):
     line = " ".join(f"'{word}'" for word in words)
     script = (f"source '{prefix}/share/bash-completion/completions/memlayers'; COMP_WORDS=({line}); "
-              f"COMP_CWORD={len(words) - 1}; _memlayers memlayers '{words[-1]}' '{words[-2]}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+              f"COMP_CWORD={len(words) - 1}; _memlayers memlayers '{words[-1]}' '{words[-2]}'; "
+              "printf '%s\\n' \"${COMPREPLY[@]}\"")
     done = call("bash", "-c", script, env=bare_environment(PATH=f"{prefix}/bin:/usr/bin:/bin"))
     replies = set(done.stdout.split())
     assert offered <= replies, done
@@ -139,7 +140,8 @@ def test_installing_again_leaves_no_old_file_and_uninstalling_leaves_only_what_i
 
 
 @pytest.mark.parametrize("arguments, reason", [
-    ([], "expected the folder to install to"), (["/a", "/b"], "expected one PREFIX"), (["--no-such-flag"], "unknown argument")])
+    ([], "expected the folder to install to"), (["/a", "/b"], "expected one PREFIX"),
+    (["--no-such-flag"], "unknown argument")])
 def test_wrong_calls_are_refused(arguments, reason):
     done = call(ROOT / "tools/install", *arguments)
     assert done.returncode == 2 and reason in done.stderr

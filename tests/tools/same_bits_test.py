@@ -34,8 +34,8 @@ def program(folder: Path, name: str, flip=0, second="second", status=0) -> Path:
 
 
 def same_bits(*arguments):
-    return subprocess.run([str(part) for part in (ROOT / "tools/same_bits", *arguments)], capture_output=True, text=True,
-                          check=False, timeout=120)
+    return subprocess.run([str(part) for part in (ROOT / "tools/same_bits", *arguments)], capture_output=True,
+                          text=True, check=False, timeout=120)
 
 
 def compare(ours: Path, theirs: Path, *more):
@@ -51,8 +51,8 @@ def test_equal_tensors_are_the_same(tmp_path):
 def test_one_flipped_bit_is_named_by_its_tensor(tmp_path):
     done = compare(program(tmp_path, "a"), program(tmp_path, "b", flip=1))
     assert done.returncode == 1
-    assert done.stdout.splitlines() == ["DIFFERENT  dense, threads 1: 2 tensors", "    model.safetensors: second differs",
-                                        "same_bits: 0 of 1 equal"]
+    assert done.stdout.splitlines() == ["DIFFERENT  dense, threads 1: 2 tensors",
+                                        "    model.safetensors: second differs", "same_bits: 0 of 1 equal"]
 
 
 def test_a_tensor_that_only_one_has_is_named(tmp_path):
