@@ -12,9 +12,9 @@
 
 namespace memlayers::cli {
 
-/// Parses `argv` (argv[0] is the command's name). Returns the status to return at once after --help was printed, nothing
-/// when the command is to run. Throws base::UsageError with the reason for anything CLI11 does not accept, and for names
-/// that are not UTF-8; the options in `texts` are no names and taken byte for byte.
+/// Parses `argv` (argv[0] is the command's name). Returns the status to return at once after --help was printed,
+/// nothing when the command is to run. Throws base::UsageError with the reason for anything CLI11 does not accept, and
+/// for names that are not UTF-8; the options in `texts` are no names and taken byte for byte.
 inline std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv,
                                              const std::vector<const CLI::Option*>& texts = {}) {
   try {

@@ -1,4 +1,4 @@
-"""What comes in through pipes, and under names that are not UTF-8: whole, or refused by name before anything is done."""
+"""What comes in through pipes and under names that are not UTF-8: whole, or refused by name before work."""
 
 import json
 import os
@@ -16,8 +16,9 @@ RECORDS = "".join(json.dumps({"text": f"Record {i}."}) + "\n" for i in range(300
 
 
 def shell(command, cwd, **options):
-    return subprocess.run(["bash", "-c", command.replace("MEMLAYERS", shlex.quote(PROGRAM))],
-                          cwd=cwd, capture_output=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"}, **options)
+    text = command.replace("MEMLAYERS", shlex.quote(PROGRAM))
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(["bash", "-c", text], cwd=cwd, capture_output=True, timeout=120, env=env, **options)
 
 
 def shard(folder):

@@ -1,7 +1,7 @@
 // JSON Lines: one object a line, parsed with simdjson, wholly checked (a damaged tail of a line is an error too).
 //
-// What Python's json reads is read: numbers of any size, NaN and Infinity, lone surrogates in strings (each becomes U+FFFD and
-// is counted), several fields of one name (the last counts).
+// What Python's json reads is read: numbers of any size, NaN and Infinity, lone surrogates in strings (each becomes
+// U+FFFD and is counted), several fields of one name (the last counts).
 #pragma once
 
 #include <optional>
