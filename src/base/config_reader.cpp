@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/input_file.h"
 #include "base/joined.h"
 
 namespace memlayers::base {
@@ -190,9 +191,8 @@ size_t ConfigReader::read_index(const std::string& component, size_t size) const
 }
 
 std::string read_config_text(const std::filesystem::path& path) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);  // asked first: a checkpoint named by mistake is not read
-  if (!error && size > kMaxConfigBytes) {
+  // Asked first: a checkpoint named by mistake is not read.
+  if (InputFile(path).bytes() > kMaxConfigBytes) {
     throw UsageError(concat(path.string(), ": larger than ", kMaxConfigBytes >> 20, " MiB, so no configuration"));
   }
   return read_text(path);

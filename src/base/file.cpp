@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/file_sync.h"
+#include "base/input_file.h"
 #include "base/interrupt.h"
 #include "base/output.h"
 
@@ -158,8 +159,12 @@ void AtomicFile::commit_as_it_stands() {
 }
 
 std::string read_text(const fs::path& path) {
-  const MappedFile file(path);
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+  const InputFile file(path);
+  std::string text(file.bytes(), '\0');
+  size_t size = 0;
+  while (const size_t count = file.read(text.data() + size, text.size() - size, size)) size += count;
+  text.resize(size);
+  return text;
 }
 
 void write_text_atomically(const fs::path& path, std::string_view text) {

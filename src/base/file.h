@@ -61,6 +61,7 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// All bytes of a file, or of a pipe (see InputFile). Throws IoError.
 std::string read_text(const fs::path& path);
 void write_text_atomically(const fs::path& path, std::string_view text);
 

@@ -4,6 +4,8 @@
 
 #include <cctype>
 
+#include "base/error.h"
+
 namespace memlayers::base {
 namespace {
 
@@ -45,8 +47,28 @@ Sequence next_sequence(std::string_view text) {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+
+void check_name(std::string_view what, std::string_view name) {
+  if (is_utf8(name)) return;
+  std::string shown;
+  for (std::string_view rest = name; !rest.empty();) {
+    const Sequence sequence = next_sequence(rest);
+    for (const char byte : rest.substr(0, sequence.length)) {
+      const auto code = static_cast<unsigned char>(byte);
+      if (sequence.valid) {
+        shown += byte;
+      } else {
+        for (const char part : {'\\', 'x', "0123456789ABCDEF"[code >> 4], "0123456789ABCDEF"[code & 15]}) shown += part;
+      }
+    }
+    rest.remove_prefix(sequence.length);
+  }
+  throw UsageError(concat(what, ": the name ", shown, " is not UTF-8; rename it, or name a link to it (ln -s)"));
+}
+
 size_t repair_utf8(std::string& text) {
-  if (simdjson::validate_utf8(text.data(), text.size())) return 0;
+  if (is_utf8(text)) return 0;
   std::string repaired;
   repaired.reserve(text.size());
   size_t replaced = 0;

@@ -8,6 +8,12 @@
 
 namespace memlayers::base {
 
+bool is_utf8(std::string_view text);
+
+/// Throws UsageError unless `name`, which `what` gives ("--output"), is UTF-8: names go into files of JSON and of YAML,
+/// which hold nothing else. Its other bytes are shown as \xE9.
+void check_name(std::string_view what, std::string_view name);
+
 /// Replaces every maximal invalid part by U+FFFD (Unicode's recommended practice) and returns how many there were.
 size_t repair_utf8(std::string& text);
 

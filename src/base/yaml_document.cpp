@@ -15,6 +15,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace memlayers::base {
 
@@ -40,31 +41,6 @@ void ConfigNode::add(std::string key, ConfigNode item) {
 namespace {
 
 using Kind = ConfigNode::Kind;
-
-/// Bytes of the UTF-8 character at `at`, 0 if there is none (overlong, surrogate, cut off).
-size_t utf8_length(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const unsigned first = byte(at), second = byte(at + 1);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
-  if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xc0) != 0x80) return 0;
-  }
-  return length;
-}
-
-/// True where every character is whole.
-bool is_utf8(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const size_t length = utf8_length(text, at);
-    if (length == 0) return false;
-    at += length;
-  }
-  return true;
-}
 
 /// Grows the tree from a stream of events; every event that adds nodes is counted.
 class Builder {
@@ -340,15 +316,16 @@ std::string shown_text(std::string_view text) {
 void check_config_text(const std::string& text, const std::string& origin) {
   check(text.size() <= kMaxConfigBytes, origin, ": larger than ", kMaxConfigBytes >> 20, " MiB");
   int line = 1;
-  for (size_t at = 0; at < text.size();) {
-    const char c = text[at];
-    const auto code = static_cast<unsigned char>(c);
-    const bool control = code < 0x20 && c != '\n' && c != '\r' && c != '\t';
-    check(!control, origin, ":", line, ": control character ", static_cast<int>(code), ", so this is not text");
-    const size_t length = utf8_length(text, at);
-    check(length > 0, origin, ":", line, ": not UTF-8 text");
-    if (c == '\n') ++line;
-    at += length;
+  for (std::string_view rest = text; !rest.empty(); ++line) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view part = rest.substr(0, end);
+    for (const char c : part) {
+      const auto code = static_cast<unsigned char>(c);
+      const bool control = code < 0x20 && c != '\r' && c != '\t';
+      check(!control, origin, ":", line, ": control character ", static_cast<int>(code), ", so this is not text");
+    }
+    check(is_utf8(part), origin, ":", line, ": not UTF-8 text");
+    rest.remove_prefix(std::min(end + 1, rest.size()));
   }
 }
 

@@ -114,8 +114,9 @@ int run_generate(int argc, char** argv) {
   std::vector<std::string> more;
   app.add_option("MODEL", command.model, "a checkpoint, or the output folder of a run (its newest checkpoint)")
       ->required();
-  app.add_option("PROMPT", command.prompts, "texts to continue");
-  app.add_option("--prompt", more, "a text to continue; may be given again")->take_all();
+  const CLI::Option* const prompts = app.add_option("PROMPT", command.prompts, "texts to continue");
+  const CLI::Option* const named =
+      app.add_option("--prompt", more, "a text to continue; may be given again")->take_all();
   app.add_option("--max-new-tokens", command.sampling.max_new_tokens, "tokens to add at most")->capture_default_str();
   app.add_option("--temperature", command.sampling.temperature, "0: always the likeliest token; 1: as the model thinks")
       ->capture_default_str();
@@ -125,7 +126,7 @@ int run_generate(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seed", command.sampling.seed, "of the draws; equal seeds give equal texts")->capture_default_str();
   app.add_flag("--json", command.json, "print one JSON object a prompt: {\"prompt\", \"text\"}");
-  if (const auto status = parse_command_line(app, argc, argv)) return *status;
+  if (const auto status = parse_command_line(app, argc, argv, {prompts, named})) return *status;
   command.prompts.insert(command.prompts.end(), more.begin(), more.end());
 
   if (command.prompts.empty()) check_standard_input("give the prompts as arguments");

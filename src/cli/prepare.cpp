@@ -8,6 +8,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "data/prepare.h"
+#include "data/sources/json_lines.h"
 
 namespace memlayers::cli {
 namespace {
@@ -22,10 +23,16 @@ struct Arguments {
   bool force = false, keys = false;
 };
 
-/// "corpus.jsonl.zst" is JSONL, everything else plain text.
-bool is_jsonl(fs::path path) {
-  if (path.extension() == ".gz" || path.extension() == ".zst") path.replace_extension();
-  return path.extension() == ".jsonl" || path.extension() == ".json" || path.extension() == ".ndjson";
+/// "corpus.jsonl.zst" is JSONL, "notes.txt" is text; under other names (a pipe's) the content tells.
+bool is_jsonl(const fs::path& path) {
+  fs::path name = path;
+  if (name.extension() == ".gz" || name.extension() == ".zst") name.replace_extension();
+  const std::string ending = name.extension();
+  if (ending == ".jsonl" || ending == ".json" || ending == ".ndjson") return true;
+  if (ending == ".txt" || ending == ".text" || ending == ".md") return false;
+  const bool jsonl = data::begins_with_json_object(path);
+  if (jsonl) base::log_info(base::concat(path.string(), ": read as JSON lines, by its content"));
+  return jsonl;
 }
 
 /// --tokenizer bytes | sentencepiece | a number of pieces | a path.
@@ -109,7 +116,8 @@ int run_prepare(int argc, char** argv) {
       "  memlayers prepare --config FILE [key=value ...]\n"
       "  memlayers prepare INPUT... --output DIR [--tokenizer KIND]",
       "memlayers prepare");
-  app.add_option("words", arguments.words, "with --config: key=value; else files: JSONL or text, plain, .gz or .zst");
+  app.add_option("words", arguments.words,
+                 "with --config: key=value; else files or pipes: JSONL or text, plain, .gz or .zst");
   app.add_option("-c,--config", arguments.config, "configuration file (YAML); --keys lists what it may hold");
   app.add_option("-o,--output", arguments.output, "folder to write");
   app.add_option("-t,--tokenizer", arguments.tokenizer,

@@ -6,6 +6,7 @@
 #include "base/enum_names.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/input_file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/output.h"
@@ -53,6 +54,8 @@ ordered_json describe_inputs(const PrepareConfig& config) {
     const auto time = fs::last_write_time(file, error);
     if (error) throw base::IoError(file, "cannot be read: " + error.message());
     inputs.push_back({{"path", file.string()}, {"bytes", size}, {"time", time.time_since_epoch().count()}});
+    // The same name may give other bytes each time, so such data are never taken for already prepared.
+    if (base::is_read_once(file)) inputs.back() = {{"path", file.string()}, {"read_once", true}};
   }
   return inputs;
 }
@@ -67,12 +70,15 @@ bool holds_same_data(const PrepareConfig& config, const ordered_json& inputs, bo
   const ordered_json found = ordered_json::parse(base::read_text(output / kPrepareFile), nullptr, false);
   if (found.is_object() && found.value("format", ordered_json()) == kPrepareFormat &&
       found.value("config", ordered_json()) == base::config_to_json(config) &&
-      found.value("inputs", ordered_json()) == inputs) {
+      found.value("inputs", ordered_json()) == inputs &&
+      std::none_of(inputs.begin(), inputs.end(),
+                   [](const ordered_json& input) { return input.contains("read_once"); })) {
     return true;
   }
-  throw base::UsageError(concat("output: ", config.output,
-                                " holds data of another configuration or of inputs that have "
-                                "changed since; give --force to replace it, or name another output"));
+  throw base::UsageError(
+      concat("output: ", config.output,
+             " holds data of another configuration or of inputs that have "
+             "changed since (a pipe's always may have); give --force to replace it, or name another output"));
 }
 
 /// One pass over a source with a progress bar; `take` gets every part.
@@ -146,8 +152,10 @@ ordered_json describe_facts(const ordered_json& sources) {
 void warn_of_damage(const ordered_json& report) {
   const int64_t replaced = report.value("invalid_utf8_replaced", int64_t{0});
   if (replaced == 0) return;
-  base::log_warning(
-      concat(report.at("path").get<std::string>(), ": ", replaced, " invalid UTF-8 sequences were replaced by U+FFFD"));
+  base::log_warning(concat(
+      report.at("path").get<std::string>(), ": ", replaced,
+      " invalid UTF-8 sequences were replaced by U+FFFD; if these are many, the text is in another encoding, and "
+      "iconv -f LATIN1 -t UTF-8 FILE > TEXT (or from the encoding that it is in) makes UTF-8 of it"));
 }
 
 /// Encodes one source into both splits and says what it was.

@@ -5,6 +5,7 @@
 
 #include "base/enum_names.h"
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace memlayers::data {
 namespace {
@@ -40,6 +41,8 @@ void PrepareSource::validate() const {
           " has no effect on a source of kind ", base::enum_name(kind));
   };
   std::apply([&](const auto&... item) { (check_used(item), ...); }, fields());
+  base::check_name("sources: path", path);
+  base::check_name("sources: patterns", patterns);
   const bool needs_path = kind != SourceKind::kIsoCodes && kind != SourceKind::kBiographies;
   check(!needs_path || !path.empty(), "sources: path is missing (kind ", base::enum_name(kind), " reads a file)");
   check(!text_field.empty(), "sources: text_field is empty");
@@ -55,6 +58,7 @@ void TokenizerConfig::validate() const {
   check(vocab_size >= 1 && vocab_size <= 1'000'000, "tokenizer.vocab_size: expected 1 to 1,000,000, got ", vocab_size);
   check(model_type == "bpe" || model_type == "unigram", "tokenizer.model_type: expected bpe or unigram, got \"",
         model_type, "\"");
+  base::check_name("tokenizer.path", path);
   check(sample_lines >= 1, "tokenizer.sample_lines: expected at least 1, got ", sample_lines);
   check((kind == TokenizerKind::kPath) == !path.empty(), kind == TokenizerKind::kPath
                                                              ? "tokenizer.path is missing (kind path)"
@@ -63,6 +67,7 @@ void TokenizerConfig::validate() const {
 
 void PrepareConfig::validate() const {
   check(!output.empty(), "output is missing: the folder to write");
+  base::check_name("output", output);
   check(!sources.empty(), "sources is empty: there is nothing to prepare");
   check(validation_share >= 0 && validation_share < 1, "validation_share: expected 0 to below 1, got ",
         validation_share);

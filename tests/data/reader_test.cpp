@@ -139,7 +139,7 @@ TEST(JsonLines, NamesFileAndLineOfEverythingMalformed) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"{\"text\": \"cut", "not valid JSON"},
       {"{\"text\": \"a\"} trailing", "not valid JSON"},
-      {"{\"text\": \"\\ud800\"}", "not valid JSON"},
+      {"{\"text\": \"\\ud80\"}", "not valid JSON"},
       {"[1]", "expected a JSON object"},
       {"{\"body\": \"a\", \"title\": \"b\"}", "no field \"text\" (there are: body, title)"},
       {"{\"text\": 3}", "field \"text\" is not a string"}};

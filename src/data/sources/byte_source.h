@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
+
+#include "base/input_file.h"
 
 namespace memlayers::data {
 
@@ -15,7 +16,8 @@ class ByteSource {
   virtual uint64_t bytes_read() const = 0;  // of the packed file
 };
 
-/// Opens a plain, gzip or zstd file. `buffer_bytes` is the size of the buffer of packed bytes.
-std::unique_ptr<ByteSource> open_byte_source(const std::filesystem::path& path, size_t buffer_bytes);
+/// Opens text: a plain, gzip or zstd file, told by its content. `buffer_bytes` is the size of the buffer of packed
+/// bytes. Throws IoError (damaged, not packed as its name says) with what it is and what to do where it is not text.
+std::unique_ptr<ByteSource> open_byte_source(const base::InputFile& input, size_t buffer_bytes);
 
 }  // namespace memlayers::data

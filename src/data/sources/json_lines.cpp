@@ -6,18 +6,30 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "data/sources/tame_json.h"
 
 namespace memlayers::data {
 
 namespace dom = simdjson::dom;
 
+// simdjson's own limit is 1,024; Python's readers end between a thousand and some ten thousand.
+constexpr size_t kMaxJsonDepth = 100'000;
+
 struct JsonLines::State {
   State(const std::filesystem::path& path, size_t buffer_bytes) : lines(path, buffer_bytes) {}
+
+  /// simdjson reads past the end, never uses what it finds there.
+  simdjson::error_code parse(std::string& text, dom::element& element) {
+    const size_t size = text.size();
+    text.resize(size + simdjson::SIMDJSON_PADDING);
+    return parser.parse(text.data(), size, false).get(element);
+  }
 
   LineReader lines;
   std::string line;
   dom::parser parser{kMaxLineBytes + simdjson::SIMDJSON_PADDING};
   dom::object object;
+  int64_t replaced = 0;
 };
 
 JsonLines::JsonLines(const std::filesystem::path& path, size_t buffer_bytes)
@@ -34,21 +46,35 @@ bool JsonLines::next() {
     if (!s.lines.next(s.line)) return false;
   } while (base::trimmed(s.line).empty());
   const size_t size = s.line.size();
-  s.line.resize(size + simdjson::SIMDJSON_PADDING);  // simdjson reads past the end, never uses what it finds there
   dom::element element;
-  if (auto error = s.parser.parse(s.line.data(), size, false).get(element)) {
-    fail(std::string("not valid JSON: ") + simdjson::error_message(error));
+  auto error = s.parse(s.line, element);
+  if (error) {
+    s.line.resize(size);
+    s.replaced += static_cast<int64_t>(tame_json(s.line));
+    if (s.parser.max_depth() < kMaxJsonDepth) {
+      const auto no_memory = s.parser.allocate(std::max<size_t>(s.parser.capacity(), 1), kMaxJsonDepth);
+      if (no_memory) fail(simdjson::error_message(no_memory));
+    }
+    error = s.parse(s.line, element);
   }
-  if (element.get(s.object)) fail("expected a JSON object, {\"field\": ...}");
+  const bool list = base::trimmed(s.line).starts_with('[');
+  const char* const advice = list ? "; of one list of objects, jq -c '.[]' FILE makes JSON lines" : "";
+  if (error) fail(base::concat("not valid JSON: ", simdjson::error_message(error), advice));
+  if (element.get(s.object)) fail(base::concat("expected a JSON object, {\"field\": ...}", advice));
   return true;
 }
 
+int64_t JsonLines::replaced() const { return state_->lines.replaced() + state_->replaced; }
+
 namespace {
 
+/// Of fields of one name the last counts, as in Python.
 std::optional<dom::element> find(const dom::object& object, const std::string& field) {
-  dom::element element;
-  if (object.at_key(field).get(element) || element.is_null()) return std::nullopt;
-  return element;
+  std::optional<dom::element> found;
+  for (const auto member : object) {
+    if (member.key == field) found = member.value;
+  }
+  return found && !found->is_null() ? found : std::nullopt;
 }
 
 }  // namespace
@@ -64,6 +90,8 @@ std::optional<std::string> JsonLines::optional_text(const std::string& field) co
 std::string JsonLines::text(const std::string& field) const {
   if (auto text = optional_text(field)) return *text;
   std::string names;
+  dom::element null;
+  if (!state_->object.at_key(field).get(null)) fail("field \"" + field + "\" is null, expected a string");
   for (const auto& member : state_->object) names += (names.empty() ? "" : ", ") + std::string(member.key);
   fail("no field \"" + field + "\" (there are: " + names + ")");
 }
@@ -98,6 +126,17 @@ std::vector<std::string> JsonLines::texts(const std::vector<std::string>& fields
     return texts;
   }
   return {};
+}
+
+bool begins_with_json_object(const std::filesystem::path& path) {
+  LineReader lines(path);
+  std::string line;
+  while (lines.next(line) && base::trimmed(line).empty()) {}
+  if (!base::trimmed(line).starts_with('{')) return false;
+  tame_json(line);
+  dom::parser parser;
+  dom::element element;
+  return !parser.parse(line).get(element) && element.is_object();
 }
 
 }  // namespace memlayers::data

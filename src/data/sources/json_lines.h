@@ -1,4 +1,7 @@
 // JSON Lines: one object a line, parsed with simdjson, wholly checked (a damaged tail of a line is an error too).
+//
+// What Python's json reads is read: numbers of any size, NaN and Infinity, lone surrogates in strings (each becomes
+// U+FFFD and is counted), several fields of one name (the last counts).
 #pragma once
 
 #include <optional>
@@ -25,11 +28,16 @@ class JsonLines {
   std::vector<std::string> texts(const std::vector<std::string>& fields) const;
 
   const LineReader& lines() const;
+  /// Invalid UTF-8 sequences of the file and lone surrogates replaced by U+FFFD so far.
+  int64_t replaced() const;
   [[noreturn]] void fail(const std::string& reason) const;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// True where the first line that is not blank is a JSON object. Throws IoError as JsonLines does.
+bool begins_with_json_object(const std::filesystem::path& path);
 
 }  // namespace memlayers::data

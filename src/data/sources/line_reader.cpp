@@ -21,12 +21,11 @@ struct LineReader::State {
 };
 
 LineReader::LineReader(const fs::path& path, size_t buffer_bytes) : state_(std::make_unique<State>()) {
+  const base::InputFile input(path);
   state_->path = path;
-  state_->source = open_byte_source(path, buffer_bytes);
+  state_->source = open_byte_source(input, buffer_bytes);
   state_->buffer.resize(std::max<size_t>(buffer_bytes, 16));
-  std::error_code ignored;  // a pipe has no size; only the progress bar misses it
-  const auto size = fs::file_size(path, ignored);
-  state_->file_bytes = ignored ? 0 : size;
+  state_->file_bytes = input.bytes();
 }
 
 LineReader::~LineReader() = default;
@@ -54,8 +53,15 @@ bool LineReader::next(std::string& line) {
   }
   if (!any) return false;
   ++s.line;
+  check_no_hole(line);
   s.replaced += static_cast<int64_t>(base::clean_line(line));
   return true;
+}
+
+void LineReader::check_no_hole(const std::string& line) const {
+  static const std::string kHole(16, '\0');
+  if (std::memchr(line.data(), 0, line.size()) == nullptr || line.find(kHole) == std::string::npos) return;
+  throw base::IoError(where(), "holds a run of zero bytes: the file is damaged there, or not text");
 }
 
 int64_t LineReader::line_number() const { return state_->line; }

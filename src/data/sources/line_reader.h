@@ -1,8 +1,7 @@
 // Lines of a plain, gzip or zstd file, streamed: memory is two buffers and one line, whatever the file's size.
 //
 // The packing is told by the file's first bytes; a name ending in .gz or .zst promises it, and a file that breaks the
-// promise is refused. Invalid UTF-8 is replaced by U+FFFD and counted, a byte order mark and "\r" before "\n" are
-// dropped.
+// promise is refused, as is what is no text at all. Lines are cleaned by base::clean_line.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +16,7 @@ inline constexpr size_t kMaxLineBytes = size_t{256} << 20;
 
 class LineReader {
  public:
-  /// Throws IoError (missing, a folder, no permission, not of the kind its name says).
+  /// Throws IoError (missing, a folder, no permission, no text, not of the kind its name says).
   explicit LineReader(const std::filesystem::path& path, size_t buffer_bytes = size_t{1} << 18);
   ~LineReader();
 
@@ -33,6 +32,8 @@ class LineReader {
   std::string where() const;
 
  private:
+  void check_no_hole(const std::string& line) const;
+
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -19,12 +19,11 @@ class TextSource : public DocumentSource {
     const LineReader* lines = reader();
     return {lines ? lines->bytes_read() : 0, lines ? lines->file_bytes() : 0, "bytes"};
   }
-  nlohmann::ordered_json report() const override {
-    return {{"invalid_utf8_replaced", reader() ? reader()->replaced() : 0}};
-  }
+  nlohmann::ordered_json report() const override { return {{"invalid_utf8_replaced", reader() ? replaced() : 0}}; }
 
  protected:
   virtual const LineReader* reader() const = 0;
+  virtual int64_t replaced() const { return reader()->replaced(); }
 
   bool limit_reached() const { return config_.limit_documents > 0 && documents_ >= config_.limit_documents; }
   /// Counts a document and says which split it is in. The first is always trained, so that no training set is empty.
@@ -60,6 +59,7 @@ class JsonlSource : public TextSource {
 
  private:
   const LineReader* reader() const override { return lines_ ? &lines_->lines() : nullptr; }
+  int64_t replaced() const override { return lines_->replaced(); }
   std::unique_ptr<JsonLines> lines_;
 };
 
