@@ -27,7 +27,7 @@ ALLOWED = {
     "distributed": {"base", "ops", "layers"},
     "generation": {"base", "ops", "text", "layers", "model"},
     "planning": {"base", "ops", "layers", "model"},
-    "training": {"base", "ops", "text", "layers", "data", "model", "distributed", "planning"},
+    "training": {"base", "ops", "text", "results", "layers", "data", "model", "distributed", "planning"},
     "profiling": {"base", "ops", "text", "results", "layers", "data", "model", "distributed", "training"},
     "evaluation": {"base", "ops", "text", "results", "layers", "data", "model", "distributed", "generation"},
     "serving": {"base", "ops", "text", "layers", "model", "generation"},

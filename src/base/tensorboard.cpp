@@ -46,6 +46,10 @@ double wall_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+std::string event_of_step(int64_t step) {
+  return '\x09' + little_endian(wall_time()) + '\x10' + varint(uint64_t(step));
+}
+
 uint32_t masked_crc(std::string_view bytes) {
   const uint32_t crc = crc32c(bytes);
   return (crc >> 15 | crc << 17) + 0xA282EAD8u;
@@ -59,18 +63,19 @@ uint32_t crc32c(std::string_view bytes) {
   return ~crc;
 }
 
-EventWriter::EventWriter(const std::filesystem::path& folder) {
+EventWriter::EventWriter(const std::filesystem::path& folder, int64_t first_step) {
   make_folder(folder);
   const auto micros = int64_t(wall_time() * 1e6);
   path_ = folder / concat("events.out.tfevents.", micros, ".memlayers.", getpid());
   file_.open(path_, std::ios::binary);
   append('\x09' + little_endian(wall_time()) + length_delimited('\x1a', "brain.Event:2"));
+  append(event_of_step(first_step) + length_delimited('\x3a', "\x08\x01"));  // session_log { status: START }
 }
 
 void EventWriter::add_scalar(std::string_view tag, int64_t step, double value) {
   const std::string scalar = length_delimited('\x0a', tag) + '\x15' + little_endian(float(value));
   const std::string summary = length_delimited('\x0a', scalar);
-  append('\x09' + little_endian(wall_time()) + '\x10' + varint(uint64_t(step)) + length_delimited('\x2a', summary));
+  append(event_of_step(step) + length_delimited('\x2a', summary));
 }
 
 void EventWriter::append(const std::string& event) {

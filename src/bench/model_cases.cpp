@@ -78,7 +78,7 @@ Case mixture_case(const Twins& twins, const Twins::Mixture& mixture, int profile
 
 std::function<void()> decoder(const training::TrainConfig& config, const std::filesystem::path& run,
                               const Prompts& prompts, int64_t new_tokens) {
-  const auto model = std::make_shared<model::Transformer>(profiling::model_of(config));
+  const auto model = std::make_shared<model::Transformer>(training::model_of(config));
   if (!run.empty()) model::load_weights(*model, training::newest_checkpoint(run));
   generation::SamplingOptions options;
   options.max_new_tokens = new_tokens;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/threads.h"
 #include "bench/table_memory.h"
 
 namespace memlayers::bench {
@@ -22,7 +23,9 @@ class Runner {
   ~Runner() { at::set_num_threads(all_threads_); }
 
   void run(const Case& each) {
-    const int threads = options_.threads > 0 ? options_.threads : each.threads > 0 ? each.threads : all_threads_;
+    const int threads = base::useful_threads(options_.threads > 0 ? options_.threads
+                                             : each.threads > 0   ? each.threads
+                                                                  : all_threads_);
     at::set_num_threads(threads);
     show(each, "making it ready");
     const Workload work = each.make();

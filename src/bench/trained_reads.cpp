@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "data/shards/loader.h"
+#include "model/batch.h"
 #include "model/checkpoint.h"
 #include "training/trainer.h"
 
@@ -31,9 +32,7 @@ TrainedReads trained_reads(const std::filesystem::path& run) {
   table.after_read = [&](int64_t, const at::Tensor& slots, const at::Tensor&) { reads.push_back(slots.clone()); };
   const at::NoGradGuard no_grad;
   for (int64_t tokens = 0; tokens < kTokens; tokens += config.data.batch_size * config.data.seq_len) {
-    std::vector<int32_t> ids = loader.next();
-    const at::Tensor batch =
-        at::from_blob(ids.data(), {config.data.batch_size, config.data.seq_len + 1}, at::kInt).to(at::kLong);
+    const at::Tensor batch = model::batch_tensor(loader.next(), config.data.batch_size);
     model->hidden(batch.narrow(1, 0, config.data.seq_len));
   }
   table.after_read = nullptr;

@@ -6,7 +6,6 @@
 
 #include "bench/draws.h"
 #include "profiling/profile_steps.h"
-#include "training/training_run.h"
 
 namespace memlayers::bench {
 namespace {

@@ -13,6 +13,7 @@
 #include "base/config_reader.h"
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/threads.h"
 #include "cli/build_info.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -72,6 +73,20 @@ const Command* find_command(const std::string& name) {
                                       " (memlayers --help lists all)"));
 }
 
+/// More threads than processors wait for each other at every operation. libgomp and torch read the environment when they are
+/// loaded, so the program starts over with what is useful.
+void lower_threads_of_environment(char** argv) {
+  bool lowered = false;
+  for (const char* name : {"OMP_NUM_THREADS", "MKL_NUM_THREADS"}) {
+    const char* text = std::getenv(name);
+    const long long wanted = text == nullptr ? 0 : std::strtoll(text, nullptr, 10);
+    if (wanted <= 0 || wanted == base::useful_threads(wanted)) continue;
+    setenv(name, std::to_string(base::useful_threads(wanted)).c_str(), 1);
+    lowered = true;
+  }
+  if (lowered) execv("/proc/self/exe", argv);
+}
+
 /// Threads that wait for each other's parts of a product should spin for a moment only. By default they spin for milliseconds:
 /// where another process wants the cores too, they do so in the way of the very thread they wait for, and training runs at a
 /// fifth of its speed. Sleeping at once costs as much where nobody else does: waking a thread takes longer than most
@@ -99,6 +114,7 @@ int run_command(int argc, char** argv) {
   const Command* command = find_command(name);
   if (command == nullptr) fail_unknown(name);
   check_standard_output(command->prints_result);
+  if (command->computes) lower_threads_of_environment(argv);
   if (command->computes) let_waiting_threads_spin_briefly(argv);
   return command->run(argc - 1, argv + 1);
 }

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "model/batch.h"
 
 namespace memlayers::evaluation {
 
@@ -24,9 +25,7 @@ std::optional<double> held_out_loss(model::Transformer& model, const data::Loade
   double sum = 0;
   for (int64_t i = 0; i < batches; ++i) {
     if (base::interrupted()) return std::nullopt;
-    const std::vector<int32_t> batch = loader.next();
-    const at::Tensor tokens = at::tensor(at::ArrayRef<int32_t>(batch)).view({like.batch_size, -1}).to(at::kLong);
-    sum += model.losses(tokens).cross_entropy.item<double>();
+    sum += model.losses(model::batch_tensor(loader.next(), like.batch_size)).cross_entropy.item<double>();
   }
   return sum / static_cast<double>(batches);
 }

@@ -3,12 +3,16 @@
 
 #include <filesystem>
 
+#include "model/tensor_files.h"
 #include "model/transformer.h"
 
 namespace memlayers::model {
 
-/// Writes config.json and model.safetensors (split into shards above `max_shard_bytes`, with the index) into an
-/// existing folder. Each table is stored once. Throws IoError.
+/// Every tensor of a model under its name in files: parameters, buffers, then tables. They are the model's own.
+NamedTensors weights_of(const Transformer& model);
+
+/// Writes config.json and model.safetensors (split into shards above `max_shard_bytes`, with the index) into an existing folder. Each
+/// table is stored once. config.json's torch_dtype is the widest dtype among the weights. Throws IoError.
 void save_model(const Transformer& model, const std::filesystem::path& folder,
                 uint64_t max_shard_bytes = 5'000'000'000);
 

@@ -10,7 +10,6 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "profiling/machine_limits.h"
-#include "training/training_run.h"
 
 namespace memlayers::profiling {
 namespace {

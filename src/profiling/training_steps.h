@@ -1,13 +1,11 @@
-// A model in training without a run's folder to write into: the steps of training::TrainingRun, for those who time them.
+// Training steps without a run's folder to write into, for those who time them.
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <vector>
 
-#include "results/step_profile.h"
-#include "training/optimizer.h"
-#include "training/table_usage.h"
+#include "training/step_runner.h"
 
 namespace memlayers::profiling {
 
@@ -23,9 +21,9 @@ class TrainingSteps {
   TrainingSteps(const TrainingSteps&) = delete;  // the tables' hooks keep its address
   TrainingSteps& operator=(const TrainingSteps&) = delete;
   /// One optimizer step on the next batch; adds what its parts took to `parts`.
-  void step();
+  void step() { touched_rows_ = runner_.run(next_batch_(), &parts).touched_rows; }
   const training::TrainConfig& config() const { return config_; }
-  model::Transformer& model() { return model_; }
+  model::Transformer& model() { return runner_.model(); }
   int64_t tokens_of_step() const { return config_.data.batch_size * config_.data.seq_len; }
   /// Rows that the last step updated, over all tables.
   int64_t touched_rows() const { return touched_rows_; }
@@ -36,18 +34,11 @@ class TrainingSteps {
   const std::vector<std::vector<at::Tensor>>& reads() const { return reads_; }
 
  private:
-  void continue_run(const std::filesystem::path& run);
-
   training::TrainConfig config_;
-  model::Transformer model_;
-  training::Optimizer optimizer_;
-  std::vector<training::TableUsage> usage_;
+  training::StepRunner runner_;
   std::vector<std::vector<at::Tensor>> reads_;
   int64_t kept_slots_ = 0, touched_rows_ = 0;
   std::function<at::Tensor()> next_batch_;
 };
-
-/// A new model in the configuration's dtype.
-model::Transformer model_of(const training::TrainConfig& config);
 
 }  // namespace memlayers::profiling

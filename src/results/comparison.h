@@ -45,10 +45,14 @@ struct RelationScore {
   }
 };
 
-/// How reads spread over a table's slots during the final asking: the slots sorted by reads, cut into 100 equal parts.
+/// How reads spread over a table's slots, in a comparison during the final asking: the numbers that tell a healthy memory from a
+/// collapsed one. slot_usage.h makes them of counts.
 struct SlotUsage {
   int64_t layer = 0, slots = 0;
-  double used_share = 0, kl_to_uniform = 0, top_percent_share = 0;
+  double used_share = 0;     // share of the slots that were read at least once
+  double kl_to_uniform = 0;  // nats; 0: every slot was read equally often; log S: always the same slot
+  double top_percent_share =
+      0;  // read_share[0]: share of all reads on the most read 1 % of the slots, one slot at least
   std::vector<double> read_share;  // [100], share of all reads on each hundredth of the slots, most read first
   std::string table = "memory";    // of which kind: memory or ngrams
   static constexpr auto fields() {

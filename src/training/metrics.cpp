@@ -40,7 +40,7 @@ MetricsWriter::MetricsWriter(const std::filesystem::path& run, int64_t last_step
   cut_lines_after(path_, last_step);
   file_.open(path_, std::ios::app);
   if (!file_) throw base::IoError(path_, "cannot be opened for writing");
-  if (tensorboard) events_ = std::make_unique<base::EventWriter>(run / "tensorboard");
+  if (tensorboard) events_ = std::make_unique<base::EventWriter>(run / "tensorboard", last_step + 1);
 }
 
 void MetricsWriter::write(const nlohmann::ordered_json& line) {

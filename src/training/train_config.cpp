@@ -53,4 +53,13 @@ double schedule_factor(const OptimizerConfig& config, int64_t step, int64_t tota
   return config.final_rate + (1 - config.final_rate) * left;
 }
 
+StepRates::StepRates(const OptimizerConfig& config, int64_t total_steps)
+    : dense(size_t(total_steps)), tables(size_t(total_steps)) {
+  for (int64_t step = 0; step < total_steps; ++step) {
+    const double factor = schedule_factor(config, step, total_steps);
+    dense[size_t(step)] = config.learning_rate * factor;
+    tables[size_t(step)] = config.peak_table_rate() * factor;
+  }
+}
+
 }  // namespace memlayers::training

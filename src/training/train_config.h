@@ -102,4 +102,16 @@ struct TrainConfig {
 /// (paper.md 4.2; step 0 has rate 0).
 double schedule_factor(const OptimizerConfig& config, int64_t step, int64_t total_steps);
 
+/// The rates of every step of a run, computed once (a replayed step needs the rate it had), and how far the run is.
+struct StepRates {
+  StepRates(const OptimizerConfig& config, int64_t total_steps);
+  /// Of the step that comes next; of the last one, once all are done.
+  double next(const std::vector<double>& rates) const {
+    return rates[size_t(std::min(steps_done, int64_t(rates.size()) - 1))];
+  }
+
+  std::vector<double> dense, tables;
+  int64_t steps_done = 0;
+};
+
 }  // namespace memlayers::training

@@ -23,7 +23,7 @@ std::string note(const StepReport& report, std::optional<double> validation_loss
 void call_back(TrainingRun& run, const TrainOptions& options) {
   run.callback_pending = true;
   if (base::interrupted()) return;
-  run.bring_tables_up_to_date();
+  run.prepare_to_use();
   run.model().set_training(false);
   options.callback(run.report(), run.model());
   run.callback_pending = base::interrupted();

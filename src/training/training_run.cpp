@@ -1,6 +1,7 @@
 #include "training/training_run.h"
 
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -11,8 +12,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "model/batch.h"
 #include "model/checkpoint.h"
 #include "planning/count.h"
+#include "results/slot_usage.h"
 #include "training/resume_check.h"
 
 namespace memlayers::training {
@@ -21,11 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kStateFormat = 1;
-
-/// [rows, seq_len + 1] int64, of the batch's int32 ids.
-at::Tensor batch_tensor(std::vector<int32_t> ids, int64_t rows) {
-  return at::from_blob(ids.data(), {rows, int64_t(ids.size()) / rows}, at::kInt).to(at::kLong);
-}
 
 class Stopwatch {
  public:
@@ -47,16 +45,6 @@ nlohmann::json read_state(const fs::path& path) {
 
 }  // namespace
 
-at::ScalarType resolved_dtype(ComputeDtype dtype) {
-  const bool bfloat16 = dtype == ComputeDtype::kAuto ? base::has_native_bfloat16() : dtype == ComputeDtype::kBFloat16;
-  return bfloat16 ? at::kBFloat16 : at::kFloat;
-}
-
-void use_threads(int64_t threads) {
-  static const int all = at::get_num_threads();  // torch's own choice: every core, or OMP_NUM_THREADS
-  at::set_num_threads(threads > 0 ? int(threads) : all);
-}
-
 TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options) : config_(config) {
   base::override_config(config_, {});  // a configuration made by hand is checked like one that was read
   use_threads(config_.threads);
@@ -66,10 +54,7 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
   tokenizer_ = text::load_tokenizer(loader_->tokenizer_folder());
   take_vocabulary_of_data();
   const auto checkpoint = options.resume ? newest_good_checkpoint(config_.output) : std::nullopt;
-  model_ = std::make_unique<model::Transformer>(config_.model, config_.seed);
-  model_->set_compute_dtype(resolved_dtype(config_.dtype));
-  optimizer_ = std::make_unique<Optimizer>(*model_, config_.optimizer, config_.steps, config_.seed);
-  for (const auto& [name, table] : model_->tables()) usage_.emplace_back(table->weight.size(0));
+  runner_ = std::make_unique<StepRunner>(config_);
   flops_per_token_ = planning::count_model(config_.model, config_.data.seq_len).flops_training;
   if (checkpoint) resume_from(*checkpoint);
   if (options.resume && !checkpoint) {
@@ -140,9 +125,7 @@ void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {
                                 at::get_num_threads(), ": sums may round differently"));
   }
   set_aside_checkpoints_after(config_.output, checkpoint.step);
-  model::load_weights(*model_, checkpoint.folder);
-  read_state_tensors(checkpoint.folder / "training_state.safetensors", state_tensors());
-  optimizer_->continue_from(checkpoint.step);
+  runner_->continue_from(checkpoint);
   loader_->set_state(state.at("loader"));
   report_.step = checkpoint.step;
   report_.tokens = state.at("tokens").get<int64_t>();
@@ -156,33 +139,30 @@ void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {
   base::log_info(base::concat("resuming from ", where));
 }
 
-double TrainingRun::forward_and_backward(const at::Tensor& batch) {
-  double loss_sum = 0;
-  for (const at::Tensor& part : batch.chunk(config_.micro_batches)) {
-    const auto [cross_entropy, total] = model_->losses(part);
-    // The mean over the batch is the mean of its equal parts' means.
-    (config_.micro_batches > 1 ? total / double(config_.micro_batches) : total).backward();
-    loss_sum += cross_entropy.item<double>();  // what models of other kinds can be compared with
+template <class Work>
+auto TrainingRun::stopping(const Work& work) const {
+  try {
+    return work();
+  } catch (const NotFinite& error) {
+    const auto checkpoints = list_checkpoints(config_.output);
+    throw base::Error(base::concat(error.what(), "; ",
+                                   checkpoints.empty() ? std::string("no checkpoint was written yet")
+                                                       : "the last checkpoint is " + checkpoints.back().folder.string(),
+                                   ". Lower optimizer.learning_rate or optimizer.table_learning_rate or lengthen "
+                                   "optimizer.warmup_steps and --resume, "
+                                   "or set model.memory.qk_norm=true in a new run"));
   }
-  return loss_sum / double(config_.micro_batches);
 }
 
 void TrainingRun::step() {
   const Stopwatch stopwatch;
-  model_->set_training(true);
-  model_->set_dropout_stream(config_.seed, uint64_t(report_.step));
-  const at::Tensor batch = batch_tensor(loader_->next(), config_.data.batch_size);
-  report_.loss = forward_and_backward(batch);
-  require_finite(report_.loss, "the loss");
-  const GradientNorms norms = optimizer_->measure();
-  require_finite(norms.dense, "the gradient's norm");
-  require_finite(norms.tables, "the norm of the tables' gradient");
-  for (size_t t = 0; t < usage_.size(); ++t) usage_[t].count(optimizer_->touched_rows(t));
-  report_.grad_norm = norms.dense;
-  report_.table_grad_norm = norms.tables;
-  report_.learning_rate = optimizer_->learning_rate();
-  report_.table_learning_rate = usage_.empty() ? 0 : optimizer_->table_learning_rate();
-  optimizer_->apply(norms);
+  const StepResult result =
+      stopping([&] { return runner_->run(model::batch_tensor(loader_->next(), config_.data.batch_size)); });
+  report_.loss = result.loss;
+  report_.grad_norm = result.norms.dense;
+  report_.table_grad_norm = result.norms.tables;
+  report_.learning_rate = result.learning_rate;
+  report_.table_learning_rate = result.table_learning_rate;
   report_.step += 1;
   report_.tokens += tokens_of_step();
   report_.flops = flops_per_token_ * double(report_.tokens);
@@ -192,24 +172,20 @@ void TrainingRun::step() {
              window_.tokens + tokens_of_step()};
 }
 
-void TrainingRun::require_finite(double value, const char* what) const {
-  if (std::isfinite(value)) return;
-  const auto checkpoints = list_checkpoints(config_.output);
-  throw base::Error(base::concat(
-      "training stopped at step ", report_.step + 1, ": ", what, " is ", value, "; ",
-      checkpoints.empty() ? std::string("no checkpoint was written yet")
-                          : "the last checkpoint is " + checkpoints.back().folder.string(),
-      ". Lower optimizer.learning_rate or optimizer.table_learning_rate, lengthen optimizer.warmup_steps, or set "
-      "model.memory.qk_norm=true"));
+void TrainingRun::prepare_to_use() {
+  const Stopwatch stopwatch;
+  runner_->bring_tables_up_to_date();
+  report_.seconds += stopwatch.seconds();
+  stopping([&] { runner_->require_finite(); });
 }
 
 double TrainingRun::validate() {
   const at::NoGradGuard no_grad;
-  model_->set_training(false);
+  model().set_training(false);
   const nlohmann::json beginning = validation_loader_->state();
   double sum = 0;
   for (int64_t i = 0; i < config_.validation_batches; ++i) {
-    sum += model_->loss(batch_tensor(validation_loader_->next(), config_.data.batch_size)).item<double>();
+    sum += model().loss(model::batch_tensor(validation_loader_->next(), config_.data.batch_size)).item<double>();
   }
   validation_loader_->set_state(beginning);
   return sum / double(config_.validation_batches);
@@ -217,21 +193,23 @@ double TrainingRun::validate() {
 
 nlohmann::ordered_json TrainingRun::usage_json() {
   nlohmann::ordered_json tables = nlohmann::ordered_json::object();
-  for (size_t t = 0; t < usage_.size(); ++t) {
-    const UsageSummary window = usage_[t].window();
-    tables[model_->tables()[t].name] = {{"reads", window.reads},
-                                        {"read_share", window.read_share},
-                                        {"kl_to_uniform", window.kl_to_uniform},
-                                        {"top_percent_share", window.top_percent_share},
-                                        {"dead_slots", usage_[t].dead_slots()}};
-    usage_[t].start_window();
+  for (size_t t = 0; t < runner_->usage().size(); ++t) {
+    TableUsage& usage = runner_->usage()[t];
+    const std::span<const int64_t> reads = usage.window();
+    const results::SlotUsage spread = results::usage_of(reads);
+    tables[model().tables()[t].name] = {{"reads", std::accumulate(reads.begin(), reads.end(), int64_t{0})},
+                                        {"used_share", spread.used_share},
+                                        {"kl_to_uniform", spread.kl_to_uniform},
+                                        {"top_percent_share", spread.top_percent_share},
+                                        {"dead_slots", usage.dead_slots()}};
+    usage.start_window();
   }
   return tables;
 }
 
 nlohmann::ordered_json TrainingRun::experts_json() const {
   nlohmann::ordered_json blocks = nlohmann::ordered_json::object();
-  for (const auto& [name, use] : model_->expert_use()) {
+  for (const auto& [name, use] : runner_->model().expert_use()) {
     blocks[name] = {{"tokens", use.tokens},   {"capacity", use.capacity}, {"capacity_used", use.capacity_used()},
                     {"refused", use.refused}, {"dropped", use.dropped},   {"load", use.loads}};
   }
@@ -251,30 +229,11 @@ void TrainingRun::write_metrics(std::optional<double> validation_loss) {
   line["flops"] = report_.flops;
   line["resident_bytes"] = base::resident_bytes();
   line["peak_resident_bytes"] = base::peak_resident_bytes();
-  if (!usage_.empty()) line["tables"] = usage_json();
+  if (!runner_->usage().empty()) line["tables"] = usage_json();
   if (!config_.model.experts.layers.empty()) line["experts"] = experts_json();
   metrics_->write(line);
   window_ = {};
 }
-
-void TrainingRun::bring_tables_up_to_date() {
-  const Stopwatch stopwatch;
-  optimizer_->bring_tables_up_to_date();
-  report_.seconds += stopwatch.seconds();
-}
-
-StateTensors training_state(const model::Transformer& model, const Optimizer& optimizer,
-                            const std::vector<TableUsage>& usage) {
-  StateTensors tensors = optimizer.state();
-  for (size_t t = 0; t < usage.size(); ++t) {
-    for (const auto& [name, tensor] : usage[t].state()) {
-      tensors.emplace_back("usage." + model.tables()[t].name + "." + name, tensor);
-    }
-  }
-  return tensors;
-}
-
-StateTensors TrainingRun::state_tensors() const { return training_state(*model_, *optimizer_, usage_); }
 
 nlohmann::ordered_json TrainingRun::state_json() const {
   return {{"format", kStateFormat},
@@ -296,12 +255,12 @@ nlohmann::ordered_json TrainingRun::state_json() const {
 }
 
 void TrainingRun::save() {
-  bring_tables_up_to_date();
+  prepare_to_use();
   try {
     write_checkpoint(config_.output, report_.step, [this](const fs::path& folder) {
-      model::save_model(*model_, folder);
+      model::save_model(model(), folder);
       tokenizer_->save(folder);
-      write_state_tensors(folder / "training_state.safetensors", state_tensors());
+      model::write_tensors(folder / "training_state.safetensors", runner_->state());
       base::write_text_atomically(folder / "state.json", state_json().dump(2) + "\n");
     });
   } catch (const base::IoError&) {

@@ -8,10 +8,9 @@
 #include "data/shards/loader.h"
 #include "text/tokenizer.h"
 #include "training/metrics.h"
-#include "training/optimizer.h"
 #include "training/run_checkpoint.h"
 #include "training/run_lock.h"
-#include "training/table_usage.h"
+#include "training/step_runner.h"
 #include "training/trainer.h"
 
 namespace memlayers::training {
@@ -25,18 +24,21 @@ class TrainingRun {
   bool finished() const { return report_.step == config_.steps; }
   const TrainConfig& config() const { return config_; }
   const StepReport& report() const { return report_; }
-  model::Transformer& model() { return *model_; }
+  model::Transformer& model() { return runner_->model(); }
   int64_t tokens_of_run() const { return config_.steps * tokens_of_step(); }
 
   /// One batch: forward and backward of every micro-batch, one optimizer step. Throws Error when the loss or a gradient is
   /// not finite; the parameters are then those of before the step.
   void step();
+  /// Brings the tables up to date. Throws Error, naming the tensor, when weights or moments are not finite: who would use the model
+  /// now would use garbage.
+  void prepare_to_use();
   /// Mean loss of the first `validation_batches` batches of the validation split.
   double validate();
   /// One metrics line of what happened since the last one.
   void write_metrics(std::optional<double> validation_loss);
-  void bring_tables_up_to_date();
-  /// Writes RUN/checkpoints/step-XXXXXXXX and rotates the older ones.
+  /// Writes RUN/checkpoints/step-XXXXXXXX and rotates the older ones. Throws Error as prepare_to_use() does, and writes and deletes
+  /// nothing then.
   void save();
 
   /// A callback was due at the step of this checkpoint and has not been completed.
@@ -52,9 +54,9 @@ class TrainingRun {
   void start_folder(const TrainOptions& options);
   void take_vocabulary_of_data();
   void resume_from(const RunCheckpoint& checkpoint);
-  double forward_and_backward(const at::Tensor& batch);
-  void require_finite(double value, const char* what) const;
-  StateTensors state_tensors() const;
+  /// Does `work`; says in what it throws as NotFinite where the run can go on from, and how.
+  template <class Work>
+  auto stopping(const Work& work) const;
   nlohmann::ordered_json state_json() const;
   nlohmann::ordered_json usage_json();
   nlohmann::ordered_json experts_json() const;
@@ -64,23 +66,11 @@ class TrainingRun {
   std::optional<RunLock> lock_;
   std::unique_ptr<data::Loader> loader_, validation_loader_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
-  std::unique_ptr<model::Transformer> model_;
-  std::unique_ptr<Optimizer> optimizer_;  // after model_: it takes its hooks off the tables first
-  std::vector<TableUsage> usage_;         // beside model_->tables()
+  std::unique_ptr<StepRunner> runner_;
   std::unique_ptr<MetricsWriter> metrics_;
   StepReport report_;
   Window window_;
   double flops_per_token_ = 0;
 };
-
-/// Sets torch's threads to a configuration's `threads`.
-void use_threads(int64_t threads);
-
-/// What training_state.safetensors holds, under its names; `usage` beside the model's tables.
-StateTensors training_state(const model::Transformer& model, const Optimizer& optimizer,
-                            const std::vector<TableUsage>& usage);
-
-/// `dtype` of a run on this processor: kFloat or kBFloat16.
-at::ScalarType resolved_dtype(ComputeDtype dtype);
 
 }  // namespace memlayers::training

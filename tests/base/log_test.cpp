@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/tensorboard.h"
+#include "base/threads.h"
 
 namespace memlayers::base {
 namespace {
@@ -105,6 +106,18 @@ TEST(Cpu, RefusesAnUnknownInstructionSet) {
       testing::ExitedWithCode(2), "MEMLAYERS_ISA=neon: expected baseline, avx2, avx512 or amx");
 }
 
+TEST(Threads, AreNoMoreThanProcessorsAndSayThatOnce) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(useful_threads(1), 1);
+  EXPECT_EQ(useful_threads(core_count()), core_count());
+  EXPECT_EQ(useful_threads(core_count() + 1998), core_count());
+  EXPECT_EQ(useful_threads(core_count() + 1998), core_count());
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+  EXPECT_NE(said.find(concat(core_count() + 1998, " threads were asked for")), std::string::npos) << said;
+  EXPECT_EQ(useful_threads(int64_t{1} << 62), core_count());
+}
+
 TEST(Tensorboard, ChecksumsAsPublished) {
   EXPECT_EQ(crc32c("123456789"), 0xE3069283u);
   EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAu);
@@ -136,16 +149,18 @@ TEST(Tensorboard, WritesRecordsThatReadBack) {
   const fs::path folder = fs::temp_directory_path() / concat("memlayers_events_", getpid());
   fs::path path;
   {
-    EventWriter writer(folder);
+    EventWriter writer(folder, 7);
     writer.add_scalar("loss", 300, 2.5);
     path = writer.path();
   }
   const auto events = records(read_text(path));
   fs::remove_all(folder);
-  ASSERT_EQ(events.size(), 2u);
+  ASSERT_EQ(events.size(), 3u);
   EXPECT_EQ(events[0].substr(9), std::string("\x1a\x0d", 2) + "brain.Event:2");
+  // step: field 2; session_log: field 7; status: field 1, START = 1. Readers drop what older files hold of step 7 and later.
+  EXPECT_EQ(events[1].substr(9), std::string("\x10\x07\x3a\x02\x08\x01", 6));
   // step: field 2, varint 300 = ac 02; summary: field 5; value: field 1; tag "loss"; simple_value 2.5f = 00 00 20 40
-  EXPECT_EQ(events[1].substr(9), std::string("\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\x00\x00\x20\x40", 18));
+  EXPECT_EQ(events[2].substr(9), std::string("\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\x00\x00\x20\x40", 18));
 }
 
 }  // namespace

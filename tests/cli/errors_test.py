@@ -34,6 +34,13 @@ class TestConfiguration:
         assert f"{config}:{line}:" in said
         assert "num_subkeys" in said and "num_sub_keys" in said
 
+    def test_threads_beyond_the_processors_are_not_taken(self, world, trained, tmp_path):
+        config, _ = world.config("many_threads")
+        said = succeed("train", "--config", config, f"output={tmp_path}/run", "steps=2", "threads=2000").err
+        assert said.count("2000 threads were asked for") == 1, said
+        said = succeed("generate", trained, "Once", "--max-new-tokens", "2", env={"OMP_NUM_THREADS": "2000"}).err
+        assert said.count("2000 threads were asked for") == 1, said
+
     def test_an_unknown_key_on_the_command_line_names_the_nearest(self, world):
         config, _ = world.config("unknown_override")
         said = refuse(2, "train", "--config", config, "model.hiden_size=64")

@@ -3,47 +3,12 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <numeric>
 
 #include "generation/tiny_model.h"
 
 namespace memlayers::evaluation {
 namespace {
-
-TEST(SlotUsage, EvenReadsAreUniform) {
-  const results::SlotUsage usage = slot_usage(3, std::vector<int64_t>(400, 7));
-  EXPECT_EQ(usage.layer, 3);
-  EXPECT_EQ(usage.slots, 400);
-  EXPECT_DOUBLE_EQ(usage.used_share, 1);
-  EXPECT_NEAR(usage.kl_to_uniform, 0, 1e-12);
-  EXPECT_NEAR(usage.top_percent_share, 0.01, 1e-12);
-  for (double share : usage.read_share) EXPECT_NEAR(share, 0.01, 1e-12);
-}
-
-TEST(SlotUsage, ASingleSlotReadTakesEverything) {
-  std::vector<int64_t> reads(200, 0);
-  reads[77] = 5;
-  const results::SlotUsage usage = slot_usage(0, reads);
-  EXPECT_DOUBLE_EQ(usage.used_share, 1.0 / 200);
-  EXPECT_NEAR(usage.kl_to_uniform, std::log(200), 1e-12);
-  EXPECT_DOUBLE_EQ(usage.top_percent_share, 1);
-}
-
-TEST(SlotUsage, HundredthsAreSortedByReadsAndSumToOne) {
-  std::vector<int64_t> reads(64);
-  std::iota(reads.begin(), reads.end(), 0);
-  const results::SlotUsage usage = slot_usage(0, reads);
-  EXPECT_NEAR(std::accumulate(usage.read_share.begin(), usage.read_share.end(), 0.0), 1, 1e-12);
-  EXPECT_NEAR(usage.read_share[0], 63.0 / (63 * 64 / 2), 1e-12);
-  EXPECT_EQ(usage.read_share.size(), 100u);
-}
-
-TEST(SlotUsage, WithoutReadsEverythingIsZero) {
-  const results::SlotUsage usage = slot_usage(0, std::vector<int64_t>(10, 0));
-  EXPECT_EQ(usage.used_share, 0);
-  EXPECT_EQ(usage.top_percent_share, 0);
-}
 
 TEST(SlotCounter, CountsEveryReadOfTheModelAndLeavesTheHooksAsTheyWere) {
   model::Transformer model = memlayers::testing::tiny_model();

@@ -159,6 +159,22 @@ TEST_F(Checkpoint, BFloat16TablesSurviveTheRoundTrip) {
   EXPECT_TRUE(bit_equal(loaded->tables()[0].table->weight, model.tables()[0].table->weight));
 }
 
+// A table alone in bfloat16 is no bfloat16 model: whoever loads all of it as such loses half of every other weight.
+TEST_F(Checkpoint, TheConfigurationSaysWhatWeightsAreStoredAs) {
+  const auto stored = [&](const Transformer& model) {
+    model::save_model(model, folder_.path());
+    return nlohmann::json::parse(base::read_text(folder_.path() / "config.json"))["torch_dtype"].get<std::string>();
+  };
+  Transformer model(tiny_config({1}), 5);
+  EXPECT_EQ(stored(model), "float32");
+  model.set_compute_dtype(at::kBFloat16);  // converts the table
+  EXPECT_EQ(stored(model), "float32");
+  for (const layers::ParameterList* list : {&model.parameters(), &model.buffers()}) {
+    for (const layers::Parameter& parameter : *list) *parameter.tensor = parameter.tensor->detach().to(at::kBFloat16);
+  }
+  EXPECT_EQ(stored(model), "bfloat16");
+}
+
 TEST_F(Checkpoint, OldRotaryFrequenciesAndTheTiedHeadsCopyAreAccepted) {
   ModelConfig config = tiny_config({});
   config.tie_word_embeddings = true;

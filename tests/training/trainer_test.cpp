@@ -15,6 +15,7 @@
 #include "support/usage_error.h"
 #include "training/resume_check.h"
 #include "training/run_checkpoint.h"
+#include "training/step_runner.h"
 
 namespace memlayers::training {
 namespace {
@@ -121,7 +122,7 @@ TEST_F(Trainer, WritesMetricsCheckpointsAndTheResolvedConfiguration) {
   EXPECT_GT(lines[5]["table_grad_norm"].get<double>(), 0);
   const auto& table = lines[5]["tables"]["model.memory_tables.0.weight"];
   EXPECT_EQ(table["reads"], 4 * 16 * 2 * (4 + 1));  // tokens * heads * (k + random_reads)
-  EXPECT_GT(table["read_share"].get<double>(), 0);
+  EXPECT_GT(table["used_share"].get<double>(), 0);
   EXPECT_LE(table["dead_slots"].get<int64_t>(), 64);
   EXPECT_EQ(base::load_config<TrainConfig>(run("run") / "config.yaml").model.vocab_size, 259);
   EXPECT_FALSE(fs::is_empty(run("run") / "tensorboard"));
@@ -289,6 +290,176 @@ TEST_F(Trainer, StopsWhenTheLossIsNotFiniteAndKeepsTheLastGoodCheckpoint) {
   EXPECT_EQ(checkpoint_steps(run("run")), (std::vector<int64_t>{3}));
 }
 
+std::string failure(const TrainConfig& config, const TrainOptions& options) {
+  try {
+    train(config, options);
+  } catch (const base::UsageError& error) {
+    return base::concat("a usage error: ", error.what());
+  } catch (const base::Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void spoil(const at::Tensor& tensor, double value) { tensor.detach().view(-1)[tensor.numel() / 2].fill_(value); }
+
+// As a rate that is far too high leaves them, at the last step, at a checkpoint and when a signal comes right after the step.
+TEST_F(Trainer, WritesNoCheckpointOfWeightsThatAreNotFinite) {
+  for (const int64_t steps : {1, 8}) {
+    const std::string name = base::concat("run", steps);
+    TrainConfig c = config(name);
+    c.steps = steps;
+    c.checkpoint_every = 1;
+    c.keep_checkpoints = 1;
+    c.optimizer.learning_rate = 1e38;
+    c.optimizer.warmup_steps = 0;
+    c.optimizer.schedule = Schedule::kConstant;
+    bool asked = false;
+    TrainOptions options;
+    options.callback_every = 1;
+    options.callback = [&](const StepReport&, model::Transformer&) { asked = true; };
+    const std::string said = failure(c, options);
+    EXPECT_TRUE(contains(said, "training stopped after step 1: ")) << said;
+    EXPECT_TRUE(contains(said, "holds numbers that are not finite")) << said;
+    EXPECT_TRUE(contains(said, "optimizer.learning_rate")) << said;
+    EXPECT_FALSE(asked) << "a model of garbage was handed out";
+    EXPECT_EQ(std::distance(fs::directory_iterator(run(name) / "checkpoints"), {}), 0);
+    c.optimizer.learning_rate = 1e-3;
+    EXPECT_EQ(resume(c), TrainEnd::kFinished);
+    EXPECT_EQ(checkpoint_steps(run(name)), std::vector<int64_t>{steps});
+  }
+}
+
+TEST_F(Trainer, KeepsTheLastSoundCheckpointWhateverTensorIsNotFinite) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInfinity = std::numeric_limits<double>::infinity();
+  struct Kind {
+    const char* name;
+    ComputeDtype dtype;
+    double value;
+    bool by_signal;
+  };
+  for (const Kind& kind : {Kind{"table", ComputeDtype::kFloat32, kNan, false},
+                           Kind{"narrow_table", ComputeDtype::kBFloat16, -kInfinity, false},
+                           Kind{"table_and_signal", ComputeDtype::kFloat32, kInfinity, true}}) {
+    SCOPED_TRACE(kind.name);
+    TrainConfig c = config(kind.name);
+    c.dtype = kind.dtype;
+    c.keep_checkpoints = 1;
+    c.optimizer.table_optimizer = ops::RowOptimizer::kLazy;  // a row that nobody reads keeps what it holds
+    c.model.memory.random_reads = 0;
+    c.steps = 9;
+    TrainOptions options;
+    options.callback_every = 5;
+    options.callback = [&](const StepReport& report, model::Transformer& model) {
+      if (report.step != 5) return;
+      // Whether the step after it reads that row or not: the checkpoint of step 6 must not hold it.
+      spoil(model.tables()[0].table->weight, kind.value);
+      base::set_interrupted(kind.by_signal);
+    };
+    const std::string said = failure(c, options);
+    base::set_interrupted(false);
+    EXPECT_TRUE(contains(said, "training stopped ")) << said;
+    EXPECT_TRUE(contains(said, "step-00000003")) << said;
+    EXPECT_EQ(checkpoint_steps(run(kind.name)), (std::vector<int64_t>{3}));
+    EXPECT_EQ(resume(c), TrainEnd::kFinished);
+  }
+}
+
+TEST(StepRunnerTest, FindsMomentsThatAreNotFinite) {
+  TrainConfig c = tests::tiny_run("data", "run");
+  c.model.vocab_size = 32;
+  base::override_config(c, {});
+  StepRunner runner(c);
+  runner.require_finite();
+  for (const char* name : {"model.norm.weight.exp_avg_sq", "model.memory_tables.0.weight.exp_avg"}) {
+    const model::NamedTensors state = runner.state();
+    const auto found = std::find_if(state.begin(), state.end(), [&](const auto& named) { return named.first == name; });
+    ASSERT_NE(found, state.end()) << name;
+    spoil(found->second, std::numeric_limits<double>::infinity());
+    try {
+      runner.require_finite();
+      FAIL() << name;
+    } catch (const NotFinite& error) {
+      EXPECT_TRUE(contains(error.what(), name)) << error.what();
+    }
+    spoil(found->second, 0);
+  }
+}
+
+TEST(StepRunnerTest, TakesTheSameStepsWhetherItIsTimedOrNot) {
+  TrainConfig c = tests::tiny_run("data", "run");
+  c.model.vocab_size = 32;
+  c.micro_batches = 2;
+  base::override_config(c, {});
+  StepRunner timed(c), untimed(c);
+  results::StepParts parts;
+  for (int64_t step = 0; step < 3; ++step) {
+    const at::Tensor batch = (at::arange(4 * 17, at::kLong) * (step + 3)).remainder(31).view({4, 17});
+    const StepResult a = timed.run(batch, &parts), b = untimed.run(batch);
+    EXPECT_EQ(a.loss, b.loss);
+    EXPECT_EQ(a.norms.tables, b.norms.tables);
+    EXPECT_GT(a.touched_rows, 0);
+  }
+  EXPECT_EQ(timed.steps_done(), 3);
+  for (const double seconds : {parts.forward, parts.backward, parts.measure, parts.apply}) EXPECT_GT(seconds, 0);
+  const auto a = model::weights_of(timed.model()), b = model::weights_of(untimed.model());
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(at::equal(a[i].second, b[i].second)) << a[i].first;
+}
+
+// A checkpoint written before such were refused.
+TEST_F(Trainer, DoesNotGoOnFromACheckpointThatIsNotFinite) {
+  TrainConfig c = config("run");
+  train_until(c, 4);
+  StepRunner runner([&] {
+    TrainConfig with_vocabulary = c;
+    with_vocabulary.model = base::load_config<TrainConfig>(run("run") / "config.yaml").model;
+    return with_vocabulary;
+  }());
+  runner.continue_from(require_good_checkpoint(run("run")));
+  spoil(*runner.model().parameters()[0].tensor, std::numeric_limits<double>::quiet_NaN());
+  const fs::path newest = newest_checkpoint(run("run"));
+  write_checkpoint(run("run"), 4, [&](const fs::path& folder) {
+    fs::copy(newest, folder, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+    fs::remove(folder / "manifest.json");
+    model::save_model(runner.model(), folder);
+  });
+  TrainOptions options;
+  options.resume = true;
+  const std::string said = failure(c, options);
+  EXPECT_TRUE(contains(said, "step-00000004")) << said;
+  EXPECT_TRUE(contains(said, runner.model().parameters()[0].name)) << said;
+  EXPECT_TRUE(contains(said, "delete this folder")) << said;
+  fs::remove_all(newest);
+  EXPECT_EQ(resume(c), TrainEnd::kFinished);
+}
+
+/// Every event file of a run, in the order of their names.
+std::vector<std::string> event_files(const fs::path& run) {
+  std::vector<fs::path> paths;
+  for (const auto& entry : fs::directory_iterator(run / "tensorboard")) paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  std::vector<std::string> texts;
+  for (const fs::path& path : paths) texts.push_back(base::read_text(path));
+  return texts;
+}
+
+// The metrics of the steps that are taken again are cut off; TensorBoard is told to forget them.
+TEST_F(Trainer, AResumedRunTellsTensorBoardWhichStepsComeAgain) {
+  TrainConfig c = config("run");
+  c.tensorboard = true;
+  train_until(c, 5);
+  fs::remove_all(newest_checkpoint(run("run")));  // as a kill before it was written leaves the run
+  EXPECT_EQ(resume(c), TrainEnd::kFinished);
+  const std::vector<std::string> files = event_files(run("run"));
+  ASSERT_EQ(files.size(), 2u);
+  const auto start_at = [](char step) { return std::string("\x10") + step + std::string("\x3a\x02\x08\x01"); };
+  EXPECT_TRUE(contains(files[0], start_at(1)));
+  EXPECT_TRUE(contains(files[1], start_at(4)));
+  const auto lines = metrics(run("run"));
+  ASSERT_EQ(lines.size(), 8u);
+  for (size_t i = 0; i < lines.size(); ++i) EXPECT_EQ(lines[i]["step"], i + 1);
+}
+
 TEST_F(Trainer, CallbackIsMadeAgainWhenASignalCameDuringIt) {
   std::vector<int64_t> called;
   TrainOptions options;
@@ -432,7 +603,7 @@ TEST_F(Trainer, NgramLayersTrainBesideMemoryAndResumeBitForBit) {
     const auto& usage = lines[7]["tables"]["model.ngram_tables.0.weight"];
     const int64_t layers = whole.model.ngrams.shared_table ? 2 : 1;
     EXPECT_EQ(usage["reads"], layers * 4 * 16 * 4);  // layers * batch * length * orders * hashes
-    EXPECT_GT(usage["read_share"].get<double>(), 0.1);
+    EXPECT_GT(usage["used_share"].get<double>(), 0.1);
     EXPECT_EQ(lines[7]["tables"].contains("model.memory_tables.0.weight"), name != "alone");
   }
 }

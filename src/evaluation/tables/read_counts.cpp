@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "evaluation/tables/slot_counter.h"
+#include "results/slot_usage.h"
 
 namespace memlayers::evaluation {
 
@@ -18,7 +18,8 @@ results::HeadUse head_use(int64_t layer, int64_t head, int64_t table, const std:
   const double even = static_cast<double>(use.reads) / static_cast<double>(reads.size());
   use.hot = std::count_if(reads.begin(), reads.end(),
                           [&](int64_t count) { return count > 1 && static_cast<double>(count) >= hot_factor * even; });
-  use.spread = slot_usage(layer, reads);
+  use.spread = results::usage_of(reads);
+  use.spread.layer = layer;
   return use;
 }
 

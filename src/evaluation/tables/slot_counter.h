@@ -26,7 +26,4 @@ class SlotCounter {
   std::map<std::pair<layers::Addressing, int64_t>, std::vector<int64_t>> reads_;  // layer -> reads of each slot
 };
 
-/// The shares of `reads` [S] (at least one slot): used, KL(reads || uniform) in nats, the most read hundredth, all hundredths.
-results::SlotUsage slot_usage(int64_t layer, std::vector<int64_t> reads);
-
 }  // namespace memlayers::evaluation

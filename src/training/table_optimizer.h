@@ -1,0 +1,50 @@
+// Sparse row updates of the tables: a step costs what the rows that were read cost, whatever the tables' size.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/tensor_files.h"
+#include "model/transformer.h"
+#include "ops/row_update/row_update.h"
+#include "training/train_config.h"
+
+namespace memlayers::training {
+
+class TableOptimizer {
+ public:
+  /// Where the kind needs rows brought up to date before they are read, hangs itself on the tables; the destructor takes it off.
+  /// The model and `rates`, whose steps_done this follows, must outlive it.
+  TableOptimizer(const model::Transformer& model, const OptimizerConfig& config, const StepRates& rates, uint64_t seed);
+  ~TableOptimizer();
+  TableOptimizer(const TableOptimizer&) = delete;
+  TableOptimizer& operator=(const TableOptimizer&) = delete;
+
+  /// Sums the tables' records into row gradients, clears the records, and gives the squared norm of all gradients together.
+  double measure();
+  /// Which rows of the t-th table measure() found; until apply().
+  const ops::TouchedRows& touched_rows(size_t table) const { return groups_[table].touched; }
+  /// Takes the next step with gradients times `scale`.
+  void apply(double scale);
+  /// Every row as dense AdamW would have it after the steps done. A no-op for kinds other than exact.
+  void bring_up_to_date();
+  /// Appends moments and row states under the tables' names.
+  void list_state(model::NamedTensors& state) const;
+
+ private:
+  struct Group {
+    layers::MemoryTable* table;
+    std::string name;
+    ops::RowState state;
+    ops::TouchedRows touched;
+    ops::RowGradient gradient;  // in `buffer`, which lives from step to step
+    at::Tensor buffer;
+    ops::RowUpdateOptions options;
+  };
+
+  const StepRates& rates_;
+  std::vector<Group> groups_;
+};
+
+}  // namespace memlayers::training
