@@ -28,7 +28,8 @@ TrainedReads trained_reads(const std::filesystem::path& run) {
   data::Loader loader(config.data, "train");
   std::vector<at::Tensor> reads;
   layers::MemoryTable& table = *model->tables()[0].table;
-  table.after_read = [&](int64_t, const at::Tensor& slots, const at::Tensor&) { reads.push_back(slots.clone()); };
+  const auto listening =
+      table.listen([&](int64_t, const at::Tensor& slots, const at::Tensor&) { reads.push_back(slots.clone()); });
   const at::NoGradGuard no_grad;
   for (int64_t tokens = 0; tokens < kTokens; tokens += config.data.batch_size * config.data.seq_len) {
     std::vector<int32_t> ids = loader.next();
@@ -36,9 +37,8 @@ TrainedReads trained_reads(const std::filesystem::path& run) {
         at::from_blob(ids.data(), {config.data.batch_size, config.data.seq_len + 1}, at::kInt).to(at::kLong);
     model->hidden(batch.narrow(1, 0, config.data.seq_len));
   }
-  table.after_read = nullptr;
   const layers::MemoryConfig& memory = model->config().memory;
-  return {at::cat(reads), table.weight.size(0), memory.heads, memory.top_k, table.weight.size(1)};
+  return {at::cat(reads), table.rows(), memory.heads, memory.top_k, table.value_dim()};
 }
 
 Twins twins_of_run(const std::filesystem::path& run) {

@@ -32,7 +32,9 @@ std::vector<Entry> entries_of(const Transformer& model) {
   for (const layers::ParameterList* list : {&model.parameters(), &model.buffers()}) {
     for (const layers::Parameter& parameter : *list) entries.push_back({parameter.name, parameter.tensor->detach()});
   }
-  for (const Transformer::NamedTable& named : model.tables()) entries.push_back({named.name, named.table->weight});
+  for (const Transformer::NamedTable& named : model.tables()) {
+    for (const auto& [name, tensor] : named.table->tensors()) entries.push_back({name, tensor});
+  }
   return entries;
 }
 

@@ -53,15 +53,15 @@ TrainingSteps::TrainingSteps(const training::TrainConfig& config, std::function<
       optimizer_(model_, config.optimizer, config.steps, config.seed),
       reads_(model_.tables().size()),
       next_batch_(std::move(next_batch)) {
-  model_.set_training(true);
-  for (const auto& [name, table] : model_.tables()) usage_.emplace_back(table->weight.size(0));
+  for (const auto& [name, table] : model_.tables()) usage_.emplace_back(table->rows());
   if (!run.empty()) continue_run(run);
   for (size_t t = 0; t < usage_.size(); ++t) {
-    model_.tables()[t].table->after_read = [this, t](int64_t, const at::Tensor& slots, const at::Tensor&) {
+    const auto keep = [this, t](int64_t, const at::Tensor& slots, const at::Tensor&) {
       if (!keep_reads || kept_slots_ > kMostSlotsKept) return;
       reads_[t].push_back(slots);
       kept_slots_ += slots.numel();
     };
+    listening_.push_back(model_.tables()[t].table->listen(keep));
   }
 }
 
@@ -75,9 +75,9 @@ void TrainingSteps::continue_run(const std::filesystem::path& run) {
 
 void TrainingSteps::step() {
   Lap lap;
-  model_.set_dropout_stream(config_.seed, uint64_t(optimizer_.steps_done()));
+  pass_ = {.training = true, .dropout = {config_.seed, uint64_t(optimizer_.steps_done())}};
   for (const at::Tensor& part : next_batch_().chunk(config_.micro_batches)) {
-    const at::Tensor loss = model_.loss(part);
+    const at::Tensor loss = model_.loss(part, pass_);
     lap.add_to(parts.forward);
     (config_.micro_batches > 1 ? loss / double(config_.micro_batches) : loss).backward();
     lap.add_to(parts.backward);

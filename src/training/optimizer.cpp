@@ -24,6 +24,34 @@ double squared_norm(const at::Tensor& gradient) {
 
 }  // namespace
 
+/// Brings the rows of one table up to date.
+class Optimizer::Rows : public layers::RowKeeper {
+ public:
+  Rows(const Optimizer& optimizer, TableGroup& group) : optimizer_(optimizer), group_(group) {
+    group.table->set_keeper(this);
+  }
+  ~Rows() override { group_.table->set_keeper(nullptr); }
+
+  void bring_up_to_date(const at::Tensor& slots) override {
+    if (all_at_ == optimizer_.steps_done_) return;
+    ops::bring_rows_up_to_date(group_.table->weight(), group_.state, slots.reshape({-1}), optimizer_.steps_done_,
+                               optimizer_.table_rates_, group_.options);
+  }
+  void bring_all_up_to_date() override {
+    if (all_at_ == optimizer_.steps_done_) return;
+    ops::bring_all_up_to_date(group_.table->weight(), group_.state, optimizer_.steps_done_, optimizer_.table_rates_,
+                              group_.options);
+    all_at_ = optimizer_.steps_done_;
+  }
+  /// The rows' state was filled from elsewhere.
+  void forget() { all_at_ = -1; }
+
+ private:
+  const Optimizer& optimizer_;
+  TableGroup& group_;
+  int64_t all_at_ = 0;  // every row was brought up to date after so many steps
+};
+
 double clip_factor(double norm, double limit) { return limit > 0 ? std::min(1.0, limit / (norm + 1e-6)) : 1.0; }
 
 Optimizer::Optimizer(model::Transformer& model, const OptimizerConfig& config, int64_t total_steps, uint64_t seed)
@@ -35,8 +63,9 @@ Optimizer::Optimizer(model::Transformer& model, const OptimizerConfig& config, i
     exp_avg_.push_back(at::zeros(parameter.tensor->sizes(), at::kFloat));
     exp_avg_sq_.push_back(at::zeros(parameter.tensor->sizes(), at::kFloat));
   }
-  tables_.reserve(model.tables().size());  // the hooks below keep addresses
+  tables_.reserve(model.tables().size());  // the keepers have addresses
   for (const auto& [name, table] : model.tables()) {
+    layers::LocalTable& local = layers::local_table(*table, "training");
     ops::RowUpdateOptions options;
     options.kind = config.table_optimizer;
     options.beta1 = config.beta1;
@@ -46,18 +75,13 @@ Optimizer::Optimizer(model::Transformer& model, const OptimizerConfig& config, i
     options.seed = seed;
     options.table_index = tables_.size();
     tables_.push_back(
-        {table.get(), name, ops::make_row_state(table->weight, config.table_optimizer), {}, {}, {}, options});
+        {&local, nullptr, ops::make_row_state(local.weight(), config.table_optimizer), {}, {}, {}, options});
     if (config.table_optimizer != ops::RowOptimizer::kExact) continue;
-    table->before_read = [this, group = &tables_.back()](const at::Tensor& slots) {
-      ops::bring_rows_up_to_date(group->table->weight, group->state, slots.reshape({-1}), steps_done_, table_rates_,
-                                 group->options);
-    };
+    tables_.back().keeper = std::make_unique<Rows>(*this, tables_.back());
   }
 }
 
-Optimizer::~Optimizer() {
-  for (TableGroup& group : tables_) group.table->before_read = nullptr;
-}
+Optimizer::~Optimizer() = default;
 
 GradientNorms Optimizer::measure() {
   const at::NoGradGuard no_grad;
@@ -66,8 +90,7 @@ GradientNorms Optimizer::measure() {
     if (parameter.tensor->grad().defined()) dense += squared_norm(parameter.tensor->grad());
   }
   for (TableGroup& group : tables_) {
-    group.touched = ops::sort_records(*group.table->records, group.table->weight.size(1));
-    group.table->records->clear();
+    group.touched = ops::sort_records(group.table->take_records(), group.table->value_dim());
     // Summed once: most rows have several entries, so that the norm and the update each reading them cost more.
     group.gradient = ops::sum_rows(group.touched, group.buffer);
     tables += ops::squared_norm(group.gradient);
@@ -105,7 +128,7 @@ void Optimizer::update_dense(double scale) {
 void Optimizer::update_tables(double scale) {
   for (TableGroup& group : tables_) {
     group.options.grad_scale = scale;
-    ops::row_update(group.table->weight, group.state, group.gradient, steps_done_ + 1, table_rates_, group.options);
+    ops::row_update(group.table->weight(), group.state, group.gradient, steps_done_ + 1, table_rates_, group.options);
     group.touched = {};
     group.gradient = {};
   }
@@ -113,7 +136,14 @@ void Optimizer::update_tables(double scale) {
 
 void Optimizer::bring_tables_up_to_date() {
   for (TableGroup& group : tables_) {
-    ops::bring_all_up_to_date(group.table->weight, group.state, steps_done_, table_rates_, group.options);
+    if (group.keeper) group.keeper->bring_all_up_to_date();
+  }
+}
+
+void Optimizer::continue_from(int64_t steps_done) {
+  steps_done_ = steps_done;
+  for (TableGroup& group : tables_) {
+    if (group.keeper) group.keeper->forget();
   }
 }
 
@@ -128,9 +158,11 @@ StateTensors Optimizer::state() const {
     tensors.emplace_back(model_.parameters()[i].name + ".exp_avg_sq", exp_avg_sq_[i]);
   }
   for (const TableGroup& group : tables_) {
-    if (group.state.exp_avg.defined()) tensors.emplace_back(group.name + ".exp_avg", group.state.exp_avg);
-    if (group.state.exp_avg_sq.defined()) tensors.emplace_back(group.name + ".exp_avg_sq", group.state.exp_avg_sq);
-    if (group.state.last_step.defined()) tensors.emplace_back(group.name + ".last_step", group.state.last_step);
+    if (group.state.exp_avg.defined()) tensors.emplace_back(group.table->name() + ".exp_avg", group.state.exp_avg);
+    if (group.state.exp_avg_sq.defined())
+      tensors.emplace_back(group.table->name() + ".exp_avg_sq", group.state.exp_avg_sq);
+    if (group.state.last_step.defined())
+      tensors.emplace_back(group.table->name() + ".last_step", group.state.last_step);
   }
   return tensors;
 }

@@ -17,8 +17,8 @@ struct GradientNorms {
 
 class Optimizer {
  public:
-  /// Hangs `before_read` on the tables where the kind needs rows brought up to date; the destructor takes it off. The model
-  /// must outlive this.
+  /// Keeps the tables' rows where the kind needs rows brought up to date; the destructor takes it off. The model must
+  /// outlive this. Throws base::UsageError: a table whose rows are not in this process's memory.
   Optimizer(model::Transformer& model, const OptimizerConfig& config, int64_t total_steps, uint64_t seed);
   ~Optimizer();
   Optimizer(const Optimizer&) = delete;
@@ -43,12 +43,13 @@ class Optimizer {
   /// Moments and row states under the parameters' names. The tables must be up to date when this is saved.
   StateTensors state() const;
   /// After state()'s tensors were filled from a checkpoint.
-  void continue_from(int64_t steps_done) { steps_done_ = steps_done; }
+  void continue_from(int64_t steps_done);
 
  private:
+  class Rows;
   struct TableGroup {
-    layers::MemoryTable* table;
-    std::string name;
+    layers::LocalTable* table;
+    std::unique_ptr<Rows> keeper;  // null: rows are never behind
     ops::RowState state;
     ops::TouchedRows touched;
     ops::RowGradient gradient;  // in `buffer`, which lives from step to step

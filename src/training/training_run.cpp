@@ -68,7 +68,7 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
   model_ = std::make_unique<model::Transformer>(config_.model, config_.seed);
   model_->set_compute_dtype(resolved_dtype(config_.dtype));
   optimizer_ = std::make_unique<Optimizer>(*model_, config_.optimizer, config_.steps, config_.seed);
-  for (const auto& [name, table] : model_->tables()) usage_.emplace_back(table->weight.size(0));
+  for (const auto& [name, table] : model_->tables()) usage_.emplace_back(table->rows());
   flops_per_token_ = planning::count_model(config_.model, config_.data.seq_len).flops_training;
   if (checkpoint) resume_from(*checkpoint);
   if (options.resume && !checkpoint) {
@@ -159,7 +159,7 @@ void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {
 double TrainingRun::forward_and_backward(const at::Tensor& batch) {
   double loss_sum = 0;
   for (const at::Tensor& part : batch.chunk(config_.micro_batches)) {
-    const auto [cross_entropy, total] = model_->losses(part);
+    const auto [cross_entropy, total] = model_->losses(part, pass_);
     // The mean over the batch is the mean of its equal parts' means.
     (config_.micro_batches > 1 ? total / double(config_.micro_batches) : total).backward();
     loss_sum += cross_entropy.item<double>();  // what models of other kinds can be compared with
@@ -169,8 +169,7 @@ double TrainingRun::forward_and_backward(const at::Tensor& batch) {
 
 void TrainingRun::step() {
   const Stopwatch stopwatch;
-  model_->set_training(true);
-  model_->set_dropout_stream(config_.seed, uint64_t(report_.step));
+  pass_ = {.training = true, .dropout = {config_.seed, uint64_t(report_.step)}};
   const at::Tensor batch = batch_tensor(loader_->next(), config_.data.batch_size);
   report_.loss = forward_and_backward(batch);
   require_finite(report_.loss, "the loss");
@@ -205,7 +204,6 @@ void TrainingRun::require_finite(double value, const char* what) const {
 
 double TrainingRun::validate() {
   const at::NoGradGuard no_grad;
-  model_->set_training(false);
   const nlohmann::json beginning = validation_loader_->state();
   double sum = 0;
   for (int64_t i = 0; i < config_.validation_batches; ++i) {
@@ -231,7 +229,7 @@ nlohmann::ordered_json TrainingRun::usage_json() {
 
 nlohmann::ordered_json TrainingRun::experts_json() const {
   nlohmann::ordered_json blocks = nlohmann::ordered_json::object();
-  for (const auto& [name, use] : model_->expert_use()) {
+  for (const auto& [name, use] : model_->expert_use(pass_)) {
     blocks[name] = {{"tokens", use.tokens},   {"capacity", use.capacity}, {"capacity_used", use.capacity_used()},
                     {"refused", use.refused}, {"dropped", use.dropped},   {"load", use.loads}};
   }
