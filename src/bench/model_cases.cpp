@@ -78,11 +78,12 @@ Case mixture_case(const Twins& twins, const Twins::Mixture& mixture, int profile
 
 std::function<void()> decoder(const training::TrainConfig& config, const std::filesystem::path& run,
                               const Prompts& prompts, int64_t new_tokens) {
-  const auto model = std::make_shared<model::Transformer>(training::model_of(config));
-  if (!run.empty()) model::load_weights(*model, training::newest_checkpoint(run));
+  model::Transformer model = training::model_of(config);
+  if (!run.empty()) model::load_weights(model, training::newest_checkpoint(run));
+  const auto engine = std::make_shared<generation::Engine>(model);
   generation::SamplingOptions options;
   options.max_new_tokens = new_tokens;
-  return [=] { generation::Engine(*model).generate(prompts, options); };
+  return [=] { engine->generate(prompts, options); };
 }
 
 Prompts prompts_of(const Twins& twins, int64_t batch, int64_t length) {

@@ -29,15 +29,15 @@ TrainedReads trained_reads(const std::filesystem::path& run) {
   data::Loader loader(config.data, "train");
   std::vector<at::Tensor> reads;
   layers::MemoryTable& table = *model->tables()[0].table;
-  table.after_read = [&](int64_t, const at::Tensor& slots, const at::Tensor&) { reads.push_back(slots.clone()); };
+  const auto listening =
+      table.listen([&](int64_t, const at::Tensor& slots, const at::Tensor&) { reads.push_back(slots.clone()); });
   const at::NoGradGuard no_grad;
   for (int64_t tokens = 0; tokens < kTokens; tokens += config.data.batch_size * config.data.seq_len) {
     const at::Tensor batch = model::batch_tensor(loader.next(), config.data.batch_size);
     model->hidden(batch.narrow(1, 0, config.data.seq_len));
   }
-  table.after_read = nullptr;
   const layers::MemoryConfig& memory = model->config().memory;
-  return {at::cat(reads), table.weight.size(0), memory.heads, memory.top_k, table.weight.size(1)};
+  return {at::cat(reads), table.rows(), memory.heads, memory.top_k, table.value_dim()};
 }
 
 Twins twins_of_run(const std::filesystem::path& run) {

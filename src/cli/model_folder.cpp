@@ -48,7 +48,6 @@ LoadedModel load_named_model(const fs::path& path) {
   base::check(loaded.model->config().vocab_size >= loaded.tokenizer->vocab_size(), loaded.folder.string(),
               ": the tokenizer has ", loaded.tokenizer->vocab_size(), " tokens, the model ",
               loaded.model->config().vocab_size);
-  loaded.model->set_training(false);
   return loaded;
 }
 

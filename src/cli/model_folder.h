@@ -16,7 +16,7 @@ std::filesystem::path model_folder(const std::filesystem::path& path);
 
 struct LoadedModel {
   std::filesystem::path folder;
-  std::unique_ptr<model::Transformer> model;  // not in training mode
+  std::unique_ptr<model::Transformer> model;
   std::shared_ptr<const text::Tokenizer> tokenizer;
 };
 

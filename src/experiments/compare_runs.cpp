@@ -178,7 +178,6 @@ class Run {
     if (!train(curve)) return std::nullopt;
 
     const std::unique_ptr<model::Transformer> model = model::load_model(training::newest_checkpoint(folder_));
-    model->set_training(false);
     const evaluation::SlotCounter counter(*model);
     std::filesystem::remove(answers_path());  // of an asking cut short: its reads were not counted
     const std::vector<evaluation::Answer> answers = evaluation::ask(

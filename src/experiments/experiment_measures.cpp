@@ -61,7 +61,6 @@ class CapacityMeasures {
   /// Of a fresh copy, since rounding is in place.
   std::optional<results::Capacity> with(results::StoredFormat tables, results::StoredFormat weights) const {
     const std::unique_ptr<model::Transformer> model = model::load_model(checkpoint_);
-    model->set_training(false);
     const results::Capacity capacity =
         evaluation::measure_capacity(*model, *tokenizer_, biographies_, {config_.limit, tables, weights, {}});
     return base::interrupted() ? std::nullopt : std::optional(capacity);

@@ -48,7 +48,7 @@ std::vector<std::vector<size_t>> equal_length_batches(size_t count, const Length
 /// Decodes one batch of prompts of equal length.
 class BatchDecoder {
  public:
-  BatchDecoder(model::Transformer& model, const SamplingOptions& options,
+  BatchDecoder(const model::FrozenTransformer& model, const SamplingOptions& options,
                const std::function<void(int64_t, int64_t)>& on_token)
       : model_(model), options_(options), on_token_(on_token) {}
 
@@ -104,13 +104,13 @@ class BatchDecoder {
     keep_rows(cache, at::tensor(kept, at::kLong));
   }
 
-  model::Transformer& model_;
+  const model::FrozenTransformer& model_;
   const SamplingOptions& options_;
   const std::function<void(int64_t, int64_t)>& on_token_;
 };
 
 /// Log-probabilities of `targets` [R] given hidden states [R, d], a slice of rows at a time.
-at::Tensor target_log_probabilities(const model::Transformer& model, const at::Tensor& hidden,
+at::Tensor target_log_probabilities(const model::FrozenTransformer& model, const at::Tensor& hidden,
                                     const at::Tensor& targets) {
   const int64_t rows = hidden.size(0), slice = std::max<int64_t>(1, kMaxLogits / model.config().vocab_size);
   at::Tensor result = at::empty({rows}, at::kFloat);

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "model/transformer.h"
+#include "model/frozen_transformer.h"
 
 namespace memlayers::generation {
 
@@ -20,11 +20,12 @@ struct SamplingOptions {
 
 class Engine {
  public:
-  explicit Engine(model::Transformer& model) : model_(model) {}
+  /// Freezes the model: it is to be asked before it is trained on, else what asks throws UsageError.
+  explicit Engine(const model::Transformer& model) : model_(model.freeze()) {}
 
   /// Continues every prompt. Prompts of equal length share batches, so no padding enters the computation and a batch of
-  /// one equals a row of a batch. `on_token(sequence, id)` is called as ids come (streaming). Throws UsageError: an empty
-  /// prompt, an id outside the vocabulary, a length above max_position_embeddings.
+  /// one equals a row of a batch. `on_token(sequence, id)` is called as ids come (streaming). Throws UsageError: an
+  /// empty prompt, an id outside the vocabulary, a length above max_position_embeddings.
   std::vector<std::vector<int64_t>> generate(const std::vector<std::vector<int64_t>>& prompts,
                                              const SamplingOptions& options,
                                              const std::function<void(int64_t, int64_t)>& on_token = {});
@@ -34,7 +35,7 @@ class Engine {
                                      const std::vector<std::vector<int64_t>>& continuations);
 
  private:
-  model::Transformer& model_;
+  model::FrozenTransformer model_;
 };
 
 }  // namespace memlayers::generation

@@ -48,4 +48,8 @@ void Attention::collect(const std::string& name, ParameterList& list) {
   out_.collect(name + ".o_proj", initializer, list);
 }
 
+void Attention::freeze(at::ScalarType dtype) {
+  for (Linear* linear : {&query_, &key_, &value_, &out_}) linear->freeze(dtype);
+}
+
 }  // namespace memlayers::layers

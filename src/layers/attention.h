@@ -18,6 +18,8 @@ class Attention {
   at::Tensor forward(const at::Tensor& x, int64_t layer, const ForwardContext& context) const;
   /// Appends NAME.{q,k,v,o}_proj.weight.
   void collect(const std::string& name, ParameterList& list);
+  /// As Linear::freeze().
+  void freeze(at::ScalarType dtype);
 
  private:
   AttentionShape shape_;

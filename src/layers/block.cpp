@@ -37,4 +37,12 @@ void Block::collect(const std::string& name, ParameterList& parameters, Paramete
   if (rest_.memory) rest_.memory->collect(name + ".memory", parameters, buffers);
 }
 
+void Block::freeze(at::ScalarType dtype) {
+  attention_.freeze(dtype);
+  if (ngrams_) ngrams_->freeze(dtype);
+  if (rest_.feed_forward) rest_.feed_forward->freeze(dtype);
+  if (rest_.experts) rest_.experts->freeze(dtype);
+  if (rest_.memory) rest_.memory->freeze(dtype);
+}
+
 }  // namespace memlayers::layers

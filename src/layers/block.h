@@ -1,6 +1,6 @@
-// One block: h = x + Attention(RMSNorm(x)); out = h + Rest(RMSNorm(h)), where Rest is the feed-forward, experts, a memory
-// layer, or the sum of feed-forward and memory layer (beside). With an n-gram layer x + Ngrams(x) comes in place of x first,
-// as in Engram (arXiv 2601.07372, section 2): attention already sees what was looked up.
+// One block: h = x + Attention(RMSNorm(x)); out = h + Rest(RMSNorm(h)), where Rest is the feed-forward, experts, a
+// memory layer, or the sum of feed-forward and memory layer (beside). With an n-gram layer x + Ngrams(x) comes in place
+// of x first, as in Engram (arXiv 2601.07372, section 2): attention already sees what was looked up.
 #pragma once
 
 #include <optional>
@@ -29,8 +29,9 @@ class Block {
   at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const;
   /// Appends NAME.{ngrams,self_attn,mlp,memory,input_layernorm,post_attention_layernorm}...
   void collect(const std::string& name, ParameterList& parameters, ParameterList& buffers);
-  /// Null in a block without experts.
-  const MixtureOfExperts* experts() const { return rest_.experts ? &*rest_.experts : nullptr; }
+  /// For good, on a copy: every matrix is cast to `dtype` once, and a memory layer packs what decoding multiplies with.
+  void freeze(at::ScalarType dtype);
+  bool has_experts() const { return rest_.experts.has_value(); }
 
  private:
   int64_t index_;

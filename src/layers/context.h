@@ -1,19 +1,17 @@
 // What one forward pass tells all layers.
 #pragma once
 
-#include "layers/initialize.h"
 #include "layers/key_value_cache.h"
+#include "layers/pass.h"
 #include "layers/rotary.h"
 
 namespace memlayers::layers {
 
 struct ForwardContext {
-  bool training = false;              // dropout and batch statistics
+  Pass* pass = nullptr;               // the caller's
   at::ScalarType dtype = at::kFloat;  // of matrix products
   const Rotary* rotary = nullptr;
-  KeyValueCache* cache = nullptr;  // null: the whole sequence is given
-  DropoutStream* dropout = nullptr;
-  at::Tensor* balance_loss = nullptr;  // in training, experts add theirs; null: nobody asks
+  KeyValueCache* cache = nullptr;      // of frozen layers only; null: the whole sequence is given
   const at::Tensor* tokens = nullptr;  // [B, positions up to and with those given] int64, for n-gram layers
 };
 

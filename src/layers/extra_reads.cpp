@@ -7,7 +7,8 @@
 namespace memlayers::layers {
 namespace {
 
-// Sub-keys of both halves, [N, H, 2, count] in [0, n). Halves are drawn apart: float32 counts to 2^24, tables are larger.
+// Sub-keys of both halves, [N, H, 2, count] in [0, n). Halves are drawn apart: float32 counts to 2^24, tables are
+// larger.
 at::Tensor random_sub_keys(at::IntArrayRef sizes, int64_t n, uint64_t key) {
   at::Tensor uniform = at::empty(sizes, at::kFloat);
   fill_random(uniform, Initializer::uniform(1), key);  // in [-1, 1)

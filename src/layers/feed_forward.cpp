@@ -23,4 +23,8 @@ void FeedForward::collect(const std::string& name, ParameterList& list) {
   down_.collect(name + ".down_proj", out, list);
 }
 
+void FeedForward::freeze(at::ScalarType dtype) {
+  for (Linear* linear : {&gate_, &up_, &down_}) linear->freeze(dtype);
+}
+
 }  // namespace memlayers::layers

@@ -13,6 +13,8 @@ class FeedForward {
   at::Tensor forward(const at::Tensor& x) const;
   /// Appends NAME.{gate,up,down}_proj.weight.
   void collect(const std::string& name, ParameterList& list);
+  /// As Linear::freeze().
+  void freeze(at::ScalarType dtype);
 
  private:
   int64_t hidden_, intermediate_;

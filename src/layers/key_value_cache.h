@@ -8,7 +8,8 @@
 
 namespace memlayers::layers {
 
-/// Starts empty (KeyValueCache cache;) and fits any model: the first forward pass gives it its shape. Not differentiable.
+/// Starts empty (KeyValueCache cache;) and fits any model: the first forward pass gives it its shape. Not
+/// differentiable.
 class KeyValueCache {
  public:
   /// Positions held: every layer has this many once a forward pass is over.

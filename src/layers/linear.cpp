@@ -21,6 +21,11 @@ void Linear::collect(const std::string& name, Initializer initializer, Parameter
   if (bias_.defined()) list.push_back({name + ".bias", &bias_, Initializer::constant(0)});
 }
 
+void Linear::freeze(at::ScalarType dtype) {
+  weight_ = frozen(weight_, dtype);
+  if (bias_.defined()) bias_ = frozen(bias_, dtype);
+}
+
 RmsNorm::RmsNorm(int64_t size, double eps) : weight_(at::empty({size}, at::kFloat)), eps_(eps) {}
 
 at::Tensor RmsNorm::forward(const at::Tensor& x, at::ScalarType dtype) const {
@@ -35,5 +40,7 @@ void RmsNorm::collect(const std::string& name, ParameterList& list, double value
 at::Tensor rms_normalize(const at::Tensor& x, const at::Tensor& weight, double eps) {
   return ops::rms_norm(x, weight.to(x.scalar_type()), eps);
 }
+
+at::Tensor frozen(const at::Tensor& parameter, at::ScalarType dtype) { return parameter.detach().to(dtype); }
 
 }  // namespace memlayers::layers

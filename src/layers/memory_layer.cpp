@@ -1,11 +1,8 @@
 #include "layers/memory_layer.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include "layers/extra_reads.h"
-#include "layers/peer_score.h"
-#include "ops/memory_bag/memory_bag.h"
 #include "ops/product_key_topk/product_key_topk.h"
 #include "ops/swiglu/swiglu.h"
 
@@ -18,10 +15,6 @@ double root(double x) { return std::sqrt(x); }
 
 // Where scores are computed, and weights held.
 at::ScalarType score_dtype(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
-
-void announce_read(const MemoryTable& table, const at::Tensor& slots) {
-  if (table.before_read) table.before_read(slots);
-}
 
 }  // namespace
 
@@ -88,35 +81,35 @@ void MemoryLayer::collect(const std::string& name, ParameterList& parameters, Pa
   if (scalar_gate_) scalar_gate_->collect(name + ".scalar_gate", projection, parameters);
 }
 
-// With the batch's statistics, which move the running ones.
+// With the batch's statistics, which move the running ones: all that a training pass changes in a model.
 at::Tensor MemoryLayer::batch_normalize(const at::Tensor& query) const {
   const at::ScalarType dtype = query.scalar_type();
   return at::batch_norm(query, batch_weight_.to(dtype), batch_bias_.to(dtype), running_mean_, running_var_, true,
                         kBatchMomentum, kBatchEps, false);
 }
 
-MemoryLayer::QueryAffine MemoryLayer::query_affine(at::ScalarType dtype) const {
+QueryAffine MemoryLayer::query_affine(at::ScalarType dtype) const {
   const at::Tensor scale = batch_weight_.to(dtype) * at::rsqrt(running_var_.to(dtype) + kBatchEps);
   return {scale, batch_bias_.to(dtype) - running_mean_.to(dtype) * scale};
 }
 
-// [N, H, K] in the scores' dtype, before qk-norm. Null `ready`: nothing was prepared.
-at::Tensor MemoryLayer::project(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const {
+// [N, H, K] in the scores' dtype, before qk-norm. Null `ready`: nothing was made ready.
+at::Tensor MemoryLayer::project(const at::Tensor& x, Pass& pass, const MemoryDecoding* ready) const {
   at::Tensor query = query_proj_.forward(x).to(score_dtype(x));
-  if (config_.query_batch_norm && context.training) {
+  if (config_.query_batch_norm && pass.training) {
     query = batch_normalize(query);
   } else if (config_.query_batch_norm) {
     const QueryAffine affine = ready ? ready->affine : query_affine(query.scalar_type());
     query = at::addcmul(affine.shift, query, affine.scale);
   }
-  if (context.training && config_.query_dropout > 0) {
-    query = dropout(query, config_.query_dropout, context.dropout->next_key());
+  if (pass.training && config_.query_dropout > 0) {
+    query = dropout(query, config_.query_dropout, pass.dropout.next_key());
   }
   return query.view({-1, config_.heads, config_.key_dim});
 }
 
-at::Tensor MemoryLayer::query(const at::Tensor& x, const ForwardContext& context, const Prepared* ready) const {
-  const at::Tensor query = project(x, context, ready);
+at::Tensor MemoryLayer::query(const at::Tensor& x, Pass& pass, const MemoryDecoding* ready) const {
+  const at::Tensor query = project(x, pass, ready);
   if (!config_.qk_norm) return query;
   const at::Tensor halves = query.view({-1, config_.heads, 2, config_.key_dim / 2});
   return rms_normalize(halves, query_norm_, eps_).view(query.sizes());
@@ -132,90 +125,15 @@ at::Tensor MemoryLayer::sink_key(at::ScalarType dtype) const {
   return config_.qk_norm ? rms_normalize(key, key_norm_, eps_) : key;
 }
 
-ops::PackedMemory MemoryLayer::pack() const {
-  const auto projection = [](const Linear& linear) { return ops::Projection{linear.weight(), linear.bias()}; };
-  ops::MemoryWeights weights;
-  weights.query = projection(query_proj_);
-  if (config_.query_batch_norm) {  // which a projection can do as well
-    const QueryAffine affine = query_affine(at::kFloat);
-    weights.query.weight = weights.query.weight * affine.scale.unsqueeze(1);
-    weights.query.bias = at::addcmul(affine.shift, weights.query.bias, affine.scale);
-  }
-  if (config_.qk_norm) weights.query_scale = query_norm_;
-  weights.eps = eps_;
-  weights.sub_keys = keys(at::kFloat);
-  weights.k = config_.top_k;
-  if (gate_proj_) weights.gate = projection(*gate_proj_);
-  if (out_proj_) weights.out = projection(*out_proj_);
-  return ops::pack_memory(weights);
-}
-
-// In the order in which they are noted; undefined ones are nobody's.
-std::array<at::Tensor, 13> MemoryLayer::decoding_parameters() const {
-  return {sub_keys_,
-          query_norm_,
-          key_norm_,
-          batch_weight_,
-          batch_bias_,
-          running_mean_,
-          running_var_,
-          query_proj_.weight(),
-          query_proj_.bias(),
-          gate_proj_ ? gate_proj_->weight() : at::Tensor(),
-          gate_proj_ ? gate_proj_->bias() : at::Tensor(),
-          out_proj_ ? out_proj_->weight() : at::Tensor(),
-          out_proj_ ? out_proj_->bias() : at::Tensor()};
-}
-
-const MemoryLayer::Prepared& MemoryLayer::prepared(at::ScalarType dtype, bool at_once) const {
-  const std::array<at::Tensor, 13> from = decoding_parameters();
-  bool same = prepared_.dtype == dtype && prepared_.at_once == at_once;
-  for (size_t i = 0; i < from.size() && same; ++i) {
-    same = from[i].is_same(prepared_.from[i]) && (!from[i].defined() || from[i]._version() == prepared_.versions[i]);
-  }
-  if (same) return prepared_;
-  prepared_ = {.from = from, .dtype = dtype, .at_once = at_once};
-  for (size_t i = 0; i < from.size(); ++i) prepared_.versions[i] = from[i].defined() ? from[i]._version() : 0;
-  if (at_once) {
-    prepared_.layer = pack();
-  } else {
-    prepared_.keys = ops::pack_sub_keys(keys(dtype));
-    if (config_.query_batch_norm) prepared_.affine = query_affine(dtype);
-  }
-  return prepared_;
-}
-
-bool MemoryLayer::is_decoding(const ForwardContext& context) {
-  return context.cache != nullptr && !context.training && !at::GradMode::is_enabled();
-}
-
-// Small, and nothing but the table's rows goes into the output.
-bool MemoryLayer::decodes_at_once(const at::Tensor& x, const ForwardContext& context) const {
-  return is_decoding(context) && x.is_cpu() && x.scalar_type() != at::kDouble && !tables_.down &&
-         !sink_key_.defined() && tables_.values->weight.scalar_type() != at::kDouble &&
-         ops::decodes_at_once(hidden_, config_.heads, config_.key_dim, config_.num_sub_keys, config_.value_dim,
-                              gate_proj_.has_value() + out_proj_.has_value());
-}
-
-at::Tensor MemoryLayer::decode_at_once(const at::Tensor& x) const {
-  const MemoryTable& table = *tables_.values;
-  const ops::PackedMemory& layer = prepared(at::kFloat, true).layer;
-  // Rows that are behind are brought up to date before they count.
-  if (table.before_read) table.before_read(ops::decode_memory(x, layer, table.weight).slots);
-  const ops::DecodedMemory decoded = ops::decode_memory(x, layer, table.weight);
-  if (table.after_read) table.after_read(layer_, decoded.slots, decoded.weights);
-  return decoded.output;
-}
-
 MemoryLayer::Bag MemoryLayer::choose(const at::Tensor& x, const ForwardContext& context) const {
-  if (context.training) prepared_ = {};  // what it was made of is about to change
-  const Prepared* ready = is_decoding(context) ? &prepared(score_dtype(x), false) : nullptr;
-  const at::Tensor queries = query(x, context, ready);
+  Pass& pass = *context.pass;
+  const MemoryDecoding* ready = context.cache && decoding_ && !decoding_->at_once ? decoding_.get() : nullptr;
+  const at::Tensor queries = query(x, pass, ready);
   const at::Tensor sub_keys = ready ? at::Tensor() : keys(score_dtype(x));
   ops::TopK best = ready ? ops::product_key_topk(queries, ready->keys, config_.top_k)
                          : ops::product_key_topk(queries, sub_keys, config_.top_k);
-  if (context.training && config_.random_reads > 0) {
-    best = add_random_slots(best, queries, sub_keys, config_.random_reads, context.dropout->next_key());
+  if (pass.training && config_.random_reads > 0) {
+    best = add_random_slots(best, queries, sub_keys, config_.random_reads, pass.dropout.next_key());
   }
   const int64_t reads = config_.heads * best.slots.size(-1);
   const at::Tensor slots = best.slots.view({-1, reads});
@@ -227,37 +145,32 @@ MemoryLayer::Bag MemoryLayer::choose(const at::Tensor& x, const ForwardContext& 
 }
 
 // The bag's output [N, D] in the table's dtype.
-at::Tensor MemoryLayer::read(const at::Tensor& x, const Bag& bag, const ForwardContext& context) const {
+at::Tensor MemoryLayer::read(const at::Tensor& x, const Bag& bag, Pass& pass) const {
   at::Tensor weights = bag.weights;
-  if (tables_.down) {
-    announce_read(*tables_.down, bag.slots);
-    const at::Tensor activation = peer_score(*tables_.down, bag.slots, x.to(tables_.down->weight.scalar_type()));
-    weights = weights * at::gelu(activation);
-  }
-  const MemoryTable& table = *tables_.values;
-  announce_read(table, bag.slots);
-  at::Tensor y = ops::memory_bag(table.weight, bag.slots, weights, table.records);
-  for (const auto& read : {tables_.down, tables_.values}) {
-    if (read && read->after_read) read->after_read(layer_, bag.slots, bag.weights.detach());
+  if (tables_.down) weights = weights * at::gelu(tables_.down->dots(bag.slots, x.to(tables_.down->dtype())));
+  at::Tensor y = tables_.values->bag(bag.slots, weights);
+  for (MemoryTable* read : {tables_.down.get(), tables_.values.get()}) {
+    if (read != nullptr) read->tell_listeners(layer_, bag.slots, bag.weights.detach());
   }
   if (bag.sink_weight.defined())
     y = y + (bag.sink_weight * sink_value_.to(bag.sink_weight.scalar_type())).to(y.scalar_type());
-  if (context.training && config_.value_dropout > 0) {
-    y = dropout(y, config_.value_dropout, context.dropout->next_key());
+  if (pass.training && config_.value_dropout > 0) {
+    y = dropout(y, config_.value_dropout, pass.dropout.next_key());
   }
   return y;
 }
 
 at::Tensor MemoryLayer::forward(const at::Tensor& input, const ForwardContext& context) const {
+  Pass& pass = *context.pass;
   at::Tensor x = input.reshape({-1, hidden_});
-  if (context.training && config_.input_dropout > 0) {
-    x = dropout(x, config_.input_dropout, context.dropout->next_key());
+  if (pass.training && config_.input_dropout > 0) {
+    x = dropout(x, config_.input_dropout, pass.dropout.next_key());
   }
   at::Tensor y;
-  if (decodes_at_once(x, context)) {
+  if (context.cache && decoding_ && decoding_->at_once) {
     y = decode_at_once(x.to(at::kFloat).contiguous()).to(x.scalar_type());
   } else {
-    y = read(x, choose(x, context), context).to(x.scalar_type());
+    y = read(x, choose(x, context), pass).to(x.scalar_type());
     if (gate_proj_) y = ops::swiglu(gate_proj_->forward(x), y);
     if (out_proj_) y = out_proj_->forward(y);
   }

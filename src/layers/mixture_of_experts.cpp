@@ -130,8 +130,12 @@ void MixtureOfExperts::collect(const std::string& name, ParameterList& list) {
   list.push_back({name + ".experts.down_proj.weight", &down_, out});
 }
 
-// Experts of one load are one batched product. Weights stand on the left, so that their gradients come out as the weights
-// lie; what is turned around for that are the rows, which are few beside them.
+void MixtureOfExperts::freeze(at::ScalarType dtype) {
+  for (at::Tensor* weight : {&gate_, &up_, &down_}) *weight = frozen(*weight, dtype);
+}
+
+// Experts of one load are one batched product. Weights stand on the left, so that their gradients come out as the
+// weights lie; what is turned around for that are the rows, which are few beside them.
 at::Tensor MixtureOfExperts::compute_evenly(const at::Tensor& rows) const {
   const at::ScalarType dtype = rows.scalar_type();
   const at::Tensor x = rows.view({config_.num_experts, -1, hidden_}).transpose(1, 2);  // [E, d, C]
@@ -163,14 +167,14 @@ at::Tensor MixtureOfExperts::forward(const at::Tensor& input, const ForwardConte
   const at::Tensor x = input.reshape({-1, hidden_});
   const at::ScalarType wide = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const at::Tensor probabilities = at::softmax(router_.forward(x.to(wide)), -1);
-  const ExpertAssignment assignment = assign_experts(probabilities, config_, context.training);
+  const ExpertAssignment assignment = assign_experts(probabilities, config_, context.pass->training);
   const at::Tensor results = compute(x.index_select(0, assignment.tokens), assignment.loads);
   const at::Tensor weighted = results.to(wide) * assignment.weights.unsqueeze(1);
   const at::Tensor y = at::zeros(x.sizes(), weighted.options()).index_add_(0, assignment.tokens, weighted);
-  if (context.training) {
-    last_use_ = use_of(assignment, x.size(0));
-    if (context.balance_loss && assignment.balance_loss.defined()) {
-      at::Tensor& sum = *context.balance_loss;
+  if (context.pass->training) {
+    context.pass->expert_use.push_back(use_of(assignment, x.size(0)));
+    if (assignment.balance_loss.defined()) {
+      at::Tensor& sum = context.pass->balance_loss;
       sum = sum.defined() ? sum + assignment.balance_loss : assignment.balance_loss;
     }
   }

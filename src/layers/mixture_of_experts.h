@@ -1,9 +1,9 @@
 // A feed-forward of E SwiGLU experts, each of which computes few of the tokens.
 //
 // A router gives every token a probability for every expert. In training with `expert_choice` (Zhou et al. 2022) each
-// expert takes the tokens that want it most, as many for each, and so knows of later tokens too; evaluated, a token goes
-// to its best expert and nothing else counts (paper section 4.1). With `token_choice` (Shazeer et al. 2017; Fedus et al.
-// 2022) each token goes to its k best experts, in training up to the experts' capacity.
+// expert takes the tokens that want it most, as many for each, and so knows of later tokens too; evaluated, a token
+// goes to its best expert and nothing else counts (paper section 4.1). With `token_choice` (Shazeer et al. 2017; Fedus
+// et al. 2022) each token goes to its k best experts, in training up to the experts' capacity.
 #pragma once
 
 #include <optional>
@@ -25,38 +25,28 @@ struct ExpertAssignment {
   at::Tensor balance_loss;     // scalar, weighted already; undefined where there is none
 };
 
-/// probabilities [N, E] float32 or float64, N > 0. Ties: the lower token, the lower expert. Where an expert is full, first
-/// choices go before second ones, and among them earlier tokens before later ones. Outside of `training` a token's rows do
-/// not depend on other tokens. Differentiable in `probabilities` through weights and balance loss
-/// (weight * E * sum over experts of share of choices * mean probability: `weight` when all are even). Same bits for any
-/// number of threads.
+/// probabilities [N, E] float32 or float64, N > 0. Ties: the lower token, the lower expert. Where an expert is full,
+/// first choices go before second ones, and among them earlier tokens before later ones. Outside of `training` a
+/// token's rows do not depend on other tokens. Differentiable in `probabilities` through weights and balance loss
+/// (weight * E * sum over experts of share of choices * mean probability: `weight` when all are even). Same bits for
+/// any number of threads.
 ExpertAssignment assign_experts(const at::Tensor& probabilities, const ExpertConfig& config, bool training);
-
-/// What one training pass did with its tokens.
-struct ExpertUse {
-  int64_t tokens = 0, capacity = 0, refused = 0;
-  int64_t dropped = 0;  // tokens that no expert computed
-  std::vector<int64_t> loads;
-  /// Share of the experts' places that were taken; 1 where there is no limit.
-  double capacity_used() const;
-};
 
 class MixtureOfExperts {
  public:
   /// `config` is complete (no zero left for a rule to fill).
   MixtureOfExperts(const ExpertConfig& config, int64_t hidden);
 
-  /// y[t] = sum over t's experts e of p[t, e] * down_e(silu(gate_e(x[t])) * up_e(x[t])): x [.., d] -> [.., d] in x's dtype.
-  /// Router, weights and sum are float32 (float64 for float64) whatever x is. In training it adds its balance loss to the
-  /// context's. Gradients by autograd.
+  /// y[t] = sum over t's experts e of p[t, e] * down_e(silu(gate_e(x[t])) * up_e(x[t])): x [.., d] -> [.., d] in x's
+  /// dtype. Router, weights and sum are float32 (float64 for float64) whatever x is. In training it adds its balance
+  /// loss to the pass's and appends its use to it. Gradients by autograd.
   at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const;
-
-  /// Of the last pass in training.
-  const ExpertUse& last_use() const { return last_use_; }
 
   /// Appends NAME.router.weight [E, d], NAME.experts.{gate,up}_proj.weight [E, I, d], NAME.experts.down_proj.weight
   /// [E, d, I].
   void collect(const std::string& name, ParameterList& list);
+  /// As Linear::freeze(); the router stays wide.
+  void freeze(at::ScalarType dtype);
 
  private:
   at::Tensor compute(const at::Tensor& rows, const std::vector<int64_t>& loads) const;
@@ -68,7 +58,6 @@ class MixtureOfExperts {
   Linear router_;
   at::Tensor gate_, up_;  // [E, I, d]
   at::Tensor down_;       // [E, d, I]
-  mutable ExpertUse last_use_;
 };
 
 }  // namespace memlayers::layers

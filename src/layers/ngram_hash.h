@@ -1,9 +1,11 @@
-// Which row an n-gram addresses: integer arithmetic modulo 2^64 and nothing else, so that every machine and backend finds
-// the same row. A trained table is worth nothing under another hash: tests/layers/ngram_layer_test.cpp holds golden values.
+// Which row an n-gram addresses: integer arithmetic modulo 2^64 and nothing else, so that every machine and backend
+// finds the same row. A trained table is worth nothing under another hash: tests/layers/ngram_layer_test.cpp holds
+// golden values.
 //
-// Each token goes through a bijection of 64 bits in which every bit of the input moves half of the output's (the finalizer
-// of SplitMix64, Steele et al. 2014, with Stafford's constants). So two n-grams of one key meet in the 64 bits by chance
-// alone, and a remainder of them is even to rows / 2^64: tables may have any number of rows, no prime is needed.
+// Each token goes through a bijection of 64 bits in which every bit of the input moves half of the output's (the
+// finalizer of SplitMix64, Steele et al. 2014, with Stafford's constants). So two n-grams of one key meet in the 64
+// bits by chance alone, and a remainder of them is even to rows / 2^64: tables may have any number of rows, no prime is
+// needed.
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,6 @@
 #include <cmath>
 
 #include "layers/ngram_hash.h"
-#include "ops/memory_bag/memory_bag.h"
 
 namespace memlayers::layers {
 namespace {
@@ -85,15 +84,17 @@ void NgramLayer::collect(const std::string& name, ParameterList& parameters) {
   value_proj_.collect(name + ".value_proj", Initializer::constant(0), parameters);
 }
 
-// The rows side by side, [N, G * D] in the table's dtype: bags of one row each, so that reading, records, row updates and
-// usage are those of every other table.
+void NgramLayer::freeze(at::ScalarType dtype) {
+  key_proj_.freeze(dtype);
+  value_proj_.freeze(dtype);
+}
+
+// The rows side by side, [N, G * D] in the table's dtype: bags of one row each, so that reading, records, row updates
+// and usage are those of every other table.
 at::Tensor NgramLayer::read(const at::Tensor& slots) const {
-  const MemoryTable& table = *table_;
-  if (table.before_read) table.before_read(slots);
-  const auto weight_dtype = table.weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor weights = at::ones(slots.sizes(), table.weight.options().dtype(weight_dtype));
-  const at::Tensor rows = ops::memory_bag(table.weight, slots.view({-1, 1}), weights.view({-1, 1}), table.records);
-  if (table.after_read) table.after_read(options_.layer, slots, weights);
+  const at::Tensor weights = at::ones(slots.sizes(), slots.options().dtype(table_->weight_dtype()));
+  const at::Tensor rows = table_->bag(slots.view({-1, 1}), weights.view({-1, 1}));
+  table_->tell_listeners(options_.layer, slots, weights);
   return rows.view({slots.size(0), -1});
 }
 

@@ -8,8 +8,8 @@
 
 namespace memlayers::layers {
 
-/// What a tensor holds before training (paper.md 2.4). `scale` is the bound of kUniform, the deviation of the normals and
-/// the value of kConstant.
+/// What a tensor holds before training (paper.md 2.4). `scale` is the bound of kUniform, the deviation of the normals
+/// and the value of kConstant.
 struct Initializer {
   enum class Kind { kConstant, kUniform, kNormal, kTruncatedNormal };
   Kind kind = Kind::kConstant;

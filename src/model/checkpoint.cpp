@@ -67,7 +67,9 @@ NamedTensors weights_of(const Transformer& model) {
   for (const layers::ParameterList* list : {&model.parameters(), &model.buffers()}) {
     for (const layers::Parameter& parameter : *list) weights.emplace_back(parameter.name, parameter.tensor->detach());
   }
-  for (const Transformer::NamedTable& named : model.tables()) weights.emplace_back(named.name, named.table->weight);
+  for (const Transformer::NamedTable& named : model.tables()) {
+    for (const auto& [name, tensor] : named.table->tensors()) weights.emplace_back(name, tensor);
+  }
   return weights;
 }
 

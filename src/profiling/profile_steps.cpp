@@ -28,7 +28,7 @@ TimedStep timed_step(TrainingSteps& training) {
 double gather_rate(TrainingSteps& training) {
   double bytes = 0, seconds = 0;
   for (size_t t = 0; t < training.reads().size(); ++t) {
-    const at::Tensor& table = training.model().tables()[t].table->weight;
+    const at::Tensor& table = layers::local_table(*training.model().tables()[t].table, "measuring a gather").weight();
     const double rate = measure_gather(table, training.reads()[t]);
     if (rate == 0) return 0;
     const double row_bytes = double(table.size(1)) * double(table.element_size());

@@ -24,11 +24,12 @@ TrainingSteps::TrainingSteps(const training::TrainConfig& config, std::function<
     : config_(config), runner_(config), reads_(model().tables().size()), next_batch_(std::move(next_batch)) {
   if (!run.empty()) runner_.continue_from(training::require_good_checkpoint(run));
   for (size_t t = 0; t < reads_.size(); ++t) {
-    model().tables()[t].table->after_read = [this, t](int64_t, const at::Tensor& slots, const at::Tensor&) {
+    const auto keep = [this, t](int64_t, const at::Tensor& slots, const at::Tensor&) {
       if (!keep_reads || kept_slots_ > kMostSlotsKept) return;
       reads_[t].push_back(slots);
       kept_slots_ += slots.numel();
     };
+    listening_.push_back(model().tables()[t].table->listen(keep));
   }
 }
 

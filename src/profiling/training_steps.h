@@ -18,7 +18,7 @@ class TrainingSteps {
   /// and row states. The configuration's steps must reach as far as it will go. Throws IoError.
   TrainingSteps(const training::TrainConfig& config, std::function<at::Tensor()> next_batch,
                 const std::filesystem::path& run = {});
-  TrainingSteps(const TrainingSteps&) = delete;  // the tables' hooks keep its address
+  TrainingSteps(const TrainingSteps&) = delete;  // the tables' listeners keep its address
   TrainingSteps& operator=(const TrainingSteps&) = delete;
   /// One optimizer step on the next batch; adds what its parts took to `parts`.
   void step() { touched_rows_ = runner_.run(next_batch_(), &parts).touched_rows; }
@@ -39,6 +39,7 @@ class TrainingSteps {
   std::vector<std::vector<at::Tensor>> reads_;
   int64_t kept_slots_ = 0, touched_rows_ = 0;
   std::function<at::Tensor()> next_batch_;
+  std::vector<layers::MemoryTable::Listening> listening_;
 };
 
 }  // namespace memlayers::profiling

@@ -37,7 +37,10 @@ class Optimizer {
   /// Moments and row states under the parameters' names. The tables must be up to date when this is saved.
   model::NamedTensors state() const;
   /// After state()'s tensors were filled from a checkpoint.
-  void continue_from(int64_t steps_done) { rates_.steps_done = steps_done; }
+  void continue_from(int64_t steps_done) {
+    rates_.steps_done = steps_done;
+    tables_.forget_what_is_up_to_date();
+  }
 
  private:
   OptimizerConfig config_;

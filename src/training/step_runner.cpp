@@ -60,15 +60,14 @@ model::Transformer model_of(const TrainConfig& config) {
 
 StepRunner::StepRunner(const TrainConfig& config)
     : config_(config), model_(model_of(config)), optimizer_(model_, config.optimizer, config.steps, config.seed) {
-  for (const auto& [name, table] : model_.tables()) usage_.emplace_back(table->weight.size(0));
+  for (const auto& [name, table] : model_.tables()) usage_.emplace_back(table->rows());
 }
 
 double StepRunner::forward_and_backward(const at::Tensor& batch, Lap& lap) {
-  model_.set_training(true);
-  model_.set_dropout_stream(config_.seed, uint64_t(steps_done()));
+  pass_ = {.training = true, .dropout = {config_.seed, uint64_t(steps_done())}};
   double loss_sum = 0;
   for (const at::Tensor& part : batch.chunk(config_.micro_batches)) {
-    const auto [cross_entropy, total] = model_.losses(part);
+    const auto [cross_entropy, total] = model_.losses(part, pass_);
     lap.end(&results::StepParts::forward);
     // The mean over the batch is the mean of its equal parts' means.
     (config_.micro_batches > 1 ? total / double(config_.micro_batches) : total).backward();

@@ -33,6 +33,8 @@ class StepRunner {
 
   int64_t steps_done() const { return optimizer_.steps_done(); }
   model::Transformer& model() { return model_; }
+  /// Of the last step: what the experts did in it.
+  const layers::Pass& last_pass() const { return pass_; }
   void bring_tables_up_to_date() { optimizer_.bring_tables_up_to_date(); }
   /// Throws NotFinite when a weight, a moment or a row state is; reads each once.
   void require_finite() const;
@@ -52,6 +54,7 @@ class StepRunner {
   model::Transformer model_;
   Optimizer optimizer_;  // after model_: it takes its hooks off the tables first
   std::vector<TableUsage> usage_;
+  layers::Pass pass_;
 };
 
 /// A new model in the configuration's dtype.

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "model/tensor_files.h"
@@ -14,8 +13,9 @@ namespace memlayers::training {
 
 class TableOptimizer {
  public:
-  /// Where the kind needs rows brought up to date before they are read, hangs itself on the tables; the destructor takes it off.
+  /// Where the kind needs rows brought up to date before they are read, keeps the tables' rows; the destructor takes it off.
   /// The model and `rates`, whose steps_done this follows, must outlive it.
+  /// Throws base::UsageError: a table whose rows are not in this process's memory.
   TableOptimizer(const model::Transformer& model, const OptimizerConfig& config, const StepRates& rates, uint64_t seed);
   ~TableOptimizer();
   TableOptimizer(const TableOptimizer&) = delete;
@@ -29,13 +29,16 @@ class TableOptimizer {
   void apply(double scale);
   /// Every row as dense AdamW would have it after the steps done. A no-op for kinds other than exact.
   void bring_up_to_date();
+  /// After the tensors of list_state() were filled from a checkpoint.
+  void forget_what_is_up_to_date();
   /// Appends moments and row states under the tables' names.
   void list_state(model::NamedTensors& state) const;
 
  private:
+  class Rows;
   struct Group {
-    layers::MemoryTable* table;
-    std::string name;
+    layers::LocalTable* table;
+    std::unique_ptr<Rows> keeper;  // null: rows are never behind
     ops::RowState state;
     ops::TouchedRows touched;
     ops::RowGradient gradient;  // in `buffer`, which lives from step to step

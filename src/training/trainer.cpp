@@ -24,7 +24,6 @@ void call_back(TrainingRun& run, const TrainOptions& options) {
   run.callback_pending = true;
   if (base::interrupted()) return;
   run.prepare_to_use();
-  run.model().set_training(false);
   options.callback(run.report(), run.model());
   run.callback_pending = base::interrupted();
 }

@@ -181,7 +181,6 @@ void TrainingRun::prepare_to_use() {
 
 double TrainingRun::validate() {
   const at::NoGradGuard no_grad;
-  model().set_training(false);
   const nlohmann::json beginning = validation_loader_->state();
   double sum = 0;
   for (int64_t i = 0; i < config_.validation_batches; ++i) {
@@ -209,7 +208,7 @@ nlohmann::ordered_json TrainingRun::usage_json() {
 
 nlohmann::ordered_json TrainingRun::experts_json() const {
   nlohmann::ordered_json blocks = nlohmann::ordered_json::object();
-  for (const auto& [name, use] : runner_->model().expert_use()) {
+  for (const auto& [name, use] : runner_->model().expert_use(runner_->last_pass())) {
     blocks[name] = {{"tokens", use.tokens},   {"capacity", use.capacity}, {"capacity_used", use.capacity_used()},
                     {"refused", use.refused}, {"dropped", use.dropped},   {"load", use.loads}};
   }

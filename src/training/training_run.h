@@ -70,6 +70,7 @@ class TrainingRun {
   std::unique_ptr<MetricsWriter> metrics_;
   StepReport report_;
   Window window_;
+  layers::Pass pass_;  // of the last training step
   double flops_per_token_ = 0;
 };
 

@@ -10,13 +10,12 @@
 namespace memlayers::evaluation {
 namespace {
 
-TEST(SlotCounter, CountsEveryReadOfTheModelAndLeavesTheHooksAsTheyWere) {
+TEST(SlotCounter, CountsEveryReadOfTheModelBesideWhoeverElseListens) {
   model::Transformer model = memlayers::testing::tiny_model();
   ASSERT_EQ(model.tables().size(), 1u);
   int64_t seen_by_other = 0;
-  model.tables()[0].table->after_read = [&](int64_t, const at::Tensor& slots, const at::Tensor&) {
-    seen_by_other += slots.numel();
-  };
+  const auto listening = model.tables()[0].table->listen(
+      [&](int64_t, const at::Tensor& slots, const at::Tensor&) { seen_by_other += slots.numel(); });
   const at::NoGradGuard no_grad;
   const at::Tensor tokens = at::arange(12, at::kLong).view({2, 6});
   {

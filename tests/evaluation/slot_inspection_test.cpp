@@ -11,6 +11,7 @@
 #include "base/interrupt.h"
 #include "evaluation/tables/inspected_texts.h"
 #include "generation/tiny_model.h"
+#include "support/memory_fixture.h"
 #include "support/tiny_data.h"
 #include "support/usage_error.h"
 
@@ -38,10 +39,9 @@ class SlotInspection : public ::testing::Test {
   std::pair<at::Tensor, at::Tensor> bags(const std::vector<int64_t>& ids) {
     const at::NoGradGuard no_grad;
     at::Tensor slots, weights;
-    auto& hook = model_.tables()[0].table->after_read;
-    hook = [&](int64_t, const at::Tensor& s, const at::Tensor& w) { slots = s.clone(), weights = w.clone(); };
+    const auto listening = model_.tables()[0].table->listen(
+        [&](int64_t, const at::Tensor& s, const at::Tensor& w) { slots = s.clone(), weights = w.clone(); });
     model_.hidden(at::tensor(ids, at::kLong).unsqueeze(0));
-    hook = nullptr;
     return {slots, weights.to(at::kDouble)};
   }
 
@@ -62,7 +62,7 @@ class SlotInspection : public ::testing::Test {
   InspectOptions options_;
 };
 
-TEST_F(SlotInspection, CountsEveryReadOfEveryDocumentAndLeavesNoHook) {
+TEST_F(SlotInspection, CountsEveryReadOfEveryDocument) {
   const results::Inspection found = inspect(model_, *tokenizer_, options_);
   EXPECT_EQ(found.documents, 200);
   EXPECT_EQ(found.tokens, data::PreparedSplit(folder_.path(), "train").tokens());
@@ -72,7 +72,6 @@ TEST_F(SlotInspection, CountsEveryReadOfEveryDocumentAndLeavesNoHook) {
   ASSERT_EQ(found.heads.size(), 2U);
   for (const results::HeadUse& head : found.heads) EXPECT_EQ(head.reads, found.tokens * kTopK);
   EXPECT_FALSE(found.interrupted);
-  EXPECT_FALSE(model_.tables()[0].table->after_read);
 
   std::vector<int64_t> reads(64);
   for (int64_t i = 0; i < 200; ++i) {
@@ -162,8 +161,8 @@ TEST_F(SlotInspection, LongDocumentsAreReadInPartsAndStayOne) {
 TEST_F(SlotInspection, DriftFindsTheRowsThatWereMoved) {
   model::Transformer then = memlayers::testing::tiny_model(3, tokenizer_->vocab_size());
   const at::NoGradGuard no_grad;
-  model_.tables()[0].table->weight[17].mul_(1.5);
-  model_.tables()[0].table->weight[40].mul_(3);
+  tests::rows_of(*model_.tables()[0].table)[17].mul_(1.5);
+  tests::rows_of(*model_.tables()[0].table)[40].mul_(3);
   options_.since = &then;
   options_.since_name = "earlier";
   const results::Inspection found = inspect(model_, *tokenizer_, options_);
@@ -183,7 +182,7 @@ TEST_F(SlotInspection, LeavesTablesOfNgramsToTheDrift) {
   config.ngrams.hashes = 2;
   model::Transformer mixed(config, 3);
   const model::Transformer start(config, 3);
-  mixed.tables()[1].table->weight.select(0, 17).add_(1);
+  tests::rows_of(*mixed.tables()[1].table).select(0, 17).add_(1);
   options_.since = &start;
   options_.since_name = "start";
   options_.top = 1;

@@ -105,7 +105,7 @@ TEST(StoredSize, CountsEveryTrainedNumberOnce) {
       const bool text = parameter.name == "model.embed_tokens.weight" || parameter.name == "lm_head.weight";
       if (text) embedding += parameter.tensor->numel();
     }
-    for (const auto& [name, table] : model.tables()) tables += table->weight.numel();
+    for (const auto& [name, table] : model.tables()) tables += table->rows() * table->value_dim();
     const results::StoredSize size =
         store_weights(model, results::StoredFormat::kFloat32, results::StoredFormat::kFloat32);
     EXPECT_EQ(embedding, 67 * 32 * (tied ? 1 : 2));

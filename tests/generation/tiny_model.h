@@ -21,11 +21,9 @@ inline model::ModelConfig tiny_config(int64_t vocab_size = 40) {
   return config;
 }
 
-/// In evaluation mode; logits spread widely enough for greedy decoding to be clear of rounding.
+/// Logits spread widely enough for greedy decoding to be clear of rounding.
 inline model::Transformer tiny_model(uint64_t seed = 3, int64_t vocab_size = 40) {
-  model::Transformer model(tiny_config(vocab_size), seed);
-  model.set_training(false);
-  return model;
+  return {tiny_config(vocab_size), seed};
 }
 
 }  // namespace memlayers::testing

@@ -1,7 +1,10 @@
 #include "layers/memory_layer.h"
 
+#include <ATen/record_function.h>
+
 #include "support/gradcheck.h"
 #include "support/memory_fixture.h"
+#include "support/test_table.h"
 #include "support/tolerance.h"
 
 namespace memlayers::tests {
@@ -57,7 +60,7 @@ TEST(MemoryLayer, EveryPairOfOptionsRunsForwardAndBackward) {
       first.set(config);
       second.set(config);
       MemoryFixture fixture(config, kHidden);
-      fixture.context.training = true;
+      fixture.pass.training = true;
       const at::Tensor x = random_input().requires_grad_();
       const at::Tensor y = fixture.forward(x);
       ASSERT_EQ(y.sizes(), x.sizes()) << first.name << " with " << second.name;
@@ -67,7 +70,7 @@ TEST(MemoryLayer, EveryPairOfOptionsRunsForwardAndBackward) {
         ASSERT_TRUE(parameter.tensor->grad().defined()) << parameter.name << ": " << first.name << ", " << second.name;
         EXPECT_TRUE(parameter.tensor->grad().isfinite().all().item<bool>()) << parameter.name;
       }
-      for (const auto& [name, table] : fixture.named_tables()) EXPECT_EQ(table->records->size(), 1u) << name;
+      for (const auto& [name, table] : fixture.named_tables()) EXPECT_EQ(table->records().size(), 1u) << name;
     }
   }
 }
@@ -75,13 +78,13 @@ TEST(MemoryLayer, EveryPairOfOptionsRunsForwardAndBackward) {
 TEST(MemoryLayer, EveryOptionChangesTheOutput) {
   const at::Tensor x = random_input();
   MemoryFixture base(small_config(), kHidden);
-  base.context.training = true;
+  base.pass.training = true;
   const at::Tensor expected = base.forward(x);
   for (const Option& option : options()) {
     MemoryConfig config = small_config();
     option.set(config);
     MemoryFixture fixture(config, kHidden);
-    fixture.context.training = true;
+    fixture.pass.training = true;
     EXPECT_FALSE(fixture.forward(x).allclose(expected, 1e-4, 1e-5)) << option.name;
   }
 }
@@ -92,7 +95,7 @@ double parameter_gradient_error(MemoryFixture& fixture, const at::Tensor& x) {
   for (const layers::Parameter& parameter : fixture.parameters) inputs.push_back(parameter.tensor->detach());
   const auto function = [&](const std::vector<at::Tensor>& values) {
     for (size_t i = 0; i < fixture.parameters.size(); ++i) *fixture.parameters[i].tensor = values[i + 1];
-    fixture.dropout = {};
+    fixture.pass.dropout = {};
     return fixture.forward(values[0]);
   };
   return gradient_error(function, inputs);
@@ -104,7 +107,7 @@ double selection_gap(MemoryFixture& fixture, MemoryConfig config, const at::Tens
   config.input_dropout = config.query_dropout = 0;
   config.random_reads = 0;
   MemoryFixture wider(config, kHidden);
-  wider.context.training = true;
+  wider.pass.training = true;
   wider.to(at::kDouble);
   for (size_t i = 0; i < fixture.parameters.size(); ++i) *wider.parameters[i].tensor = *fixture.parameters[i].tensor;
   const auto bag = wider.layer->choose(x.view({-1, kHidden}), wider.context);
@@ -117,7 +120,7 @@ TEST(MemoryLayer, GradientsOfInputAndParametersMatchCentralDifferences) {
     MemoryConfig config = small_config();
     option.set(config);
     MemoryFixture fixture(config, kHidden);
-    fixture.context.training = true;
+    fixture.pass.training = true;
     fixture.to(at::kDouble);
     const at::Tensor x = random_input(5, at::kDouble);
     ASSERT_GT(selection_gap(fixture, config, x), 1e-4) << option.name << ": take another seed";
@@ -135,8 +138,8 @@ TEST(MemoryLayer, TableRecordsMatchCentralDifferences) {
     (fixture.forward(x) * factors).sum().backward();
     for (const auto& [name, table] : fixture.named_tables()) {
       const at::Tensor gradient = dense_gradient(*table);
-      double* row = table->weight.data_ptr<double>();
-      for (int64_t e = 0; e < table->weight.numel(); e += 7) {
+      double* row = rows_of(*table).data_ptr<double>();
+      for (int64_t e = 0; e < rows_of(*table).numel(); e += 7) {
         const double center = row[e], step = 1e-6;
         row[e] = center + step;
         const double above = (fixture.forward(x) * factors).sum().item<double>();
@@ -161,7 +164,7 @@ TEST(MemoryLayer, EqualsTheDefinitionOverAllSlots) {
   const at::Tensor all = (half.select(2, 0).unsqueeze(3) + half.select(2, 1).unsqueeze(2)).flatten(2);  // [N, H, n*n]
   const auto [scores, slots] = all.topk(config.top_k);
   const at::Tensor rows =
-      fixture.tables.values->weight.index_select(0, slots.flatten()).view({6, config.heads, 3, kHidden});
+      rows_of(*fixture.tables.values).index_select(0, slots.flatten()).view({6, config.heads, 3, kHidden});
   const at::Tensor y = (scores.softmax(-1).unsqueeze(3) * rows).sum({1, 2});
   const at::Tensor gate = at::silu(at::linear(flat, fixture.parameter("gate_proj.weight")));
   const at::Tensor expected = at::linear(y * gate, fixture.parameter("out_proj.weight")).view(x.sizes());
@@ -219,7 +222,7 @@ TEST(MemoryLayer, BatchNormLearnsItsStatisticsInTrainingOnly) {
   const at::Tensor before = fixture.buffers.at(0).tensor->clone();
   fixture.forward(x);
   EXPECT_TRUE(fixture.buffers.at(0).tensor->equal(before));
-  fixture.context.training = true;
+  fixture.pass.training = true;
   fixture.forward(x);
   EXPECT_FALSE(fixture.buffers.at(0).tensor->equal(before));
 }
@@ -231,9 +234,9 @@ TEST(MemoryLayer, DropoutIsAFunctionOfSeedAndStep) {
   MemoryFixture fixture(config, kHidden);
   const at::Tensor x = random_input();
   const at::Tensor still = fixture.forward(x);
-  fixture.context.training = true;
+  fixture.pass.training = true;
   auto drawn = [&](uint64_t seed, uint64_t step) {
-    fixture.dropout = {seed, step, 0};
+    fixture.pass.dropout = {seed, step, 0};
     return fixture.forward(x);
   };
   const at::Tensor first = drawn(1, 5);
@@ -241,7 +244,7 @@ TEST(MemoryLayer, DropoutIsAFunctionOfSeedAndStep) {
   EXPECT_FALSE(first.equal(still));
   EXPECT_FALSE(drawn(1, 6).equal(first));
   EXPECT_FALSE(drawn(2, 5).equal(first));
-  fixture.dropout = {1, 5, 0};
+  fixture.pass.dropout = {1, 5, 0};
   fixture.forward(x);
   EXPECT_FALSE(fixture.forward(x).equal(first)) << "the step's second pass draws other masks";
 }
@@ -271,7 +274,7 @@ TEST(MemoryLayer, ASinkTakesPartInEveryHeadsSoftmax) {
   EXPECT_TRUE(bag.sink_weight.view({-1}).allclose(share.sum(1)));
   const at::Tensor remaining = (plain.weights.view({6, 2, 3}) * (1 - share).unsqueeze(2)).view({6, 6});
   EXPECT_TRUE(bag.weights.allclose(remaining));
-  const at::Tensor rows = fixture.tables.values->weight.index_select(0, bag.slots.flatten()).view({6, 6, kHidden});
+  const at::Tensor rows = rows_of(*fixture.tables.values).index_select(0, bag.slots.flatten()).view({6, 6, kHidden});
   const at::Tensor expected =
       (bag.weights.unsqueeze(2) * rows).sum(1) + bag.sink_weight * fixture.parameter("sink_value");
   EXPECT_TRUE(fixture.forward(x).allclose(expected, 1e-5, 1e-6));
@@ -286,7 +289,7 @@ TEST(MemoryLayer, RandomReadsJoinTheBestInTrainingOnly) {
   const at::Tensor x = at::randn({500, kHidden});
   const auto still = fixture.layer->choose(x, fixture.context);
   EXPECT_TRUE(still.slots.equal(without.layer->choose(x, without.context).slots));
-  fixture.context.training = true;
+  fixture.pass.training = true;
   const auto bag = fixture.layer->choose(x, fixture.context);
   const at::Tensor slots = bag.slots.view({500, 2, 7});
   EXPECT_TRUE(slots.narrow(2, 0, 3).equal(still.slots.view({500, 2, 3})));
@@ -301,14 +304,16 @@ TEST(MemoryLayer, RandomReadsJoinTheBestInTrainingOnly) {
   EXPECT_TRUE(bag.weights.view({500, 2, 7}).allclose(all.gather(2, slots).softmax(-1)));
 }
 
-TEST(MemoryLayer, TheTablesHooksSeeEveryRead) {
+TEST(MemoryLayer, TheTablesKeeperAndListenersSeeEveryRead) {
   MemoryFixture fixture(small_config(), kHidden);
   at::Tensor before, after, weights;
-  fixture.tables.values->before_read = [&](const at::Tensor& slots) { before = slots; };
-  fixture.tables.values->after_read = [&](int64_t layer, const at::Tensor& slots, const at::Tensor& read_weights) {
-    EXPECT_EQ(layer, 0);
-    after = slots, weights = read_weights;
-  };
+  TestKeeper keeper([&](const at::Tensor& slots) { before = slots; });
+  fixture.tables.values->set_keeper(&keeper);
+  const auto listening =
+      fixture.tables.values->listen([&](int64_t layer, const at::Tensor& slots, const at::Tensor& read_weights) {
+        EXPECT_EQ(layer, 0);
+        after = slots, weights = read_weights;
+      });
   fixture.forward(random_input());
   EXPECT_EQ(before.sizes(), (at::IntArrayRef{6, 6}));
   EXPECT_TRUE(after.equal(before));
@@ -330,9 +335,7 @@ TEST(MemoryLayer, DecodingFollowsTheLayerOperationByOperation) {
         parameter.tensor->add_(at::randn_like(*parameter.tensor) / 4);
       const at::Tensor x = random_input();
       const at::Tensor expected = fixture.forward(x);
-      layers::KeyValueCache cache;
-      fixture.context.cache = &cache;
-      EXPECT_TRUE(fixture.forward(x).allclose(expected, 1e-4, 1e-5)) << first.name << " and " << second.name;
+      EXPECT_TRUE(fixture.decode(x).allclose(expected, 1e-4, 1e-5)) << first.name << " and " << second.name;
     }
   }
 }
@@ -340,8 +343,6 @@ TEST(MemoryLayer, DecodingFollowsTheLayerOperationByOperation) {
 TEST(MemoryLayer, ASmallLayerIsDecodedInOneCall) {
   const at::NoGradGuard guard;
   MemoryFixture fixture(small_config(), kHidden);
-  layers::KeyValueCache cache;
-  fixture.context.cache = &cache;
   const auto projection = [&](const std::string& name) {
     return ops::Projection{fixture.parameter(name + ".weight"), fixture.parameter(name + ".bias")};
   };
@@ -353,21 +354,20 @@ TEST(MemoryLayer, ASmallLayerIsDecodedInOneCall) {
   weights.out = projection("out_proj");
   const at::Tensor x = random_input();
   const ops::DecodedMemory decoded =
-      ops::decode_memory(x.view({-1, kHidden}), ops::pack_memory(weights), fixture.tables.values->weight);
-  EXPECT_TRUE(bit_equal(fixture.forward(x), decoded.output.view(x.sizes())));
+      ops::decode_memory(x.view({-1, kHidden}), ops::pack_memory(weights), rows_of(*fixture.tables.values));
+  EXPECT_TRUE(bit_equal(fixture.decode(x), decoded.output.view(x.sizes())));
   // Whatever the model computes in, and not where a gradient is wanted.
-  EXPECT_TRUE(bit_equal(fixture.forward(x.to(at::kBFloat16).to(at::kFloat)).to(at::kBFloat16),
-                        fixture.forward(x.to(at::kBFloat16))));
+  EXPECT_TRUE(bit_equal(fixture.decode(x.to(at::kBFloat16).to(at::kFloat)).to(at::kBFloat16),
+                        fixture.decode(x.to(at::kBFloat16))));
   const at::AutoGradMode with_gradient(true);
   EXPECT_TRUE(fixture.forward(x).requires_grad());
 }
 
-TEST(MemoryLayer, DecodingSeesParametersAndRowsThatHaveChanged) {
+TEST(MemoryLayer, FrozenAgainItSeesParametersAndRowsThatHaveChanged) {
   const at::NoGradGuard guard;
   MemoryConfig config = small_config();
   config.qk_norm = config.query_batch_norm = true;
   MemoryFixture fixture(config, kHidden);
-  layers::KeyValueCache cache;
   const at::Tensor x = random_input();
   layers::ParameterList all = fixture.parameters;
   all.insert(all.end(), fixture.buffers.begin(), fixture.buffers.end());
@@ -378,30 +378,28 @@ TEST(MemoryLayer, DecodingSeesParametersAndRowsThatHaveChanged) {
       {"another tensor", [](at::Tensor& tensor) { tensor = tensor.detach() + at::rand_like(tensor); }}};
   for (const auto& [how, change] : changes) {
     for (const layers::Parameter& parameter : all) {
-      fixture.context.cache = &cache;
-      const at::Tensor before = fixture.forward(x);
+      const at::Tensor before = fixture.decode(x);
       change(*parameter.tensor);
       if (parameter.name.find("var") != std::string::npos) parameter.tensor->abs_();
-      const at::Tensor decoded = fixture.forward(x);
-      fixture.context.cache = nullptr;
+      const at::Tensor decoded = fixture.decode(x);
       EXPECT_FALSE(bit_equal(decoded, before)) << parameter.name << ", " << how;
       EXPECT_TRUE(decoded.allclose(fixture.forward(x), 1e-3, 1e-4)) << parameter.name << ", " << how;
     }
   }
   // Rows that an optimizer brings up to date when told that they are about to be read.
-  fixture.context.cache = &cache;
-  at::Tensor& rows = fixture.tables.values->weight;
-  const at::Tensor before = fixture.forward(x);
-  fixture.tables.values->before_read = [&](const at::Tensor& slots) { rows.index_fill_(0, slots.flatten(), 1); };
-  const at::Tensor after = fixture.forward(x);
+  at::Tensor& rows = rows_of(*fixture.tables.values);
+  const at::Tensor before = fixture.decode(x);
+  TestKeeper keeper([&](const at::Tensor& slots) { rows.index_fill_(0, slots.flatten(), 1); }, [&] { rows.fill_(1); });
+  fixture.tables.values->set_keeper(&keeper);
+  const at::Tensor after = fixture.decode(x);
+  fixture.tables.values->set_keeper(nullptr);
   rows.fill_(1);
-  fixture.tables.values->before_read = nullptr;
   EXPECT_FALSE(after.allclose(before));
-  EXPECT_TRUE(bit_equal(after, fixture.forward(x)));
+  EXPECT_TRUE(bit_equal(after, fixture.decode(x)));
 }
 
 // Who looks on changes nothing.
-TEST(MemoryLayer, DecodingHasTheSameBitsWithAndWithoutHooks) {
+TEST(MemoryLayer, DecodingHasTheSameBitsWithListenersAndAKeeper) {
   const at::NoGradGuard guard;
   for (const Option& first : options()) {
     for (const Option& second : options()) {
@@ -409,26 +407,78 @@ TEST(MemoryLayer, DecodingHasTheSameBitsWithAndWithoutHooks) {
       first.set(config);
       second.set(config);
       MemoryFixture fixture(config, kHidden);
-      layers::KeyValueCache cache;
-      fixture.context.cache = &cache;
       for (const auto dtype : {at::kFloat, at::kBFloat16}) {
-        for (const auto& [name, table] : fixture.named_tables()) table->weight = table->weight.to(dtype);
+        for (const auto& [name, table] : fixture.named_tables()) table->set_dtype(dtype);
         for (int64_t tokens : {1, 3, 40}) {
           at::manual_seed(tokens);
           const at::Tensor x = at::randn({1, tokens, kHidden});
-          fixture.tables.values->after_read = nullptr;
-          const at::Tensor at_once = fixture.forward(x);
-          int reads = 0;
-          fixture.tables.values->after_read = [&](int64_t, const at::Tensor&, const at::Tensor&) { ++reads; };
-          EXPECT_TRUE(bit_equal(fixture.forward(x), at_once)) << first.name << " and " << second.name;
+          const at::Tensor alone = fixture.decode(x);
+          int reads = 0, kept = 0;
+          const auto listening = fixture.tables.values->listen([&](auto&&...) { ++reads; });
+          EXPECT_TRUE(bit_equal(fixture.decode(x), alone)) << first.name << " and " << second.name;
           EXPECT_EQ(reads, 1);
-          fixture.tables.values->before_read = [&](const at::Tensor&) { ++reads; };
-          EXPECT_TRUE(bit_equal(fixture.forward(x), at_once)) << first.name << " and " << second.name;
-          EXPECT_EQ(reads, 3);
-          fixture.tables.values->before_read = nullptr;
+          TestKeeper keeper([&](const at::Tensor&) { ++kept; }, [&] { ++kept; });
+          fixture.tables.values->set_keeper(&keeper);
+          EXPECT_TRUE(bit_equal(fixture.decode(x), alone)) << first.name << " and " << second.name;
+          fixture.tables.values->set_keeper(nullptr);
+          EXPECT_EQ(reads, 2);
+          EXPECT_GT(kept, 0);
         }
       }
     }
+  }
+}
+
+// Counts the calls of an operator while it lives.
+class CallsOf {
+ public:
+  explicit CallsOf(const char* name)
+      : handle_(at::addThreadLocalCallback(at::RecordFunctionCallback(&count).scopes({at::RecordScope::FUNCTION}))) {
+    wanted() = name, calls() = 0;
+  }
+  ~CallsOf() { at::removeCallback(handle_); }
+  static int& calls() {
+    static int value = 0;
+    return value;
+  }
+
+ private:
+  static std::string& wanted() {
+    static std::string value;
+    return value;
+  }
+  static std::unique_ptr<at::ObserverContext> count(const at::RecordFunction& function) {
+    calls() += wanted() == function.name() ? 1 : 0;
+    return nullptr;
+  }
+  at::CallbackHandle handle_;
+};
+
+TEST(MemoryLayer, UnderAKeeperATokenIsDecodedOnce) {
+  const at::NoGradGuard guard;
+  MemoryFixture fixture(small_config(), kHidden);
+  int selections = 0, whole = 0;
+  TestKeeper keeper([&](const at::Tensor&) { ++selections; }, [&] { ++whole; });
+  fixture.tables.values->set_keeper(&keeper);
+  layers::MemoryLayer frozen = *fixture.layer;
+  frozen.freeze(at::kFloat);
+  EXPECT_EQ(whole, 1) << "freezing brings the table up to date";
+  const CallsOf decodings("memlayers::decode_memory");
+  fixture.decode(frozen, random_input());
+  EXPECT_EQ(decodings.calls(), 1);
+  EXPECT_EQ(selections, 0);
+  fixture.tables.values->set_keeper(nullptr);
+}
+
+TEST(MemoryLayer, AFrozenCopyLeavesTheLayerAsItIs) {
+  MemoryFixture fixture(small_config(), kHidden);
+  layers::MemoryLayer frozen = *fixture.layer;
+  frozen.freeze(at::kBFloat16);
+  const at::Tensor x = random_input();
+  fixture.forward(x).sum().backward();
+  for (const layers::Parameter& parameter : fixture.parameters) {
+    EXPECT_EQ(parameter.tensor->scalar_type(), at::kFloat);
+    EXPECT_TRUE(parameter.tensor->grad().defined()) << parameter.name;
   }
 }
 
@@ -445,14 +495,14 @@ TEST(MemoryLayer, BFloat16FollowsFloat32) {
     }
     const at::Tensor x = random_input();
     const at::Tensor expected = fixture.forward(x);
-    for (const auto& [name, table] : fixture.named_tables()) table->weight = table->weight.to(at::kBFloat16);
+    for (const auto& [name, table] : fixture.named_tables()) table->set_dtype(at::kBFloat16);
     fixture.context.dtype = at::kBFloat16;
     const at::Tensor y = fixture.forward(x.to(at::kBFloat16));
     EXPECT_EQ(y.scalar_type(), at::kBFloat16);
     EXPECT_LT((y.to(at::kFloat) - expected).abs().max().item<float>(), 0.03 * expected.abs().max().item<float>());
     y.sum().backward();
     EXPECT_EQ(fixture.parameter("query_proj.weight").grad().scalar_type(), at::kFloat);
-    EXPECT_EQ(fixture.tables.values->records->at(0).grad_output.scalar_type(), at::kFloat);
+    EXPECT_EQ(fixture.tables.values->records().at(0).grad_output.scalar_type(), at::kFloat);
   }
 }
 

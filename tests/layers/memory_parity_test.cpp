@@ -29,7 +29,7 @@ class MemoryParity : public ::testing::TestWithParam<std::filesystem::path> {
     for (const std::string& name : golden_.names("param.")) {
       const at::Tensor value = golden_.tensor("param." + name);
       if (tables.contains(name)) {
-        tables.at(name)->weight.copy_(value);
+        rows_of(*tables.at(name)).copy_(value);
       } else {
         fixture_.parameter(name).copy_(value);
       }

@@ -106,7 +106,7 @@ at::Tensor defined_output(ExpertFixture& fixture, const ExpertConfig& config, co
   auto weight = [&](const std::string& name) { return fixture.parameter(name).detach().to(at::kDouble); };
   // Chosen by the float32 probabilities that the layer sees.
   const at::Tensor probabilities = at::softmax(at::linear(input.detach(), fixture.parameter("router.weight")), -1);
-  const Definition definition = define(rows_of(probabilities), config, fixture.context.training);
+  const Definition definition = define(rows_of(probabilities), config, fixture.pass.training);
   const at::Tensor gate = weight("experts.gate_proj.weight"), up = weight("experts.up_proj.weight"),
                    down = weight("experts.down_proj.weight");
   at::Tensor y = at::zeros_like(x);
@@ -125,7 +125,7 @@ TEST(MixtureOfExperts, EqualsItsDefinitionInTrainingAndEvaluated) {
     for (const ExpertConfig& config : both_routings()) {
       for (const bool training : {true, false}) {
         ExpertFixture fixture(config, kHidden, seed);
-        fixture.context.training = training;
+        fixture.pass.training = training;
         const at::Tensor x = random_input(seed);
         const at::Tensor expected = defined_output(fixture, config, x);
         EXPECT_TRUE(fixture.forward(x).to(at::kDouble).allclose(expected, kFloatRelative, kFloatAbsolute));
@@ -189,35 +189,35 @@ TEST(MixtureOfExperts, CountsWhatFindsItsExpertFull) {
   EXPECT_EQ(taken.refused, 0);
 }
 
-TEST(MixtureOfExperts, SaysWhatItsLastTrainingPassDid) {
+TEST(MixtureOfExperts, SaysWhatATrainingPassDid) {
   ExpertConfig config = small_config(ExpertRouting::kTokenChoice, 1);
   config.num_experts = 2;
   ExpertFixture fixture(config, 2);
   fixture.parameter("router.weight").detach().copy_(at::tensor({1.0f, 0.0f, 0.0f, 1.0f}).view({2, 2}));
   const at::Tensor x = at::tensor({2.0f, 0.0f}).expand({5, 2}).contiguous();  // expert 0 for all
-  fixture.context.training = true;
+  fixture.pass.training = true;
   fixture.forward(x);
-  const layers::ExpertUse use = fixture.layer.last_use();
+  const layers::ExpertUse use = fixture.pass.expert_use.back();
   EXPECT_EQ(use.tokens, 5);
   EXPECT_EQ(use.capacity, 3);
   EXPECT_EQ(use.refused, 2);
   EXPECT_EQ(use.dropped, 2);
   EXPECT_EQ(use.loads, (std::vector<int64_t>{3, 0}));
   EXPECT_EQ(use.capacity_used(), 0.5);
-  fixture.context.training = false;
+  fixture.pass.training = false;
   fixture.forward(x.narrow(0, 0, 1));
-  EXPECT_EQ(fixture.layer.last_use().tokens, 5) << "an evaluation is no training pass";
+  EXPECT_TRUE(fixture.pass.expert_use.empty()) << "an evaluation is no training pass";
 }
 
 TEST(MixtureOfExperts, ExpertsThatAllTakeTheSameTokensDropTheOthers) {
   ExpertFixture fixture(small_config(ExpertRouting::kExpertChoice, 1), kHidden);
   at::NoGradGuard no_grad;
   fixture.parameter("router.weight").zero_();  // all probabilities equal: every expert takes the first three tokens
-  fixture.context.training = true;
+  fixture.pass.training = true;
   fixture.forward(random_input());
-  EXPECT_EQ(fixture.layer.last_use().capacity, 3);
-  EXPECT_EQ(fixture.layer.last_use().capacity_used(), 1);
-  EXPECT_EQ(fixture.layer.last_use().dropped, kTokens - 3);
+  EXPECT_EQ(fixture.pass.expert_use.back().capacity, 3);
+  EXPECT_EQ(fixture.pass.expert_use.back().capacity_used(), 1);
+  EXPECT_EQ(fixture.pass.expert_use.back().dropped, kTokens - 3);
 }
 
 TEST(MixtureOfExperts, EvaluatesATokenWhateverTheOthersAre) {
@@ -237,13 +237,13 @@ TEST(MixtureOfExperts, GradientsMatchCentralDifferences) {
     for (const bool training : {true, false}) {
       ExpertFixture fixture(config, kHidden);
       fixture.to(at::kDouble);
-      fixture.context.training = training;
+      fixture.pass.training = training;
       std::vector<at::Tensor> inputs = {random_input(11, 7, at::kDouble)};
       for (const layers::Parameter& parameter : fixture.parameters) inputs.push_back(parameter.tensor->detach());
       const auto function = [&](const std::vector<at::Tensor>& values) {
         for (size_t i = 0; i < fixture.parameters.size(); ++i) *fixture.parameters[i].tensor = values[i + 1];
         const at::Tensor y = fixture.forward(values[0]);
-        return fixture.balance_loss.defined() ? y + fixture.balance_loss : y;
+        return fixture.pass.balance_loss.defined() ? y + fixture.pass.balance_loss : y;
       };
       EXPECT_LT(gradient_error(function, inputs), kGradcheck) << "top_k " << config.top_k << " training " << training;
     }
@@ -265,13 +265,13 @@ TEST(MixtureOfExperts, BalanceLossIsItsWeightWhereExpertsAreUsedEvenly) {
 TEST(MixtureOfExperts, RoutesInFloat32WhateverTheInputIs) {
   for (const ExpertConfig& config : both_routings()) {
     ExpertFixture fixture(config, kHidden);
-    fixture.context.training = true;
+    fixture.pass.training = true;
     const at::Tensor x = random_input().to(at::kBFloat16);
     const at::Tensor y = fixture.forward(x);
     EXPECT_EQ(y.scalar_type(), at::kBFloat16);
-    const std::vector<int64_t> loads = fixture.layer.last_use().loads;
+    const std::vector<int64_t> loads = fixture.pass.expert_use.back().loads;
     const at::Tensor wide = fixture.forward(x.to(at::kFloat));
-    EXPECT_EQ(fixture.layer.last_use().loads, loads);
+    EXPECT_EQ(fixture.pass.expert_use.back().loads, loads);
     const at::Tensor error = (y.to(at::kFloat) - wide).abs();
     // Rounded one after another: weights, gate and up, their product, the result.
     EXPECT_LT(error.max().item<double>(), 4 * kBfloat16Relative * wide.abs().max().item<double>());
@@ -302,7 +302,7 @@ TEST(MixtureOfExperts, RepeatsItsOutputAndGradientsBitForBit) {
   for (const ExpertConfig& config : both_routings()) {
     auto pass = [&] {
       ExpertFixture fixture(config, kHidden);
-      fixture.context.training = true;
+      fixture.pass.training = true;
       const at::Tensor x = random_input(9, 2'000).requires_grad_();
       const at::Tensor y = fixture.forward(x);
       y.square().sum().backward();
@@ -319,7 +319,7 @@ TEST(MixtureOfExperts, OneExpertOfAllTokensIsAFeedForward) {
   ExpertConfig config = small_config(ExpertRouting::kExpertChoice, 1);
   config.num_experts = 1;
   ExpertFixture fixture(config, kHidden);
-  fixture.context.training = true;
+  fixture.pass.training = true;
   const at::Tensor x = random_input();
   auto weight = [&](const std::string& name) { return fixture.parameter("experts." + name + ".weight")[0]; };
   const at::Tensor middle = at::silu(at::linear(x, weight("gate_proj"))) * at::linear(x, weight("up_proj"));

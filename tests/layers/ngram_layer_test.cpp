@@ -9,6 +9,7 @@
 #include "support/gradcheck.h"
 #include "support/memory_fixture.h"
 #include "support/ngram_fixture.h"
+#include "support/test_table.h"
 #include "support/tolerance.h"
 
 namespace memlayers::tests {
@@ -161,7 +162,7 @@ TEST(NgramLayer, MatchesItsDefinition) {
   fixture.to(at::kDouble);
   const at::Tensor x = at::randn({2, 5, kHidden}, at::kDouble), tokens = at::randint(9, {2, 5}, at::kLong);
   const at::Tensor slots = layers::ngram_slots(tokens, 5, small_config(), {1, 0});
-  const at::Tensor e = fixture.table->weight.index_select(0, slots.view({-1})).view({10, 12});
+  const at::Tensor e = rows_of(*fixture.table).index_select(0, slots.view({-1})).view({10, 12});
   const auto normed = [&](const at::Tensor& v, const std::string& weight) {
     return v / (v.square().mean(-1, true) + 1e-5).sqrt() * fixture.parameter(weight);
   };
@@ -188,13 +189,13 @@ TEST(NgramLayer, GradientsMatchCentralDifferences) {
   EXPECT_LT(gradient_error(run, inputs), kGradcheck);
 
   // The table's, out of its records.
-  fixture.table->records->clear();
+  fixture.table->take_records();
   const at::Tensor factors = at::randn({2, 4, kHidden}, at::kDouble);
   const auto total = [&] { return (run(inputs) * factors).sum(); };
   total().backward();
   const at::Tensor gradient = dense_gradient(*fixture.table);
   const at::NoGradGuard no_grad;
-  double* value = fixture.table->weight.mutable_data_ptr<double>();
+  double* value = rows_of(*fixture.table).mutable_data_ptr<double>();
   for (int64_t i = 0; i < gradient.numel(); ++i) {
     const double center = value[i], step = 1e-6;
     value[i] = center + step;
@@ -220,10 +221,11 @@ TEST(NgramLayer, TellsItsTableWhatItReads) {
   const at::Tensor tokens = at::tensor({1, 5, 6, 7}, at::kLong).view({1, 4});
   at::Tensor before, after, weights;
   int64_t reader = -1;
-  fixture.table->before_read = [&](const at::Tensor& slots) { before = slots; };
-  fixture.table->after_read = [&](int64_t layer, const at::Tensor& slots, const at::Tensor& weight) {
+  TestKeeper keeper([&](const at::Tensor& slots) { before = slots.view({4, 4}); });
+  fixture.table->set_keeper(&keeper);
+  const auto listening = fixture.table->listen([&](int64_t layer, const at::Tensor& slots, const at::Tensor& weight) {
     reader = layer, after = slots, weights = weight;
-  };
+  });
   fixture.forward(at::ones({1, 4, kHidden}), tokens);
   const at::Tensor expected = layers::ngram_slots(tokens, 4, small_config(), {1, 0});
   EXPECT_TRUE(before.equal(expected) && after.equal(expected));
@@ -237,7 +239,7 @@ TEST(NgramLayer, BFloat16FollowsFloat32AndGatesInFloat32) {
   const at::Tensor x = at::randn({2, 4, kHidden}), tokens = at::randint(9, {2, 4}, at::kLong);
   const at::Tensor expected = fixture.forward(x, tokens).detach();
   fixture.context.dtype = at::kBFloat16;
-  fixture.table->weight = fixture.table->weight.to(at::kBFloat16);
+  fixture.table->set_dtype(at::kBFloat16);
   const at::Tensor y = fixture.forward(x, tokens);
   EXPECT_EQ(y.scalar_type(), at::kFloat);
   // Two products of bfloat16 rows and a gate of them: twice torch's relative tolerance, of the largest value.

@@ -1,6 +1,7 @@
 // N-gram layers inside of a whole model: what they see, that decoding sees the same, and that they train beside memory.
 #include <gtest/gtest.h>
 
+#include "model/frozen_transformer.h"
 #include "support/tiny_model.h"
 #include "support/tolerance.h"
 
@@ -53,8 +54,10 @@ TEST(NgramModel, LayersOfOneTableReadTheSameRows) {
     config.ngrams.shared_table = shared;
     Transformer model(config, 1);
     std::map<int64_t, at::Tensor> read;
+    std::vector<layers::MemoryTable::Listening> listening;
     for (const auto& [name, table] : model.tables()) {
-      table->after_read = [&](int64_t layer, const at::Tensor& slots, const at::Tensor&) { read[layer] = slots; };
+      listening.push_back(
+          table->listen([&](int64_t layer, const at::Tensor& slots, const at::Tensor&) { read[layer] = slots; }));
     }
     model.forward(tiny_tokens(1, 8));
     ASSERT_EQ(read.size(), 2u);
@@ -62,12 +65,13 @@ TEST(NgramModel, LayersOfOneTableReadTheSameRows) {
   }
 }
 
-// Outputs at the last position of a sequence, of which attention sees all: so the n-gram layer is asked by itself, through
-// the rows that it reads.
+// Outputs at the last position of a sequence, of which attention sees all: so the n-gram layer is asked by itself,
+// through the rows that it reads.
 TEST(NgramModel, NeverReadsOverTheBeginOfADocument) {
   NgramModel model;
   at::Tensor read;
-  model.tables()[0].table->after_read = [&](int64_t, const at::Tensor& slots, const at::Tensor&) { read = slots; };
+  const auto listening =
+      model.tables()[0].table->listen([&](int64_t, const at::Tensor& slots, const at::Tensor&) { read = slots; });
   const auto last_rows = [&](const std::vector<int64_t>& ids, int64_t count) {
     model.forward(row(ids));
     return read.narrow(0, read.size(0) - count, count).clone();
@@ -82,18 +86,18 @@ TEST(NgramModel, NeverReadsOverTheBeginOfADocument) {
 TEST(NgramModel, DecodingWithACacheReadsTheSameRowsAsTheWholePass) {
   NgramModel model;
   std::vector<at::Tensor> read;
-  model.tables()[0].table->after_read = [&](int64_t, const at::Tensor& slots, const at::Tensor&) {
-    read.push_back(slots);
-  };
+  const auto listening = model.tables()[0].table->listen(
+      [&](int64_t, const at::Tensor& slots, const at::Tensor&) { read.push_back(slots); });
   const at::Tensor tokens = row({kBos, 5, 6, 5, 6, 7, kBos, 5, 6, 5, 6, 7, 3, 4});
   const at::Tensor whole = model.forward(tokens);
   const at::Tensor expected = read.back();
+  const model::FrozenTransformer frozen = model.freeze();
   for (const std::vector<int64_t>& pieces : {std::vector<int64_t>(14, 1), {2, 9, 3}, {8, 1, 1, 1, 1, 1, 1}}) {
     read.clear();
     layers::KeyValueCache cache;
     for (const int64_t size : pieces) {
       const int64_t begin = cache.length();
-      const at::Tensor part = model.forward(tokens.narrow(1, begin, size), &cache);
+      const at::Tensor part = frozen.forward(tokens.narrow(1, begin, size), &cache);
       EXPECT_TRUE(part.allclose(whole.narrow(1, begin, size), 1e-4, 1e-5));
     }
     EXPECT_TRUE(at::cat(read).equal(expected));
@@ -106,10 +110,11 @@ TEST(NgramModel, ACacheThatWasCutAndThinnedGoesOnRight) {
   const at::Tensor tokens = tiny_tokens(3, 10, 4);
   const at::Tensor kept = at::tensor({2, 0}, at::kLong), rest = tiny_tokens(2, 4, 9);
   layers::KeyValueCache cache;
-  model.forward(tokens, &cache);
+  const model::FrozenTransformer frozen = model.freeze();
+  frozen.forward(tokens, &cache);
   cache.truncate(6);
   cache.keep_rows(kept);
-  const at::Tensor continued = model.forward(rest, &cache);
+  const at::Tensor continued = frozen.forward(rest, &cache);
   const at::Tensor whole = model.forward(at::cat({tokens.index_select(0, kept).narrow(1, 0, 6), rest}, 1));
   EXPECT_TRUE(continued.allclose(whole.narrow(1, 6, 4), 1e-4, 1e-5));
 }
@@ -119,11 +124,11 @@ TEST(NgramModel, EveryParameterAndTableHasAGradientBesideMemory) {
   config.memory.layers = {1};
   Transformer model(config, 1);
   fill_zero_parameters(model);
-  model.set_training(true);
-  model.loss(tiny_tokens(2, 9)).backward();
+  layers::Pass pass{.training = true};
+  model.loss(tiny_tokens(2, 9), pass).backward();
   ASSERT_EQ(model.tables().size(), 2u);
-  EXPECT_EQ(model.tables()[0].table->addressing, layers::Addressing::kProductKeys);
-  EXPECT_EQ(model.tables()[1].table->addressing, layers::Addressing::kNgrams);
+  EXPECT_EQ(model.tables()[0].table->addressing(), layers::Addressing::kProductKeys);
+  EXPECT_EQ(model.tables()[1].table->addressing(), layers::Addressing::kNgrams);
   for (const auto& [name, gradient] : named_gradients(model)) {
     EXPECT_GT(gradient.abs().max().item<float>(), 0) << name;
   }

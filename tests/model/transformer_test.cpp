@@ -1,4 +1,4 @@
-#include "model/transformer.h"
+#include "model/frozen_transformer.h"
 
 #include <gtest/gtest.h>
 
@@ -74,15 +74,15 @@ bool is_behind_zero(const ModelConfig& config, const std::string& parameter) {
 TEST(Transformer, EveryKindTrainsAllItsParameters) {
   for (const auto& [name, config] : all_kinds()) {
     Transformer model(config, 1);
-    model.set_training(true);
-    model.loss(tiny_tokens(2, 9)).backward();
+    layers::Pass pass{.training = true};
+    model.loss(tiny_tokens(2, 9), pass).backward();
     for (const layers::Parameter& parameter : model.parameters()) {
       ASSERT_TRUE(parameter.tensor->grad().defined()) << name << ": " << parameter.name;
       if (!is_behind_zero(config, parameter.name)) {
         EXPECT_GT(parameter.tensor->grad().abs().max().item<float>(), 0) << name << ": " << parameter.name;
       }
     }
-    for (const auto& [table, held] : model.tables()) EXPECT_FALSE(held->records->empty()) << name << ": " << table;
+    for (const auto& [table, held] : model.tables()) EXPECT_FALSE(held->records().empty()) << name << ": " << table;
   }
 }
 
@@ -91,8 +91,8 @@ TEST(Transformer, EveryKindHasItsOwnLogits) {
   std::vector<at::Tensor> seen;
   for (const auto& [name, config] : all_kinds()) {
     Transformer model(config, 1);
-    model.set_training(true);  // a batch norm that has seen nothing changes nothing yet
-    const at::Tensor logits = model.forward(tokens);
+    layers::Pass pass{.training = true};  // a batch norm that has seen nothing changes nothing yet
+    const at::Tensor logits = model.forward(tokens, pass);
     // Sharing shows only where two layers read.
     if (starts_as_another(config)) continue;
     for (const at::Tensor& other : seen) EXPECT_FALSE(logits.allclose(other, 1e-4, 1e-5)) << name;
@@ -106,11 +106,12 @@ TEST(Transformer, CachedDecodingEqualsTheWholePass) {
     Transformer model(config, 1);
     fill_zero_parameters(model);
     const at::Tensor whole = model.forward(tokens);
+    const model::FrozenTransformer frozen = model.freeze();
     for (const std::vector<int64_t>& pieces : {std::vector<int64_t>{5, 1, 1, 1, 1, 1, 1, 1}, {1, 7, 4}}) {
       layers::KeyValueCache cache;
       for (const int64_t size : pieces) {
         const int64_t begin = cache.length();
-        const at::Tensor part = model.forward(tokens.narrow(1, begin, size), &cache);
+        const at::Tensor part = frozen.forward(tokens.narrow(1, begin, size), &cache);
         EXPECT_FALSE(part.requires_grad());
         EXPECT_TRUE(part.allclose(whole.narrow(1, begin, size), 1e-4, 1e-5)) << name;
       }
@@ -157,18 +158,17 @@ TEST(Transformer, ASharedTableIsOneTensorThatBothLayersRead) {
   ASSERT_EQ(model.tables().size(), 1u);
   EXPECT_EQ(model.tables()[0].name, "model.memory_tables.0.weight");
   std::vector<int64_t> readers;
-  model.tables()[0].table->after_read = [&](int64_t layer, const at::Tensor&, const at::Tensor&) {
-    readers.push_back(layer);
-  };
+  const auto listening = model.tables()[0].table->listen(
+      [&](int64_t layer, const at::Tensor&, const at::Tensor&) { readers.push_back(layer); });
   model.loss(tiny_tokens(2, 9)).backward();
   EXPECT_EQ(readers, (std::vector<int64_t>{0, 2}));
-  EXPECT_EQ(model.tables()[0].table->records->size(), 2u);
+  EXPECT_EQ(model.tables()[0].table->records().size(), 2u);
 
   config.memory.shared_table = false;
   const Transformer separate(config, 1);
   ASSERT_EQ(separate.tables().size(), 2u);
   EXPECT_EQ(separate.tables()[1].name, "model.memory_tables.1.weight");
-  EXPECT_FALSE(separate.tables()[0].table->weight.equal(separate.tables()[1].table->weight));
+  EXPECT_FALSE(rows_of(*separate.tables()[0].table).equal(rows_of(*separate.tables()[1].table)));
 }
 
 TEST(Transformer, PeerNamesItsTwoTables) {
@@ -201,16 +201,14 @@ TEST(Transformer, DropoutRepeatsWithItsStream) {
   Transformer model(config, 1);
   const at::Tensor tokens = tiny_tokens(2, 9);
   const float still = model.loss(tokens).item<float>();
-  model.set_training(true);
   auto drawn = [&](uint64_t step) {
-    model.set_dropout_stream(9, step);
-    return model.loss(tokens).item<float>();
+    layers::Pass pass{.training = true, .dropout = {9, step}};
+    return model.loss(tokens, pass).item<float>();
   };
   const float first = drawn(4);
   EXPECT_EQ(drawn(4), first);
   EXPECT_NE(drawn(5), first);
   EXPECT_NE(first, still);
-  model.set_training(false);
   EXPECT_EQ(model.loss(tokens).item<float>(), still);
 }
 
@@ -228,7 +226,7 @@ TEST(Transformer, BFloat16FollowsFloat32AndKeepsFloat32Masters) {
       EXPECT_EQ(parameter.tensor->scalar_type(), at::kFloat);
       EXPECT_EQ(parameter.tensor->grad().scalar_type(), at::kFloat) << parameter.name;
     }
-    for (const auto& [table, held] : model.tables()) EXPECT_EQ(held->weight.scalar_type(), at::kBFloat16);
+    for (const auto& [table, held] : model.tables()) EXPECT_EQ(held->dtype(), at::kBFloat16);
   }
 }
 
@@ -322,8 +320,8 @@ TEST(Transformer, TheBalanceLossOfEveryBlockIsMinimizedInTrainingAlone) {
   Transformer without(config, 1);
   config.experts.balance_loss = 0.5;
   Transformer with(config, 1);
-  without.set_training(true), with.set_training(true);
-  const auto plain = without.losses(tokens), balanced = with.losses(tokens);
+  layers::Pass pass{.training = true}, other{.training = true};
+  const auto plain = without.losses(tokens, pass), balanced = with.losses(tokens, other);
   EXPECT_TRUE(bit_equal(plain.total, plain.cross_entropy));
   EXPECT_TRUE(bit_equal(balanced.cross_entropy, plain.cross_entropy));
   const double added = (balanced.total - balanced.cross_entropy).item<double>();
@@ -332,22 +330,25 @@ TEST(Transformer, TheBalanceLossOfEveryBlockIsMinimizedInTrainingAlone) {
   plain.total.backward(), balanced.total.backward();
   const std::string router = "model.layers.2.mlp.router.weight";
   EXPECT_FALSE(named_gradients(with).at(router).allclose(named_gradients(without).at(router)));
-  with.set_training(false);
   const auto evaluated = with.losses(tokens);
   EXPECT_TRUE(bit_equal(evaluated.total, evaluated.cross_entropy));
 }
 
 TEST(Transformer, SaysWhatItsExpertsDid) {
   Transformer model(tiny_expert_config(), 1);
-  model.set_training(true);
-  model.loss(tiny_tokens(2, 9));
-  const auto uses = model.expert_use();
+  layers::Pass pass{.training = true};
+  model.loss(tiny_tokens(2, 9), pass);
+  const auto uses = model.expert_use(pass);
   ASSERT_EQ(uses.size(), 2u);
   EXPECT_EQ(uses[0].name, "model.layers.0.mlp");
   EXPECT_EQ(uses[1].name, "model.layers.2.mlp");
   EXPECT_EQ(uses[1].use.tokens, 16);
   EXPECT_EQ(uses[1].use.loads, std::vector<int64_t>(4, 8));  // 16 * 2 / 4
-  EXPECT_TRUE(Transformer(tiny_config({1}), 1).expert_use().empty());
+  EXPECT_TRUE(Transformer(tiny_config({1}), 1).expert_use(pass).empty());
+  layers::Pass evaluation;
+  model.loss(tiny_tokens(2, 9), evaluation);
+  EXPECT_TRUE(model.expert_use(evaluation).empty());
+  EXPECT_EQ(model.expert_use(pass).size(), 2u) << "what another pass did stays with that pass";
 }
 
 }  // namespace

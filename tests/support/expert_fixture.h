@@ -12,8 +12,8 @@ namespace memlayers::tests {
 struct ExpertFixture {
   layers::MixtureOfExperts layer;
   layers::ParameterList parameters;
-  layers::ForwardContext context;
-  at::Tensor balance_loss;
+  layers::Pass pass;
+  layers::ForwardContext context{&pass};
 
   ExpertFixture(const layers::ExpertConfig& config, int64_t hidden, uint64_t seed = 1) : layer(config, hidden) {
     layer.collect("mlp", parameters);
@@ -21,13 +21,13 @@ struct ExpertFixture {
       layers::initialize(parameter, seed);
       parameter.tensor->set_requires_grad(true);
     }
-    context.balance_loss = &balance_loss;
   }
   ExpertFixture(const ExpertFixture&) = delete;  // the parameters point into the layer
   ExpertFixture& operator=(const ExpertFixture&) = delete;
 
   at::Tensor forward(const at::Tensor& x) {
-    balance_loss.reset();
+    pass.balance_loss.reset();
+    pass.expert_use.clear();
     return layer.forward(x, context);
   }
 

@@ -6,19 +6,21 @@
 #include <stdexcept>
 
 #include "layers/ngram_layer.h"
+#include "support/memory_fixture.h"
 
 namespace memlayers::tests {
 
 struct NgramFixture {
   layers::NgramConfig config;
-  std::shared_ptr<layers::MemoryTable> table = std::make_shared<layers::MemoryTable>();
+  std::shared_ptr<layers::MemoryTable> table;
   std::unique_ptr<layers::NgramLayer> layer;
   layers::ParameterList parameters;
-  layers::ForwardContext context;
+  layers::Pass pass;
+  layers::ForwardContext context{&pass};
 
   NgramFixture(const layers::NgramConfig& given, int64_t hidden, int64_t bos = 1, uint64_t seed = 1) : config(given) {
-    table->weight = at::empty({config.reads() * config.rows, config.value_dim}, at::kFloat);
-    layers::initialize({"table", &table->weight, layers::Initializer::normal(0.5)}, seed);
+    table = layers::make_local_table({"table", config.reads() * config.rows, config.value_dim});
+    layers::initialize({"table", &rows_of(*table), layers::Initializer::normal(0.5)}, seed);
     layer = std::make_unique<layers::NgramLayer>(config, layers::NgramLayer::Options{hidden, 1e-5, 3, {bos, 0}}, table);
     layer->collect("ngrams", parameters);
     for (const layers::Parameter& parameter : parameters) {
@@ -26,6 +28,9 @@ struct NgramFixture {
       parameter.tensor->set_requires_grad(true);
     }
   }
+
+  NgramFixture(const NgramFixture&) = delete;  // the context points into it
+  NgramFixture& operator=(const NgramFixture&) = delete;
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor& tokens) {
     context.tokens = &tokens;
@@ -50,7 +55,7 @@ struct NgramFixture {
     for (const layers::Parameter& parameter : parameters) {
       *parameter.tensor = parameter.tensor->detach().to(dtype).set_requires_grad(true);
     }
-    table->weight = table->weight.to(dtype);
+    table->set_dtype(dtype);
   }
 };
 

@@ -66,7 +66,7 @@ inline std::map<std::string, at::Tensor> named_tensors(const model::Transformer&
   std::map<std::string, at::Tensor> tensors;
   for (const layers::Parameter& parameter : model.parameters()) tensors[parameter.name] = parameter.tensor->detach();
   for (const layers::Parameter& buffer : model.buffers()) tensors[buffer.name] = *buffer.tensor;
-  for (const auto& [name, table] : model.tables()) tensors[name] = table->weight;
+  for (const auto& [name, table] : model.tables()) tensors[name] = rows_of(*table);
   return tensors;
 }
 

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "support/memory_fixture.h"
 #include "support/tiny_run.h"
 
 namespace memlayers::training {
@@ -68,9 +69,9 @@ TEST_F(OptimizerTest, ExactTableIsDenseAdamWBitForBit) {
   const OptimizerConfig config = optimizer_config();
   model::Transformer sparse(model_config(), 1), dense(model_config(), 1);
   Optimizer sparse_optimizer(sparse, config, kSteps, 1), dense_optimizer(dense, config, kSteps, 1);
-  layers::MemoryTable& table = *dense.tables().at(0).table;
-  table.before_read = nullptr;
-  ops::RowState state = ops::make_row_state(table.weight, ops::RowOptimizer::kExact);
+  layers::LocalTable& table = layers::local_table(*dense.tables().at(0).table, "a test");
+  table.set_keeper(nullptr);
+  ops::RowState state = ops::make_row_state(table.weight(), ops::RowOptimizer::kExact);
   ops::RowUpdateOptions options;
   options.weight_decay = config.weight_decay;
   std::vector<double> rates;
@@ -79,18 +80,17 @@ TEST_F(OptimizerTest, ExactTableIsDenseAdamWBitForBit) {
     train_step(sparse, sparse_optimizer, step);
     rates.push_back(config.peak_table_rate() * schedule_factor(config, step, kSteps));
     dense.loss(batch(step)).backward();
-    const ops::RowGradient rows = ops::gather_row_gradient(*table.records, table.weight.size(1));
-    table.records->clear();
+    const ops::RowGradient rows = ops::gather_row_gradient(table.take_records(), table.value_dim());
     dense_optimizer.apply(dense_optimizer.measure());
-    const at::Tensor gradient = at::zeros_like(table.weight).index_copy_(0, rows.rows, rows.values);
+    const at::Tensor gradient = at::zeros_like(table.weight()).index_copy_(0, rows.rows, rows.values);
     options.grad_scale = clip_factor(std::sqrt(ops::squared_norm(rows)), config.table_clip);
-    ops::dense_row_update(table.weight, state, gradient, step + 1, rates, options);
+    ops::dense_row_update(table.weight(), state, gradient, step + 1, rates, options);
     touched += rows.rows.numel();
   }
-  EXPECT_LT(touched, kSteps * table.weight.size(0) / 2) << "nearly every row is touched in every step: proves little";
+  EXPECT_LT(touched, kSteps * table.weight().size(0) / 2) << "nearly every row is touched in every step: proves little";
   EXPECT_GT(touched, kSteps * 10);
   sparse_optimizer.bring_tables_up_to_date();
-  expect_equal_bits(sparse.tables()[0].table->weight, table.weight, "table");
+  expect_equal_bits(tests::rows_of(*sparse.tables()[0].table), table.weight(), "table");
   for (size_t i = 0; i < dense.parameters().size(); ++i) {
     expect_equal_bits(*sparse.parameters()[i].tensor, *dense.parameters()[i].tensor, dense.parameters()[i].name);
   }
@@ -105,7 +105,7 @@ TEST_F(OptimizerTest, BringingTheTableUpToDateInBetweenChangesNothing) {
     train_step(once, once_optimizer, step);
   }
   once_optimizer.bring_tables_up_to_date();
-  expect_equal_bits(often.tables()[0].table->weight, once.tables()[0].table->weight, "table");
+  expect_equal_bits(tests::rows_of(*often.tables()[0].table), tests::rows_of(*once.tables()[0].table), "table");
 }
 
 TEST_F(OptimizerTest, MicroBatchesAddUpToTheFullBatch) {
@@ -120,10 +120,10 @@ TEST_F(OptimizerTest, MicroBatchesAddUpToTheFullBatch) {
   }
 }
 
-TEST_F(OptimizerTest, LeavesNoHookBehind) {
+TEST_F(OptimizerTest, LeavesNoKeeperBehind) {
   model::Transformer model(model_config(), 1);
   { Optimizer optimizer(model, optimizer_config(), kSteps, 1); }
-  EXPECT_FALSE(model.tables()[0].table->before_read);
+  EXPECT_EQ(model.tables()[0].table->keeper(), nullptr);
   EXPECT_GT(model.loss(batch(0)).item<double>(), 0);
 }
 
@@ -134,14 +134,14 @@ TEST_F(OptimizerTest, EveryTableKindLowersTheLossOfARepeatedBatch) {
     config.schedule = Schedule::kConstant;
     model::Transformer model(model_config(), 1);
     Optimizer optimizer(model, config, 30, 1);
-    const at::Tensor before = model.tables()[0].table->weight.clone();
+    const at::Tensor before = tests::rows_of(*model.tables()[0].table).clone();
     const double first = model.loss(batch(3)).item<double>();
     for (int step = 0; step < 30; ++step) {
       model.loss(batch(3)).backward();
       optimizer.apply(optimizer.measure());
     }
     EXPECT_LT(model.loss(batch(3)).item<double>(), 0.8 * first) << name;
-    EXPECT_FALSE(at::equal(before, model.tables()[0].table->weight)) << name;
+    EXPECT_FALSE(at::equal(before, tests::rows_of(*model.tables()[0].table))) << name;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include "support/memory_fixture.h"
 #include "support/parity_files.h"
 #include "training/optimizer.h"
 
@@ -52,7 +53,7 @@ std::vector<std::pair<std::string, at::Tensor>> tensors_of(model::Transformer& m
   std::vector<std::pair<std::string, at::Tensor>> tensors;
   for (const layers::Parameter& parameter : model.parameters())
     tensors.emplace_back(parameter.name, parameter.tensor->detach());
-  for (const auto& [name, table] : model.tables()) tensors.emplace_back(name, table->weight);
+  for (const auto& [name, table] : model.tables()) tensors.emplace_back(name, tests::rows_of(*table));
   return tensors;
 }
 
@@ -63,12 +64,12 @@ void check_case(const tests::ParityCase& golden) {
   const auto tensors = tensors_of(model);
   ASSERT_EQ(tensors.size(), golden.names("initial.").size());
   for (const auto& [name, tensor] : tensors) tensor.copy_(golden.tensor("initial." + name));
-  model.set_training(true);
+  layers::Pass pass{.training = true};
   Optimizer optimizer(model, optimizer_config(settings), steps, 1);
   const at::Tensor tokens = golden.tensor("tokens"), losses = golden.tensor("losses");
   const at::Tensor norms = golden.tensor("grad_norms"), table_norms = golden.tensor("table_grad_norms");
   for (int64_t step = 0; step < steps; ++step) {
-    const at::Tensor loss = model.loss(tokens[step]);
+    const at::Tensor loss = model.loss(tokens[step], pass);
     loss.backward();
     const GradientNorms measured = optimizer.measure();
     EXPECT_NEAR(optimizer.learning_rate(), golden.config().at("learning_rates").at(step).get<double>(), 1e-8);

@@ -11,6 +11,7 @@
 #include "base/interrupt.h"
 #include "base/safetensors.h"
 #include "model/checkpoint.h"
+#include "support/memory_fixture.h"
 #include "support/tiny_run.h"
 #include "support/usage_error.h"
 #include "training/resume_check.h"
@@ -480,13 +481,13 @@ TEST_F(Trainer, CallbackSeesTheTablesUpToDate) {
   options.callback_every = 8;
   at::Tensor seen;
   options.callback = [&](const StepReport& report, model::Transformer& model) {
-    seen = model.tables()[0].table->weight.clone();
+    seen = tests::rows_of(*model.tables()[0].table).clone();
     EXPECT_EQ(report.tokens, 8 * 4 * 16);
     EXPECT_GT(report.seconds, 0);
     EXPECT_GT(report.flops, 0);
   };
   train(config("run"), options);
-  EXPECT_TRUE(at::equal(seen, model::load_model(newest_checkpoint(run("run")))->tables()[0].table->weight));
+  EXPECT_TRUE(at::equal(seen, tests::rows_of(*model::load_model(newest_checkpoint(run("run")))->tables()[0].table)));
 }
 
 TEST_F(Trainer, DenseModelTrainsToo) {
@@ -621,7 +622,7 @@ TEST_F(Trainer, UnreadRowsOfNgramTablesFollowTheirOptimizer) {
     const fs::path last = newest_checkpoint(c.output);
     const auto after = model::load_model(last);
     const model::Transformer before(after->config(), c.seed);
-    const auto table = [](const model::Transformer& model) { return model.tables()[1].table->weight; };
+    const auto table = [](const model::Transformer& model) { return tests::rows_of(*model.tables()[1].table); };
     const int64_t moved = (table(before) != table(*after)).any(1).sum().item<int64_t>();
     EXPECT_GT(moved, 0);
     const int64_t dead = metrics(c.output)[7]["tables"]["model.ngram_tables.0.weight"]["dead_slots"];

@@ -25,7 +25,7 @@ struct CapacityOptions {
 results::Capacity estimate_capacity(const data::Biographies& biographies, const text::Tokenizer& tokenizer,
                                     const TailNats& nats, const CapacityOptions& options);
 
-/// The bound for a model (set_training(false) first), its weights rounded to `options.tables` and `options.weights` in
+/// The bound for a model, its weights rounded to `options.tables` and `options.weights` in
 /// place, and its size as so stored. Throws UsageError: a name and sentence longer than the model's positions.
 results::Capacity measure_capacity(model::Transformer& model, const text::Tokenizer& tokenizer,
                                    const data::Biographies& biographies, const CapacityOptions& options);

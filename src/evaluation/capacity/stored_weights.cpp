@@ -62,8 +62,9 @@ results::StoredSize store_weights(model::Transformer& model, results::StoredForm
   }
   for (const layers::Parameter& buffer : model.buffers()) size.bytes += 4 * buffer.tensor->numel();
   for (const auto& [name, table] : model.tables()) {
-    size.table_parameters += table->weight.numel();
-    size.table_bytes += store(table->weight, tables);
+    const at::Tensor& rows = layers::local_table(*table, "rounding in place").weight();
+    size.table_parameters += rows.numel();
+    size.table_bytes += store(rows, tables);
   }
   size.parameters += size.table_parameters;
   size.non_embedding += size.table_parameters;

@@ -44,8 +44,7 @@ std::string fingerprint(const model::Transformer& model) {
   for (const layers::Parameter& parameter : model.parameters())
     add(*parameter.tensor, std::numeric_limits<int64_t>::max());
   for (const auto& [name, table] : model.tables()) {
-    add(table->weight.slice(0, 0, std::min<int64_t>(table->weight.size(0), 1 << 14)),
-        std::numeric_limits<int64_t>::max());
+    add(table->range(0, std::min<int64_t>(table->rows(), 1 << 14)), std::numeric_limits<int64_t>::max());
   }
   return base::hash_text(hash);
 }

@@ -36,7 +36,7 @@ struct AskOptions {
 
 /// Greedy answers and the nats of the true ones, in the order of the questions asked. Continuations are tokenised together
 /// with their prompt: scored are all tokens of "PROMPT ANSWER." after the longest prefix it shares with the prompt's own
-/// tokens. The model is asked as it is (call set_training(false) first). On SIGINT or SIGTERM (base::interrupted) what is
+/// tokens. On SIGINT or SIGTERM (base::interrupted) what is
 /// answered so far is returned. Throws UsageError: two questions with one id, an unanswerable length, a resume file of
 /// another model or other questions; IoError: the resume file.
 std::vector<Answer> ask(model::Transformer& model, const text::Tokenizer& tokenizer,

@@ -51,40 +51,12 @@ at::Tensor padded_tokens(const std::vector<Passage>& passages, const Batch& batc
   return tokens;
 }
 
-/// Hooks into the tables while it lives.
-class ReadHook {
- public:
-  using Read = std::function<void(int64_t table, int64_t layer, const at::Tensor& slots, const at::Tensor& weights)>;
-
-  ReadHook(const model::Transformer& model, const Read& read) {
-    int64_t index = 0;
-    for (const auto& named : tables_with_values(model)) {
-      const auto previous = named.table->after_read;
-      before_.emplace_back(named.table, previous);
-      named.table->after_read = [previous, read, index](int64_t layer, const at::Tensor& slots,
-                                                        const at::Tensor& weights) {
-        if (previous) previous(layer, slots, weights);
-        read(index, layer, slots, weights);
-      };
-      ++index;
-    }
-  }
-  ~ReadHook() {
-    for (auto& [table, hook] : before_) table->after_read = hook;
-  }
-  ReadHook(const ReadHook&) = delete;
-  ReadHook& operator=(const ReadHook&) = delete;
-
- private:
-  std::vector<std::pair<std::shared_ptr<layers::MemoryTable>, decltype(layers::MemoryTable::after_read)>> before_;
-};
-
 }  // namespace
 
 std::vector<model::Transformer::NamedTable> tables_with_values(const model::Transformer& model) {
   std::vector<model::Transformer::NamedTable> tables;
   for (const auto& named : model.tables()) {
-    const bool by_keys = named.table->addressing == layers::Addressing::kProductKeys;
+    const bool by_keys = named.table->addressing() == layers::Addressing::kProductKeys;
     if (by_keys && !named.name.ends_with(".down.weight")) tables.push_back(named);
   }
   return tables;
@@ -95,7 +67,7 @@ std::vector<bool> sweep_reads(model::Transformer& model, const std::vector<Passa
                               const std::function<void(int64_t)>& swept) {
   const at::NoGradGuard no_grad;
   const Batch* batch = nullptr;
-  const ReadHook hook(model, [&](int64_t table, int64_t layer, const at::Tensor& slots, const at::Tensor& weights) {
+  const auto hand_on = [&](int64_t table, int64_t layer, const at::Tensor& slots, const at::Tensor& weights) {
     const at::Tensor slot = slots.to(at::kCPU, at::kLong).contiguous();
     const at::Tensor weight = weights.to(at::kCPU, at::kDouble).contiguous();
     const auto width = static_cast<size_t>(slot.size(-1));
@@ -111,7 +83,14 @@ std::vector<bool> sweep_reads(model::Transformer& model, const std::vector<Passa
                {weight.const_data_ptr<double>() + at, width}});
       }
     }
-  });
+  };
+  std::vector<layers::MemoryTable::Listening> listening;
+  for (const auto& [name, table] : tables_with_values(model)) {
+    listening.push_back(table->listen([&, index = static_cast<int64_t>(listening.size())](
+                                          int64_t layer, const at::Tensor& slots, const at::Tensor& weights) {
+      hand_on(index, layer, slots, weights);
+    }));
+  }
   std::vector<bool> read(passages.size(), false);
   int64_t tokens = 0;
   for (const Batch& each : batches_of(passages, batch_tokens)) {

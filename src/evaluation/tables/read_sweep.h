@@ -27,7 +27,7 @@ struct TokenRead {
 std::vector<model::Transformer::NamedTable> tables_with_values(const model::Transformer& model);
 
 /// Reads all passages in batches of about `batch_tokens`, without gradients, and calls `visit` for each token of each memory
-/// layer; what after_read hooks were there are called as well and are put back. `swept(tokens so far)` is called after every
+/// layer; who else listens to the tables is told as well. `swept(tokens so far)` is called after every
 /// batch. Returns which passages were read: all, or those before base::interrupted().
 std::vector<bool> sweep_reads(model::Transformer& model, const std::vector<Passage>& passages, int64_t batch_tokens,
                               const std::function<void(const TokenRead&)>& visit,

@@ -24,7 +24,7 @@ constexpr int64_t kAnswerTokens = 24;
 /// What is wrong with the call is said before anything is read.
 void check_call(const model::Transformer& model, const text::Tokenizer& tokenizer, const InspectOptions& options) {
   base::check(!tables_with_values(model).empty(), "the model has no memory layers, so there is no table to inspect");
-  const int64_t slots = model.tables()[0].table->weight.size(0);
+  const int64_t slots = model.tables()[0].table->rows();
   base::check(!options.slot || (*options.slot >= 0 && *options.slot < slots), "slot ", options.slot.value_or(0),
               " is outside of the table; its slots are 0 to ", slots - 1);
   if (!options.ask) return;
@@ -154,7 +154,7 @@ results::Inspection inspect(model::Transformer& model, const text::Tokenizer& to
   if (options.since != nullptr) result.drift = model_drift(model, *options.since, options.since_name, options.top);
 
   std::vector<ReadCounts::Table> tables;
-  for (const auto& [name, table] : tables_with_values(model)) tables.push_back({name, table->weight.size(0)});
+  for (const auto& [name, table] : tables_with_values(model)) tables.push_back({name, table->rows()});
   const auto num_tables = static_cast<int64_t>(tables.size());
   const int64_t heads = model.config().memory.heads;
   const int64_t max_length = std::min(options.max_length, model.config().max_position_embeddings);

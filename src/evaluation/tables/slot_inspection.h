@@ -29,7 +29,7 @@ struct InspectOptions {
   bool progress = false;
 };
 
-/// The model is read as it is (call set_training(false) first) and left so. Stops early on SIGINT or SIGTERM, with the numbers
+/// The model is left as it is. Stops early on SIGINT or SIGTERM, with the numbers
 /// of what it had read (Inspection::interrupted). Throws UsageError: no memory layers, a slot outside of the table, a prompt
 /// that is empty or too long, tables of other shapes; IoError: the data.
 results::Inspection inspect(model::Transformer& model, const text::Tokenizer& tokenizer, const InspectOptions& options);

@@ -91,11 +91,12 @@ std::vector<results::TableDrift> model_drift(const model::Transformer& now, cons
               " tables, the inspected model ", now.tables().size(), "; drift needs a checkpoint of the same run");
   std::vector<results::TableDrift> drift;
   for (size_t t = 0; t < now.tables().size(); ++t) {
-    const at::Tensor &after = now.tables()[t].table->weight, &before = then.tables()[t].table->weight;
-    base::check(now.tables()[t].name == then.tables()[t].name && after.sizes() == before.sizes(), then_name, ": ",
-                then.tables()[t].name, " has shape ", before.sizes(), ", the inspected model's ", now.tables()[t].name,
-                " ", after.sizes(), "; drift needs a checkpoint of the same run");
-    drift.push_back(table_drift(now.tables()[t].name, after, before, top));
+    layers::MemoryTable &to = *now.tables()[t].table, &from = *then.tables()[t].table;
+    const at::Tensor after = to.range(0, to.rows()), before = from.range(0, from.rows());
+    base::check(to.name() == from.name() && after.sizes() == before.sizes(), then_name, ": ", from.name(),
+                " has shape ", before.sizes(), ", the inspected model's ", to.name(), " ", after.sizes(),
+                "; drift needs a checkpoint of the same run");
+    drift.push_back(table_drift(to.name(), after, before, top));
   }
   return drift;
 }

@@ -1,4 +1,4 @@
-#include "layers/peer_score.h"
+#include "layers/row_dots.h"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -19,12 +19,12 @@ struct Kept : torch::CustomClassHolder {
 };
 
 // The dot products are the weights' gradient of a bag, and their gradient in x is a bag: both ops serve twice.
-struct PeerScore : torch::autograd::Function<PeerScore> {
+struct RowDots : torch::autograd::Function<RowDots> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& slots,
-                            const MemoryTable& table) {
+                            const at::Tensor& table, const std::shared_ptr<ops::BagRecords>& records) {
     context->save_for_backward({x, slots});
-    context->saved_data["kept"] = at::IValue::make_capsule(c10::make_intrusive<Kept>(table.weight, table.records));
-    return ops::memory_bag_weight_gradient(table.weight, slots, x);
+    context->saved_data["kept"] = at::IValue::make_capsule(c10::make_intrusive<Kept>(table, records));
+    return ops::memory_bag_weight_gradient(table, slots, x);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -35,16 +35,17 @@ struct PeerScore : torch::autograd::Function<PeerScore> {
     const at::Tensor gradient = gradients[0].contiguous();
     if (kept.records) kept.records->push_back({slots, gradient, x.detach().to(gradient.scalar_type())});
     const at::Tensor grad_x = ops::memory_bag(kept.table, slots, gradient, nullptr);
-    return {grad_x.to(x.scalar_type()), at::Tensor(), at::Tensor()};
+    return {grad_x.to(x.scalar_type()), at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
 }  // namespace
 
-at::Tensor peer_score(const MemoryTable& table, const at::Tensor& slots, const at::Tensor& x) {
+at::Tensor row_dots(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& x,
+                    const std::shared_ptr<ops::BagRecords>& records) {
   // The table learns even where x itself needs no gradient.
   const bool only_table = at::GradMode::is_enabled() && !x.requires_grad();
-  return PeerScore::apply(only_table ? x.detach().requires_grad_(true) : x, slots, table);
+  return RowDots::apply(only_table ? x.detach().requires_grad_(true) : x, slots, table, records);
 }
 
 }  // namespace memlayers::layers
