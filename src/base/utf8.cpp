@@ -60,6 +60,12 @@ size_t repair_utf8(std::string& text) {
   return replaced;
 }
 
+size_t clean_line(std::string& line) {
+  if (line.ends_with('\r')) line.pop_back();
+  if (line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
+  return repair_utf8(line);
+}
+
 size_t character_boundary(std::string_view text, size_t limit) {
   if (limit >= text.size()) return text.size();
   while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;

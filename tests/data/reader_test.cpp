@@ -85,6 +85,13 @@ TEST(LineReader, DropsByteOrderMarkAndCarriageReturnsAndKeepsALastLineWithoutEnd
   EXPECT_EQ(read_all_lines(folder.path() / "a", 16), (std::vector<std::string>{"one", "", "three"}));
 }
 
+TEST(LineReader, DropsTheMarksOfFilesPutTogetherAndNoOther) {
+  const TemporaryFolder folder;
+  write_file(folder.path() / "a", "\xEF\xBB\xBFone\n\xEF\xBB\xBFtwo\nthr\xEF\xBB\xBF\x65\x65 \n");
+  EXPECT_EQ(read_all_lines(folder.path() / "a", 16),
+            (std::vector<std::string>{"one", "two", "thr\xEF\xBB\xBF\x65\x65 "}));
+}
+
 TEST(LineReader, ReplacesAndCountsInvalidUtf8) {
   const TemporaryFolder folder;
   write_file(folder.path() / "a", "good \xC3\xA9\nbad \xC3 and \xED\xA0\x80\n");

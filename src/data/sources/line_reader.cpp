@@ -54,9 +54,7 @@ bool LineReader::next(std::string& line) {
   }
   if (!any) return false;
   ++s.line;
-  if (!line.empty() && line.back() == '\r') line.pop_back();
-  if (s.line == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
-  s.replaced += static_cast<int64_t>(base::repair_utf8(line));
+  s.replaced += static_cast<int64_t>(base::clean_line(line));
   return true;
 }
 
