@@ -5,8 +5,8 @@
 #include "base/interrupt.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
-#include "cli/model_folder.h"
 #include "evaluation/questions/asking.h"
+#include "generation/loaded_model.h"
 #include "results/number_text.h"
 
 namespace memlayers::cli {
@@ -96,7 +96,7 @@ int run_eval(int argc, char** argv) {
   const fs::path file = questions_file(questions_name);
   const std::vector<data::Question> questions = data::read_questions(file);
   base::check(!questions.empty(), file.string(), ": holds no questions");
-  const LoadedModel loaded = load_named_model(model);
+  const generation::LoadedModel loaded = generation::load_named_model(model);
   options.resume_file = output;
   options.progress_title = "ask";
   const auto answers = evaluation::ask(*loaded.model, *loaded.tokenizer, questions, options);

@@ -6,8 +6,8 @@
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
-#include "cli/model_folder.h"
 #include "generation/engine.h"
+#include "generation/loaded_model.h"
 
 namespace memlayers::cli {
 namespace {
@@ -55,7 +55,7 @@ class TextStream {
 
 class Generator {
  public:
-  Generator(const GenerateCommand& command, LoadedModel loaded)
+  Generator(const GenerateCommand& command, generation::LoadedModel loaded)
       : command_(command), loaded_(std::move(loaded)), engine_(*loaded_.model) {
     command_.sampling.stop_ids = {loaded_.tokenizer->eos()};
   }
@@ -115,7 +115,7 @@ class Generator {
   }
 
   GenerateCommand command_;
-  LoadedModel loaded_;
+  generation::LoadedModel loaded_;
   generation::Engine engine_;
 };
 
@@ -158,7 +158,7 @@ int run_generate(int argc, char** argv) {
 
   std::signal(SIGINT, SIG_DFL);  // nothing to save: Ctrl-C ends at once, at the prompt too
   std::signal(SIGTERM, SIG_DFL);
-  Generator generator(command, load_named_model(command.model));
+  Generator generator(command, generation::load_named_model(command.model));
   if (command.prompts.empty()) {
     run_lines(generator);
   } else {

@@ -5,10 +5,10 @@
 #include "base/interrupt.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
-#include "cli/model_folder.h"
 #include "cli/trained_config.h"
 #include "data/shards/prepared_data.h"
 #include "evaluation/tables/slot_inspection.h"
+#include "generation/loaded_model.h"
 #include "model/checkpoint.h"
 #include "report/inspection/inspection_page.h"
 
@@ -79,7 +79,7 @@ std::unique_ptr<model::Transformer> load_since(const std::string& since, const f
     return std::make_unique<model::Transformer>(model::load_model_config(inspected / "config.json"), config->seed);
   }
   const fs::path beside = inspected.parent_path() / since;
-  return model::load_model(model_folder(!fs::exists(since) && fs::exists(beside) ? beside : fs::path(since)));
+  return model::load_model(generation::model_folder(!fs::exists(since) && fs::exists(beside) ? beside : fs::path(since)));
 }
 
 fs::path page_file(const std::string& output, const fs::path& model) {
@@ -140,7 +140,7 @@ int run_inspect(int argc, char** argv) {
   add_options(app, arguments);
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
-  const LoadedModel loaded = load_named_model(arguments.run);
+  const generation::LoadedModel loaded = generation::load_named_model(arguments.run);
   base::check(!loaded.model->config().memory.layers.empty(), loaded.folder.string(),
               ": has no memory layers, so there is no table to inspect");
   const auto config = trained_config(loaded.folder);

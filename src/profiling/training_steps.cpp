@@ -6,7 +6,7 @@
 
 #include "data/shards/loader.h"
 #include "model/checkpoint.h"
-#include "training/run_checkpoint.h"
+#include "model/run_checkpoint.h"
 #include "training/training_run.h"
 
 namespace memlayers::profiling {
@@ -42,7 +42,7 @@ std::vector<at::Tensor> read_batches(const training::TrainConfig& config, int64_
 
 model::Transformer model_of(const training::TrainConfig& config) {
   model::Transformer model(config.model, config.seed);
-  model.set_compute_dtype(training::resolved_dtype(config.dtype));
+  model.set_compute_dtype(model::resolved_dtype(config.dtype));
   return model;
 }
 
@@ -66,7 +66,7 @@ TrainingSteps::TrainingSteps(const training::TrainConfig& config, std::function<
 }
 
 void TrainingSteps::continue_run(const std::filesystem::path& run) {
-  const training::RunCheckpoint checkpoint = training::require_good_checkpoint(run);
+  const model::RunCheckpoint checkpoint = model::require_good_checkpoint(run);
   model::load_weights(model_, checkpoint.folder);
   training::read_state_tensors(checkpoint.folder / "training_state.safetensors",
                                training::training_state(model_, optimizer_, usage_));

@@ -46,11 +46,6 @@ nlohmann::json read_state(const fs::path& path) {
 
 }  // namespace
 
-at::ScalarType resolved_dtype(ComputeDtype dtype) {
-  const bool bfloat16 = dtype == ComputeDtype::kAuto ? base::has_native_bfloat16() : dtype == ComputeDtype::kBFloat16;
-  return bfloat16 ? at::kBFloat16 : at::kFloat;
-}
-
 void use_threads(int64_t threads) {
   static const int all = at::get_num_threads();  // torch's own choice: every core, or OMP_NUM_THREADS
   at::set_num_threads(threads > 0 ? int(threads) : all);
@@ -64,9 +59,9 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
   if (config_.validate_every > 0) validation_loader_ = std::make_unique<data::Loader>(config_.data, "validation");
   tokenizer_ = text::load_tokenizer(loader_->tokenizer_folder());
   take_vocabulary_of_data();
-  const auto checkpoint = options.resume ? newest_good_checkpoint(config_.output) : std::nullopt;
+  const auto checkpoint = options.resume ? model::newest_good_checkpoint(config_.output) : std::nullopt;
   model_ = std::make_unique<model::Transformer>(config_.model, config_.seed);
-  model_->set_compute_dtype(resolved_dtype(config_.dtype));
+  model_->set_compute_dtype(model::resolved_dtype(config_.dtype));
   optimizer_ = std::make_unique<Optimizer>(*model_, config_.optimizer, config_.steps, config_.seed);
   for (const auto& [name, table] : model_->tables()) usage_.emplace_back(table->weight.size(0));
   flops_per_token_ = planning::count_model(config_.model, config_.data.seq_len).flops_training;
@@ -81,7 +76,7 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
 
 void TrainingRun::prepare_folder(const TrainOptions& options) {
   const fs::path run = config_.output;
-  const bool holds_run = fs::exists(run / "metrics.jsonl") || !list_checkpoints(run).empty();
+  const bool holds_run = fs::exists(run / "metrics.jsonl") || !model::list_checkpoints(run).empty();
   base::check(!holds_run || options.resume || options.overwrite, "output ", config_.output,
               " already holds a run: continue it with --resume, delete it with --overwrite, or choose another "
               "output=FOLDER");
@@ -89,7 +84,7 @@ void TrainingRun::prepare_folder(const TrainOptions& options) {
   fs::create_directories(run, error);
   if (error) throw base::IoError(run, "cannot be made: " + error.message());
   lock_.emplace(run);
-  remove_leftovers(run);
+  model::remove_leftovers(run);
 }
 
 // Only once everything else is known to be well: a mistyped data folder must not cost the run that is there.
@@ -121,7 +116,7 @@ void TrainingRun::take_vocabulary_of_data() {
               ": n-grams would reach from one document into the next; set model.bos_token_id=", tokenizer_->bos());
 }
 
-void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {
+void TrainingRun::resume_from(const model::RunCheckpoint& checkpoint) {
   const nlohmann::json state = read_state(checkpoint.folder / "state.json");
   const std::string where = checkpoint.folder.string();
   const auto changes = changes_on_resume(state.at("config"), config_, checkpoint.step, where);
@@ -139,7 +134,7 @@ void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {
     base::log_info(base::concat("the checkpoint was trained with ", threads, " threads and this is ",
                                 at::get_num_threads(), ": sums may round differently"));
   }
-  set_aside_checkpoints_after(config_.output, checkpoint.step);
+  model::set_aside_checkpoints_after(config_.output, checkpoint.step);
   model::load_weights(*model_, checkpoint.folder);
   read_state_tensors(checkpoint.folder / "training_state.safetensors", state_tensors());
   optimizer_->continue_from(checkpoint.step);
@@ -194,7 +189,7 @@ void TrainingRun::step() {
 
 void TrainingRun::require_finite(double value, const char* what) const {
   if (std::isfinite(value)) return;
-  const auto checkpoints = list_checkpoints(config_.output);
+  const auto checkpoints = model::list_checkpoints(config_.output);
   throw base::Error(base::concat(
       "training stopped at step ", report_.step + 1, ": ", what, " is ", value, "; ",
       checkpoints.empty() ? std::string("no checkpoint was written yet")
@@ -298,20 +293,20 @@ nlohmann::ordered_json TrainingRun::state_json() const {
 void TrainingRun::save() {
   bring_tables_up_to_date();
   try {
-    write_checkpoint(config_.output, report_.step, [this](const fs::path& folder) {
+    model::write_checkpoint(config_.output, report_.step, [this](const fs::path& folder) {
       model::save_model(*model_, folder);
       tokenizer_->save(folder);
       write_state_tensors(folder / "training_state.safetensors", state_tensors());
       base::write_text_atomically(folder / "state.json", state_json().dump(2) + "\n");
     });
   } catch (const base::IoError&) {
-    const auto older = list_checkpoints(config_.output);
+    const auto older = model::list_checkpoints(config_.output);
     base::log_warning(base::concat("the checkpoint of step ", report_.step, " could not be written; ",
                                    older.empty() ? std::string("there is no older one")
                                                  : "--resume goes on from " + older.back().folder.string()));
     throw;
   }
-  rotate_checkpoints(config_.output, config_.keep_checkpoints);
+  model::rotate_checkpoints(config_.output, config_.keep_checkpoints);
 }
 
 }  // namespace memlayers::training

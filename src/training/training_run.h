@@ -6,10 +6,10 @@
 #include <optional>
 
 #include "data/shards/loader.h"
+#include "model/run_checkpoint.h"
 #include "text/tokenizer.h"
 #include "training/metrics.h"
 #include "training/optimizer.h"
-#include "training/run_checkpoint.h"
 #include "training/run_lock.h"
 #include "training/table_usage.h"
 #include "training/trainer.h"
@@ -51,7 +51,7 @@ class TrainingRun {
   void prepare_folder(const TrainOptions& options);
   void start_folder(const TrainOptions& options);
   void take_vocabulary_of_data();
-  void resume_from(const RunCheckpoint& checkpoint);
+  void resume_from(const model::RunCheckpoint& checkpoint);
   double forward_and_backward(const at::Tensor& batch);
   void require_finite(double value, const char* what) const;
   StateTensors state_tensors() const;
@@ -79,8 +79,5 @@ void use_threads(int64_t threads);
 /// What training_state.safetensors holds, under its names; `usage` beside the model's tables.
 StateTensors training_state(const model::Transformer& model, const Optimizer& optimizer,
                             const std::vector<TableUsage>& usage);
-
-/// `dtype` of a run on this processor: kFloat or kBFloat16.
-at::ScalarType resolved_dtype(ComputeDtype dtype);
 
 }  // namespace memlayers::training
