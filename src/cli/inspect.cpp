@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/problems.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/trained_config.h"
@@ -79,7 +80,8 @@ std::unique_ptr<model::Transformer> load_since(const std::string& since, const f
     return std::make_unique<model::Transformer>(model::load_model_config(inspected / "config.json"), config->seed);
   }
   const fs::path beside = inspected.parent_path() / since;
-  return model::load_model(generation::model_folder(!fs::exists(since) && fs::exists(beside) ? beside : fs::path(since)));
+  return model::load_model(
+      generation::model_folder(!fs::exists(since) && fs::exists(beside) ? beside : fs::path(since)));
 }
 
 fs::path page_file(const std::string& output, const fs::path& model) {
@@ -89,14 +91,17 @@ fs::path page_file(const std::string& output, const fs::path& model) {
 }
 
 /// The questions are read where they are needed.
-void set_questions(const Arguments& arguments, bool slot_given, evaluation::InspectOptions& options) {
+void set_questions(const Arguments& arguments, bool slot_given, evaluation::InspectOptions& options,
+                   base::Problems& problems) {
   if (!slot_given && !is_number(arguments.ask)) {
     base::check(arguments.questions.empty(), "--questions is for --slot N or --ask ID; give one of them as well");
     return;
   }
   const fs::path file = questions_file(arguments.questions, options.sources);
   if (file.empty()) return;
-  options.questions = data::read_questions(file);
+  data::QuestionList list = data::read_question_list(file);
+  for (const base::IoError& broken : list.broken) problems.add(broken.what());
+  options.questions = std::move(list.questions);
   options.questions_name = file.string();
 }
 
@@ -152,7 +157,8 @@ int run_inspect(int argc, char** argv) {
   options.hot_factor = arguments.hot;
   options.top = arguments.top;
   if (app.count("--slot") > 0) options.slot = arguments.slot;
-  set_questions(arguments, options.slot.has_value(), options);
+  base::Problems problems;
+  set_questions(arguments, options.slot.has_value(), options, problems);
   if (app.count("--ask") > 0) set_asked(arguments.ask, options);
   options.training_state = loaded.folder / "training_state.safetensors";
   options.progress = true;
@@ -176,6 +182,7 @@ int run_inspect(int argc, char** argv) {
   } else {
     std::cout << report::inspection_text(inspection) << "The page with charts: " << page.string() << std::endl;
   }
+  problems.throw_if_any(options.questions.size() + problems.count(), "questions could not be read");
   return 0;
 }
 
