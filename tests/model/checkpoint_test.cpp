@@ -234,7 +234,7 @@ TEST_F(Checkpoint, AnEmptyFolderIsRefused) {
   EXPECT_NE(message_of([&] { model::load_model(folder_.path()); }).find("config.json"), std::string::npos);
 }
 
-TEST(Checkpoint, ALlamaFolderThatLeavesOutDefaultsGivesTheLogitsOfTransformers) {
+TEST(LlamaFolder, ThatLeavesOutDefaultsGivesTheLogitsOfTransformers) {
   const std::filesystem::path folder = parity_folder() / "llama_defaults_omitted";
   const auto model = model::load_model(folder);
   const base::SafetensorsFile expected(folder / "expected.safetensors");
