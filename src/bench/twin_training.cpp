@@ -32,14 +32,14 @@ Rotation<at::Tensor> read_batches(const training::TrainConfig& config) {
 training::TrainConfig benchable(training::TrainConfig config, const std::string& dtype) {
   if (config.model.vocab_size == 0) config.model.vocab_size = kDrawnVocabulary;
   config.steps += kMostSteps;
-  if (dtype == "float32") config.dtype = training::ComputeDtype::kFloat32;
-  if (dtype == "bfloat16") config.dtype = training::ComputeDtype::kBFloat16;
+  if (dtype == "float32") config.dtype = model::ComputeDtype::kFloat32;
+  if (dtype == "bfloat16") config.dtype = model::ComputeDtype::kBFloat16;
   base::override_config(config, {});
   return config;
 }
 
 std::string dtype_name(const training::TrainConfig& config) {
-  return training::resolved_dtype(config.dtype) == at::kFloat ? "float32" : "bfloat16";
+  return model::resolved_dtype(config.dtype) == at::kFloat ? "float32" : "bfloat16";
 }
 
 nlohmann::ordered_json shape_of(const std::string& name, const training::TrainConfig& config) {

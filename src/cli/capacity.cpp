@@ -3,9 +3,9 @@
 #include "base/enum_names.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
-#include "cli/model_folder.h"
 #include "cli/trained_config.h"
 #include "data/shards/prepared_data.h"
+#include "generation/loaded_model.h"
 #include "report/capacity/capacity_text.h"
 #include "text/tokenizer_files.h"
 
@@ -64,7 +64,7 @@ int run_capacity(int argc, char** argv) {
   app.add_flag("--json", json, "print one JSON object instead of tables");
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
-  const LoadedModel loaded = load_named_model(model);
+  const generation::LoadedModel loaded = generation::load_named_model(model);
   options.tables = base::enum_named<StoredFormat>(table_format).value();
   options.weights = base::enum_named<StoredFormat>(weight_format).value();
   base::check(app.count("--table-dtype") == 0 || !loaded.model->tables().empty(), loaded.folder.string(),

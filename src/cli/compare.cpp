@@ -36,6 +36,7 @@ int run_compare(int argc, char** argv) {
     std::cout << report::terminal_table(outcome.comparison) << "\nThe page with all charts: " << page.string()
               << std::endl;
   }
+  if (outcome.failures.empty() && !outcome.not_asked.empty()) throw base::Error(outcome.not_asked);
   if (outcome.failures.empty()) return 0;
   std::string failures;
   for (const std::string& failure : outcome.failures) failures += (failures.empty() ? "" : "; ") + failure;

@@ -2,12 +2,14 @@
 #include <iomanip>
 #include <nlohmann/json.hpp>
 
+#include "base/enum_names.h"
 #include "base/interrupt.h"
 #include "base/output.h"
+#include "base/problems.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
-#include "cli/model_folder.h"
 #include "evaluation/questions/asking.h"
+#include "generation/loaded_model.h"
 #include "results/number_text.h"
 
 namespace memlayers::cli {
@@ -17,6 +19,8 @@ namespace fs = std::filesystem;
 using evaluation::Score;
 using evaluation::Scores;
 using Json = nlohmann::ordered_json;
+
+constexpr const char* kNotAsked = "questions could not be asked";
 
 fs::path questions_file(const fs::path& named) { return fs::is_directory(named) ? named / "questions.jsonl" : named; }
 
@@ -71,11 +75,12 @@ Json json_of(const Row& row) {
           {"nats", row.score.nats}};
 }
 
-void print_json(const fs::path& model, const fs::path& questions, const std::vector<Row>& table) {
+void print_json(const fs::path& model, const fs::path& questions, const std::vector<Row>& table, size_t not_asked) {
   Json scores = Json::array();
   for (const Row& row : table) scores.push_back(json_of(row));
-  std::cout << Json{{"model", model.string()}, {"questions", questions.string()}, {"scores", scores}}.dump()
-            << std::endl;
+  Json all = {{"model", model.string()}, {"questions", questions.string()}, {"scores", scores}};
+  if (not_asked > 0) all["not_asked"] = not_asked;
+  std::cout << all.dump() << std::endl;
 }
 
 }  // namespace
@@ -84,7 +89,9 @@ int run_eval(int argc, char** argv) {
   CLI::App app(
       "Asks a trained model closed-book questions and counts right answers, by relation and by whether the wording of\n"
       "the question was trained on. Answers: exact match and F1 after SQuAD's normalization; nats: how unlikely the\n"
-      "model finds the right answer (lower is better).",
+      "model finds the right answer (lower is better). A question that cannot be asked (a broken line, too long) is "
+      "named,\n"
+      "the others are asked, and the exit status is 1.",
       "memlayers eval");
   std::string model, questions_name, output;
   evaluation::AskOptions options;
@@ -100,29 +107,41 @@ int run_eval(int argc, char** argv) {
   app.add_option("--max-new-tokens", options.max_new_tokens, "tokens an answer may take")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  app.add_option("--dtype", options.dtype, "compute in this; auto: bfloat16 where the processor multiplies it natively")
+      ->capture_default_str()
+      ->check(CLI::IsMember(base::enum_choices<model::ComputeDtype>()));
   app.add_flag("--json", json, "print one JSON object instead of a table");
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
   if (!output.empty()) check_answers_file(output);
   const fs::path file = questions_file(questions_name);
-  const std::vector<data::Question> questions = data::read_questions(file);
-  base::check(!questions.empty(), file.string(), ": holds no questions");
-  const LoadedModel loaded = load_named_model(model);
+  const data::QuestionList list = data::read_question_list(file);
+  const size_t lines = list.questions.size() + list.broken.size();
+  base::check(lines > 0, file.string(), ": holds no questions");
+  base::Problems problems;
+  for (const base::IoError& broken : list.broken) problems.add(broken.what());
+  if (list.questions.empty()) problems.throw_if_any(lines, kNotAsked);
+
+  const auto dtype = base::enum_named<model::ComputeDtype>(options.dtype).value();
+  const generation::LoadedModel loaded = generation::load_named_model(model, dtype);
+  options.dtype = model::resolved_dtype(dtype) == at::kFloat ? "float32" : "bfloat16";
   options.resume_file = output;
   options.progress_title = "ask";
-  const auto answers = evaluation::ask(*loaded.model, *loaded.tokenizer, questions, options);
-  if (base::interrupted()) {
-    std::cerr << "interrupted after " << answers.size() << " questions"
+  const evaluation::Asked asked = evaluation::ask(*loaded.model, *loaded.tokenizer, list.questions, options);
+  for (const std::string& problem : asked.problems) problems.add(file.string() + ": " + problem);
+  if (asked.interrupted) {
+    std::cerr << "interrupted after " << asked.answers.size() << " questions"
               << (output.empty() ? " (with --output FILE they would be kept)" : "; the same command continues")
               << std::endl;
     return 0;
   }
-  const std::vector<Row> table = rows(evaluation::score(questions, answers));
+  const std::vector<Row> table = rows(evaluation::score(list.questions, asked.answers));
   if (json) {
-    print_json(loaded.folder, file, table);
+    print_json(loaded.folder, file, table, problems.count());
   } else {
     print_table(table);
   }
+  problems.throw_if_any(list.broken.size() + asked.problems.size() + asked.answers.size(), kNotAsked);
   return 0;
 }
 

@@ -54,6 +54,7 @@ int run_experiment(int argc, char** argv) {
     return 0;
   }
   std::cout << report::experiment_text(experiment) << "\nThe page: " << (output / "report.html").string() << std::endl;
+  if (experiment.failures.empty() && !outcome.not_asked.empty()) throw base::Error(outcome.not_asked);
   if (experiment.failures.empty()) return 0;
   throw base::Error(
       base::concat(experiment.failures.size(), " of ", cells, " cells failed: ", cell_names(experiment.failures)));

@@ -4,11 +4,14 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "base/enum_names.h"
+#include "base/problems.h"
+#include "base/utf8.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
-#include "cli/model_folder.h"
 #include "cli/standard_streams.h"
-#include "generation/engine.h"
+#include "evaluation/requests/requests.h"
+#include "generation/loaded_model.h"
 #include "text/growing_text.h"
 
 namespace memlayers::cli {
@@ -20,60 +23,66 @@ struct GenerateCommand {
   std::string model;
   std::vector<std::string> prompts;
   generation::SamplingOptions sampling;
+  std::string dtype = "float32";
   bool json = false;
+};
+
+/// A text to continue and how it is called in messages: "prompt 2", "line 17".
+struct Prompt {
+  std::string name, text;
 };
 
 class Generator {
  public:
-  Generator(const GenerateCommand& command, LoadedModel loaded)
-      : command_(command), loaded_(std::move(loaded)), engine_(*loaded_.model) {
+  Generator(const GenerateCommand& command, generation::LoadedModel loaded)
+      : command_(command), loaded_(std::move(loaded)), requests_(*loaded_.model) {
     command_.sampling.stop_ids = {loaded_.tokenizer->eos()};
   }
 
-  /// Continues the prompts and prints them in order; a single one appears as it is written.
-  void run(const std::vector<std::string>& prompts) {
-    std::vector<std::vector<int64_t>> ids;
-    for (const std::string& prompt : prompts) {
-      auto& line = ids.emplace_back(1, loaded_.tokenizer->bos());
-      for (int32_t id : loaded_.tokenizer->encode(prompt)) line.push_back(id);
+  /// Continues the prompts and prints them in order; a single one appears as it is written. One that cannot be
+  /// continued is named, and the others are what they are alone.
+  void run(const std::vector<Prompt>& prompts) {
+    tried_ += prompts.size();
+    std::vector<evaluation::Ids> ids;
+    for (const Prompt& prompt : prompts) {
+      ids.push_back(prompt.text.empty() ? evaluation::Ids() : evaluation::prompt_ids(*loaded_.tokenizer, prompt.text));
     }
-    const generation::SamplingOptions options = fitting(ids);
-    if (prompts.size() == 1 && !command_.json) {
-      stream(ids[0], options);
-      return;
+    const bool live = prompts.size() == 1 && !command_.json;
+    text::GrowingText growing;
+    evaluation::Ids so_far;
+    std::function<void(int64_t, int64_t)> show;
+    if (live) {
+      show = [&](int64_t, int64_t id) {
+        so_far.push_back(id);
+        std::cout << growing.grown(text_of(ids[0], so_far)) << std::flush;
+      };
     }
-    const auto said = engine_.generate(ids, options);
-    for (size_t i = 0; i < prompts.size(); ++i) print(prompts[i], text_of(ids[i], said[i]), text_of(ids[i], {}).size());
+    const std::vector<evaluation::Continued> said = requests_.generate(ids, command_.sampling, show);
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      if (!said[i].problem.empty()) {
+        fail(prompts[i].name + " " + said[i].problem);
+      } else if (live) {
+        std::cout << growing.rest(text_of(ids[0], so_far)) << std::endl;
+      } else {
+        print(prompts[i].text, text_of(ids[i], said[i].ids), text_of(ids[i], {}).size());
+      }
+    }
   }
+
+  /// A line that holds no prompt.
+  void skip_blank(int64_t line) {
+    ++tried_;
+    fail(base::concat("line ", line, " is empty"));
+  }
+
+  /// Throws Error where some could not be continued.
+  void finish() const { problems_.throw_if_any(tried_, "prompts could not be continued"); }
 
  private:
-  /// Fewer new tokens where the model's positions end before.
-  generation::SamplingOptions fitting(const std::vector<std::vector<int64_t>>& ids) const {
-    generation::SamplingOptions options = command_.sampling;
-    for (const auto& prompt : ids) {
-      const auto room = loaded_.model->config().max_position_embeddings - static_cast<int64_t>(prompt.size());
-      options.max_new_tokens = std::min(options.max_new_tokens, std::max<int64_t>(room, 1));
-    }
-    return options;
-  }
-
   std::string text_of(const std::vector<int64_t>& prompt, const std::vector<int64_t>& said) const {
     std::vector<int32_t> ids(prompt.begin(), prompt.end());
     ids.insert(ids.end(), said.begin(), said.end());
     return loaded_.tokenizer->decode(ids);
-  }
-
-  void stream(const std::vector<int64_t>& prompt, const generation::SamplingOptions& options) {
-    text::GrowingText growing;
-    const auto show = [](std::string_view part) { std::cout << part << std::flush; };
-    show(growing.grown(text_of(prompt, {})));
-    std::vector<int64_t> so_far;
-    engine_.generate({prompt}, options, [&](int64_t, int64_t id) {
-      so_far.push_back(id);
-      show(growing.grown(text_of(prompt, so_far)));
-    });
-    show(growing.rest(text_of(prompt, so_far)));
-    std::cout << std::endl;
   }
 
   void print(const std::string& prompt, const std::string& text, size_t prompt_bytes) const {
@@ -86,19 +95,37 @@ class Generator {
     std::cout << line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << std::endl;
   }
 
+  /// With one prompt alone it is the call that is wrong.
+  void fail(const std::string& problem) {
+    base::check(command_.prompts.size() != 1, problem);
+    problems_.add(problem);
+  }
+
   GenerateCommand command_;
-  LoadedModel loaded_;
-  generation::Engine engine_;
+  generation::LoadedModel loaded_;
+  evaluation::Requests requests_;
+  base::Problems problems_;
+  size_t tried_ = 0;
 };
 
-/// Prompts from standard input, a line each: at once from a person, in batches from a file.
+/// Prompts from standard input, a line each: at once from a person, in batches from a file. Empty lines at the end of a
+/// file are no prompts, ones before others are missed there.
 void run_lines(Generator& generator) {
-  const size_t batch = isatty(STDIN_FILENO) != 0 ? 1 : kBatchOfLines;
-  std::vector<std::string> lines;
+  const bool person = isatty(STDIN_FILENO) != 0;
+  std::vector<Prompt> lines;
+  std::vector<int64_t> blank;
+  int64_t number = 0;
   for (std::string line; std::getline(std::cin, line);) {
-    if (line.empty()) continue;
-    lines.push_back(line);
-    if (lines.size() < batch) continue;
+    ++number;
+    base::clean_line(line);
+    if (line.empty()) {
+      if (!person) blank.push_back(number);
+      continue;
+    }
+    for (const int64_t empty : blank) generator.skip_blank(empty);
+    blank.clear();
+    lines.push_back({base::concat("line ", number), line});
+    if (lines.size() < (person ? 1 : kBatchOfLines)) continue;
     generator.run(lines);
     lines.clear();
   }
@@ -108,8 +135,10 @@ void run_lines(Generator& generator) {
 }  // namespace
 
 int run_generate(int argc, char** argv) {
-  CLI::App app("Continues prompts with a trained model: the ones given, else every line of standard input.",
-               "memlayers generate");
+  CLI::App app(
+      "Continues prompts with a trained model: the ones given, byte for byte, else every line of standard input.\n"
+      "A prompt that is empty or too long is named, the others are continued, and the exit status is 1.",
+      "memlayers generate");
   GenerateCommand command;
   std::vector<std::string> more;
   app.add_option("MODEL", command.model, "a checkpoint, or the output folder of a run (its newest checkpoint)")
@@ -126,18 +155,27 @@ int run_generate(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seed", command.sampling.seed, "of the draws; equal seeds give equal texts")->capture_default_str();
   app.add_flag("--json", command.json, "print one JSON object a prompt: {\"prompt\", \"text\"}");
+  app.add_option("--dtype", command.dtype, "compute in this; auto: bfloat16 where the processor multiplies it natively")
+      ->capture_default_str()
+      ->check(CLI::IsMember(base::enum_choices<model::ComputeDtype>()));
   if (const auto status = parse_command_line(app, argc, argv, {prompts, named})) return *status;
   command.prompts.insert(command.prompts.end(), more.begin(), more.end());
 
   if (command.prompts.empty()) check_standard_input("give the prompts as arguments");
   std::signal(SIGINT, SIG_DFL);  // nothing to save: Ctrl-C ends at once, at the prompt too
   std::signal(SIGTERM, SIG_DFL);
-  Generator generator(command, load_named_model(command.model));
+  const auto dtype = base::enum_named<model::ComputeDtype>(command.dtype).value();
+  Generator generator(command, generation::load_named_model(command.model, dtype));
   if (command.prompts.empty()) {
     run_lines(generator);
   } else {
-    generator.run(command.prompts);
+    std::vector<Prompt> prompts;
+    for (const std::string& text : command.prompts) {
+      prompts.push_back({base::concat("prompt ", prompts.size() + 1), text});
+    }
+    generator.run(prompts);
   }
+  generator.finish();
   return 0;
 }
 

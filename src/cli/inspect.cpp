@@ -3,12 +3,13 @@
 
 #include "base/interrupt.h"
 #include "base/output.h"
+#include "base/problems.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
-#include "cli/model_folder.h"
 #include "cli/trained_config.h"
 #include "data/shards/prepared_data.h"
 #include "evaluation/tables/slot_inspection.h"
+#include "generation/loaded_model.h"
 #include "model/checkpoint.h"
 #include "report/inspection/inspection_page.h"
 
@@ -79,7 +80,8 @@ std::unique_ptr<model::Transformer> load_since(const std::string& since, const f
     return std::make_unique<model::Transformer>(model::load_model_config(inspected / "config.json"), config->seed);
   }
   const fs::path beside = inspected.parent_path() / since;
-  return model::load_model(model_folder(!fs::exists(since) && fs::exists(beside) ? beside : fs::path(since)));
+  return model::load_model(
+      generation::model_folder(!fs::exists(since) && fs::exists(beside) ? beside : fs::path(since)));
 }
 
 fs::path page_file(const std::string& output, const fs::path& model) {
@@ -89,14 +91,17 @@ fs::path page_file(const std::string& output, const fs::path& model) {
 }
 
 /// The questions are read where they are needed.
-void set_questions(const Arguments& arguments, bool slot_given, evaluation::InspectOptions& options) {
+void set_questions(const Arguments& arguments, bool slot_given, evaluation::InspectOptions& options,
+                   base::Problems& problems) {
   if (!slot_given && !is_number(arguments.ask)) {
     base::check(arguments.questions.empty(), "--questions is for --slot N or --ask ID; give one of them as well");
     return;
   }
   const fs::path file = questions_file(arguments.questions, options.sources);
   if (file.empty()) return;
-  options.questions = data::read_questions(file);
+  data::QuestionList list = data::read_question_list(file);
+  for (const base::IoError& broken : list.broken) problems.add(broken.what());
+  options.questions = std::move(list.questions);
   options.questions_name = file.string();
 }
 
@@ -141,7 +146,7 @@ int run_inspect(int argc, char** argv) {
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
   if (!arguments.output.empty()) base::check_output_file(arguments.output);  // before the model is read
-  const LoadedModel loaded = load_named_model(arguments.run);
+  const generation::LoadedModel loaded = generation::load_named_model(arguments.run);
   const fs::path page = page_file(arguments.output, loaded.folder);
   base::check_output_file(page);
   base::check(!loaded.model->config().memory.layers.empty(), loaded.folder.string(),
@@ -155,7 +160,8 @@ int run_inspect(int argc, char** argv) {
   options.hot_factor = arguments.hot;
   options.top = arguments.top;
   if (app.count("--slot") > 0) options.slot = arguments.slot;
-  set_questions(arguments, options.slot.has_value(), options);
+  base::Problems problems;
+  set_questions(arguments, options.slot.has_value(), options, problems);
   if (app.count("--ask") > 0) set_asked(arguments.ask, options);
   options.training_state = loaded.folder / "training_state.safetensors";
   options.progress = true;
@@ -178,6 +184,7 @@ int run_inspect(int argc, char** argv) {
   } else {
     std::cout << report::inspection_text(inspection) << "The page with charts: " << page.string() << std::endl;
   }
+  problems.throw_if_any(options.questions.size() + problems.count(), "questions could not be read");
   return 0;
 }
 

@@ -2,7 +2,6 @@
 #include <iomanip>
 #include <nlohmann/json.hpp>
 
-#include "base/cpu.h"
 #include "base/log.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -50,10 +49,7 @@ Plan plan_of_run(const PlanCommand& command) {
   Plan plan{
       run.model,
       {run.data.batch_size / run.micro_batches, run.data.seq_len, run.optimizer.table_optimizer, 4, run.micro_batches}};
-  using training::ComputeDtype;
-  const bool narrow =
-      run.dtype == ComputeDtype::kBFloat16 || (run.dtype == ComputeDtype::kAuto && base::has_native_bfloat16());
-  if (narrow) plan.dtype = "bfloat16", plan.shape.compute_bytes = 2;
+  if (model::resolved_dtype(run.dtype) == at::kBFloat16) plan.dtype = "bfloat16", plan.shape.compute_bytes = 2;
   take_vocabulary(plan, run.data);
   return plan;
 }

@@ -17,6 +17,7 @@
 #include "base/joined.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "base/problems.h"
 #include "data/shards/prepared_data.h"
 #include "evaluation/questions/asking.h"
 #include "evaluation/tables/slot_counter.h"
@@ -180,10 +181,11 @@ class Run {
     const std::unique_ptr<model::Transformer> model = model::load_model(training::newest_checkpoint(folder_));
     const evaluation::SlotCounter counter(*model);
     std::filesystem::remove(answers_path());  // of an asking cut short: its reads were not counted
-    const std::vector<evaluation::Answer> answers = evaluation::ask(
-        *model, tokenizer_, questions_, {plan_.config.max_new_tokens, 0, answers_path(), "ask " + name_});
-    if (answers.size() < questions_.size()) return std::nullopt;
-    results::RunResult result = gather(*model, evaluation::score(questions_, answers), counter, curve);
+    const evaluation::Asked asked = evaluation::ask(*model, tokenizer_, questions_,
+                                                    {plan_.config.max_new_tokens, 0, answers_path(), "ask " + name_});
+    if (asked.interrupted) return std::nullopt;
+    for (const std::string& problem : asked.problems) base::log_warning(name_ + ": " + problem);
+    results::RunResult result = gather(*model, evaluation::score(questions_, asked.answers), counter, curve);
     if (options_.measure) {
       const auto measures = options_.measure(*model, config_);
       if (!measures) return std::nullopt;
@@ -210,10 +212,10 @@ class Run {
   }
 
   void ask_on_the_way(const training::StepReport& report, model::Transformer& model, LearningCurve& curve) {
-    const std::vector<evaluation::Answer> answers =
+    const evaluation::Asked asked =
         evaluation::ask(model, tokenizer_, questions_, {plan_.config.max_new_tokens, plan_.config.ask_limit, {}, {}});
     if (base::interrupted()) return;
-    const evaluation::Scores scores = evaluation::score(questions_, answers);
+    const evaluation::Scores scores = evaluation::score(questions_, asked.answers);
     curve.add(report, recall_of(scores.unseen), recall_of(scores.seen));
   }
 
@@ -302,14 +304,22 @@ std::vector<results::Example> examples(const ComparePlan& plan, const std::vecto
   return result;
 }
 
+/// The questions of a file without its broken lines, which are named. Throws where there are none.
+std::vector<data::Question> readable_questions(const std::filesystem::path& path, base::Problems& problems) {
+  data::QuestionList list = data::read_question_list(path);
+  for (const base::IoError& broken : list.broken) problems.add(broken.what());
+  if (list.questions.empty()) problems.throw_if_any(list.broken.size(), "questions could not be read");
+  base::check(!list.questions.empty(), path.string(), ": holds no questions");
+  return std::move(list.questions);
+}
+
 class Comparer {
  public:
   Comparer(const ComparePlan& plan, const CompareOptions& options)
       : plan_(plan),
         options_(options),
         output_(plan.config.output),
-        questions_(data::read_questions(plan.questions_path())) {
-    base::check(!questions_.empty(), plan.questions_path().string(), ": holds no questions");
+        questions_(readable_questions(plan.questions_path(), problems_)) {
     const data::Loader loader(plan.config.run.data, "train");
     tokenizer_ = text::load_tokenizer(loader.tokenizer_folder());
     results::Comparison& comparison = outcome_.comparison;
@@ -334,6 +344,7 @@ class Comparer {
         }
       }
     }
+    outcome_.not_asked = problems_.summary();
     if (!outcome_.failures.empty()) outcome_.end = CompareEnd::kSomeFailed;
     if (!profile()) outcome_.end = CompareEnd::kInterrupted;
     return std::move(outcome_);
@@ -398,6 +409,11 @@ class Comparer {
       fail(run, error.what());
       return true;
     }
+    const auto asked = static_cast<size_t>(result->seen.questions + result->unseen.questions);
+    if (asked < questions_.size()) {
+      problems_.add(base::concat(run.name(), ": ", questions_.size() - asked, " of ", questions_.size(),
+                                 " questions could not be asked"));
+    }
     outcome_.comparison.runs.push_back(std::move(*result));
     write_results();
     return true;
@@ -448,6 +464,7 @@ class Comparer {
   std::filesystem::path output_;
   std::string fingerprint_;
   std::optional<training::RunLock> lock_;  // a second comparison on the same cores would spoil the seconds
+  base::Problems problems_;                // with questions
   std::vector<data::Question> questions_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   CompareOutcome outcome_;

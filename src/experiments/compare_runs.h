@@ -33,6 +33,7 @@ struct CompareOutcome {
   CompareEnd end = CompareEnd::kFinished;
   results::Comparison comparison;     // of the runs that finished
   std::vector<std::string> failures;  // "VARIANT seed N: reason"
+  std::string not_asked;              // which questions could not be asked or read; empty where all were
 };
 
 /// Runs what is not finished yet, and writes results.json after each run. All variants of one seed read the same batches;

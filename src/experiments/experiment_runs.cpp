@@ -122,6 +122,7 @@ class Experimenter {
     }
     CompareOutcome compared = compare_runs(plan_.compare, options);
     outcome_.end = compared.end;
+    outcome_.not_asked = std::move(compared.not_asked);
     outcome_.experiment.comparison = std::move(compared.comparison);
     outcome_.experiment.failures = std::move(compared.failures);
   }

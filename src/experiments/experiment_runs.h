@@ -13,6 +13,7 @@ namespace memlayers::experiments {
 struct ExperimentOutcome {
   CompareEnd end = CompareEnd::kFinished;
   results::Experiment experiment;
+  std::string not_asked;  // CompareOutcome::not_asked
 };
 
 /// Runs the cells that are not finished yet; a failed cell is reported in the experiment and the others go on. Without a file of

@@ -16,17 +16,16 @@ constexpr int64_t kMaxLogits = 1 << 24;  // float32 logits alive at once when sc
 
 using Ids = std::vector<int64_t>;
 
-void check_ids(const Ids& ids, const model::ModelConfig& config, const char* what, size_t index) {
+std::optional<std::string> problem_of_ids(const Ids& ids, const model::ModelConfig& config) {
   for (int64_t id : ids) {
-    base::check(id >= 0 && id < config.vocab_size, what, " ", index, ": token id ", id,
-                " is outside of the vocabulary of ", config.vocab_size);
+    if (id >= 0 && id < config.vocab_size) continue;
+    return base::concat("token id ", id, " is outside of the vocabulary of ", config.vocab_size);
   }
+  return std::nullopt;
 }
 
-void check_length(int64_t length, const model::ModelConfig& config, const char* what, size_t index) {
-  base::check(length <= config.max_position_embeddings, what, " ", index, " needs ", length,
-              " positions, the model has ", config.max_position_embeddings,
-              " (max_position_embeddings); shorten it or ask for fewer new tokens");
+void check_sound(const char* what, size_t index, const std::optional<std::string>& problem) {
+  base::check(!problem, what, " ", index, ": ", problem.value_or(""));
 }
 
 /// Sequence indices in batches: equal lengths together, in the order of their indices, at most kMaxRows each.
@@ -54,7 +53,8 @@ class BatchDecoder {
 
   void run(const std::vector<Ids>& prompts, const std::vector<size_t>& members, std::vector<Ids>& outputs) {
     std::vector<base::RandomStream> streams;
-    for (size_t member : members) streams.emplace_back(options_.seed, "generation", member);
+    for (size_t member : members)
+      streams.emplace_back(options_.seed, "generation", static_cast<uint64_t>(number(member)));
     std::vector<size_t> alive(members.size());  // row of the batch -> place in members
     for (size_t i = 0; i < alive.size(); ++i) alive[i] = i;
 
@@ -64,7 +64,8 @@ class BatchDecoder {
       std::copy(prompts[members[i]].begin(), prompts[members[i]].end(), tokens.data_ptr<int64_t>() + i * length);
     }
     layers::KeyValueCache cache;
-    for (int64_t step = 0; step < options_.max_new_tokens && !alive.empty(); ++step) {
+    const int64_t steps = std::min(options_.max_new_tokens, model_.config().max_position_embeddings - length);
+    for (int64_t step = 0; step < steps && !alive.empty(); ++step) {
       const at::Tensor last = model_.hidden(tokens, &cache).select(1, -1);
       const at::Tensor logits = model_.head(last).to(at::kFloat).contiguous();
       Ids next;
@@ -76,6 +77,10 @@ class BatchDecoder {
   }
 
  private:
+  int64_t number(size_t sequence) const {
+    return options_.numbers.empty() ? static_cast<int64_t>(sequence) : options_.numbers[sequence];
+  }
+
   /// Takes one id per row of `logits`; rows that go on are listed in `kept`, their ids in `next`.
   void choose(const at::Tensor& logits, const std::vector<size_t>& members, const std::vector<size_t>& alive,
               std::vector<base::RandomStream>& streams, std::vector<Ids>& outputs, Ids& next,
@@ -87,8 +92,8 @@ class BatchDecoder {
       if (std::find(options_.stop_ids.begin(), options_.stop_ids.end(), id) != options_.stop_ids.end()) continue;
       const size_t sequence = members[place];
       outputs[sequence].push_back(id);
-      if (on_token_) on_token_(static_cast<int64_t>(sequence), id);
-      if (options_.stop_when && options_.stop_when(static_cast<int64_t>(sequence), outputs[sequence])) continue;
+      if (on_token_) on_token_(number(sequence), id);
+      if (options_.stop_when && options_.stop_when(number(sequence), outputs[sequence])) continue;
       kept.push_back(static_cast<int64_t>(row));
       next.push_back(id);
     }
@@ -125,14 +130,24 @@ at::Tensor target_log_probabilities(const model::FrozenTransformer& model, const
 
 }  // namespace
 
+std::optional<std::string> Engine::problem_of(const Ids& prompt, int64_t more) const {
+  if (prompt.empty()) return "is empty: at least one token is needed (begin of document, say)";
+  const int64_t length = static_cast<int64_t>(prompt.size()) + more, most = model_.config().max_position_embeddings;
+  if (length > most) {
+    return base::concat("needs ", length, " positions, the model has ", most,
+                        " (max_position_embeddings); shorten it or ask for fewer new tokens");
+  }
+  return problem_of_ids(prompt, model_.config());
+}
+
 std::vector<Ids> Engine::generate(const std::vector<Ids>& prompts, const SamplingOptions& options,
                                   const std::function<void(int64_t, int64_t)>& on_token) {
   check_sampling(options);
-  for (size_t i = 0; i < prompts.size(); ++i) {
-    base::check(!prompts[i].empty(), "prompt ", i, " is empty: at least one token is needed (begin of document, say)");
-    check_ids(prompts[i], model_.config(), "prompt", i);
-    check_length(static_cast<int64_t>(prompts[i].size()) + options.max_new_tokens, model_.config(), "prompt", i);
-  }
+  base::check(options.numbers.empty() || options.numbers.size() == prompts.size(), "generate: ", prompts.size(),
+              " prompts, but ", options.numbers.size(), " numbers for them");
+  const int64_t more =
+      options.end_with_positions ? std::min<int64_t>(options.max_new_tokens, 1) : options.max_new_tokens;
+  for (size_t i = 0; i < prompts.size(); ++i) check_sound("prompt", i, problem_of(prompts[i], more));
   const at::NoGradGuard no_grad;
   std::vector<Ids> outputs(prompts.size());
   BatchDecoder decoder(model_, options, on_token);
@@ -146,10 +161,8 @@ std::vector<double> Engine::log_likelihood(const std::vector<Ids>& prompts, cons
   base::check(prompts.size() == continuations.size(), "log_likelihood: ", prompts.size(), " prompts for ",
               continuations.size(), " continuations");
   for (size_t i = 0; i < prompts.size(); ++i) {
-    base::check(!prompts[i].empty(), "prompt ", i, " is empty: at least one token is needed (begin of document, say)");
-    check_ids(prompts[i], model_.config(), "prompt", i);
-    check_ids(continuations[i], model_.config(), "continuation", i);
-    check_length(static_cast<int64_t>(prompts[i].size() + continuations[i].size()), model_.config(), "prompt", i);
+    check_sound("prompt", i, problem_of(prompts[i], static_cast<int64_t>(continuations[i].size())));
+    check_sound("continuation", i, problem_of_ids(continuations[i], model_.config()));
   }
   const at::NoGradGuard no_grad;
   std::vector<double> result(prompts.size(), 0.0);

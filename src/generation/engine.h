@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "model/frozen_transformer.h"
 
@@ -16,6 +18,10 @@ struct SamplingOptions {
   std::vector<int64_t> stop_ids;  // a sequence ends at any of these (not returned)
   /// Called with (sequence, its ids so far) after each id; true ends that sequence, its ids kept. May be empty.
   std::function<bool(int64_t, const std::vector<int64_t>&)> stop_when;
+  std::vector<int64_t>
+      numbers;  // of the sequences, in draws and calls back, where some of a list are left out; empty: 0, 1, ...
+  bool end_with_positions =
+      false;  // a sequence ends with the model's positions; else one that may need more is refused
 };
 
 class Engine {
@@ -33,6 +39,10 @@ class Engine {
   /// Sum of log-probabilities (nats) of `continuations[i]` after `prompts[i]`, in float32 log-softmax.
   std::vector<double> log_likelihood(const std::vector<std::vector<int64_t>>& prompts,
                                      const std::vector<std::vector<int64_t>>& continuations);
+
+  /// Why `prompt` and `more` tokens after it cannot be computed ("needs 312 positions, ..."); nothing when they can.
+  std::optional<std::string> problem_of(const std::vector<int64_t>& prompt, int64_t more) const;
+  const model::Transformer& model() const { return model_; }
 
  private:
   model::FrozenTransformer model_;

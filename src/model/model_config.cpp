@@ -1,6 +1,7 @@
 #include "model/model_config.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "base/error.h"
@@ -177,62 +178,79 @@ void validate_attention(ModelConfig& config) {
   check(config.head_dim % 2 == 0, "head_dim must be even (rotary pairs), got ", config.head_dim);
 }
 
-// What Hugging Face writes and this model computes in one way only. Neutral: nothing else is accepted; null always is.
+// What Hugging Face writes and this model computes in one way only. Null is as good as absent.
 struct ForeignKey {
   const char* name;
-  const char* neutral;  // null: any value, it does not touch the computation
+  std::vector<std::string> neutral;  // empty: any value, it does not touch the computation
 };
-constexpr ForeignKey kForeignKeys[] = {
-    {"torch_dtype", nullptr},
-    {"dtype", nullptr},
-    {"transformers_version", nullptr},
-    {"use_cache", nullptr},
-    {"initializer_range", nullptr},
-    {"pad_token_id", nullptr},
-    {"_name_or_path", nullptr},
-    {"pretraining_tp", nullptr},
-    {"hidden_act", "silu"},
-    {"attention_bias", "false"},
-    {"mlp_bias", "false"},
-    {"rope_scaling", "null"},
-    {"attention_dropout", "0.0"},
-};
-
-bool is_neutral(const ConfigNode& node, const std::string& neutral) {
-  if (node.kind == ConfigNode::Kind::kNull) return true;
-  if (node.kind != ConfigNode::Kind::kPlain && node.kind != ConfigNode::Kind::kText) return false;
-  if (node.text == neutral) return true;
-  return neutral == "0.0" && node.text == "0";
+const std::vector<ForeignKey>& foreign_keys() {
+  static const std::vector<ForeignKey> keys = {
+      {"torch_dtype", {}},
+      {"dtype", {}},
+      {"transformers_version", {}},
+      {"use_cache", {}},
+      {"initializer_range", {}},
+      {"pad_token_id", {}},
+      {"_name_or_path", {}},
+      {"pretraining_tp", {}},
+      {"max_sequence_length", {}},
+      {"hidden_act", {"silu", "swish"}},
+      {"attention_bias", {"false"}},
+      {"mlp_bias", {"false"}},
+      {"attention_dropout", {"0.0", "0"}},
+      {"partial_rotary_factor", {"1.0", "1"}},
+      {"sliding_window", {"null"}},
+      {"use_sliding_window", {"false"}},
+      {"quantization_config", {"null"}},
+  };
+  return keys;
 }
 
 // True where `key` is Hugging Face's alone and may be dropped. Throws where its value would change the computation.
 bool is_foreign(const ConfigNode::Key& key, const ConfigNode& node, const std::string& origin) {
-  for (const ForeignKey& foreign : kForeignKeys) {
-    if (key.name != foreign.name) continue;
-    check(!foreign.neutral || is_neutral(node, foreign.neutral), origin, ":", key.line, ": ", key.name, " is ",
-          node.text.empty() ? "set" : node.text, ", which this model cannot compute; only ",
-          foreign.neutral ? foreign.neutral : "", " is supported");
+  for (const auto& [name, neutral] : foreign_keys()) {
+    if (key.name != name) continue;
+    const bool plain = node.kind == ConfigNode::Kind::kPlain || node.kind == ConfigNode::Kind::kText;
+    const bool fits = neutral.empty() || node.kind == ConfigNode::Kind::kNull ||
+                      (plain && std::ranges::find(neutral, node.text) != neutral.end());
+    check(fits, origin, ":", key.line, ": ", key.name, " is ", node.text.empty() ? "set" : node.text,
+          ", which this model cannot compute; only ", neutral.empty() ? "" : neutral[0], " is supported");
     return true;
   }
   return false;
 }
 
-// transformers 5 writes {"rope_type": "default", "rope_theta": X} in place of rope_theta.
-void take_rope_parameters(const ConfigNode::Key& key, const ConfigNode& node, const std::string& origin,
-                          ConfigNode& kept) {
-  if (node.kind == ConfigNode::Kind::kNull) return;
-  check(node.kind == ConfigNode::Kind::kMapping, origin, ":", key.line,
-        ": rope_parameters must hold keys and values (rope_type: default, rope_theta: X)");
+// `rope_parameters` of transformers 5, {"rope_type": "default", "rope_theta": X}, and `rope_scaling` of before,
+// {"type": "default"}: one kind of rotation is computed here, the plain one. Gives the theta, or null.
+const ConfigNode* theta_of_plain_rope(const ConfigNode::Key& key, const ConfigNode& node, const std::string& origin) {
+  if (node.kind == ConfigNode::Kind::kNull) return nullptr;
+  check(node.kind == ConfigNode::Kind::kMapping && !node.items.empty(), origin, ":", key.line, ": ", key.name, " is ",
+        node.text.empty() ? "set" : node.text, ", which says no rope_type; only default is supported");
+  const ConfigNode* theta = nullptr;
   for (size_t i = 0; i < node.items.size(); ++i) {
     const std::string& name = node.keys[i].name;
+    const std::string& text = node.items[i].text;
     if (name == "rope_theta") {
-      kept.keys.push_back(node.keys[i]);
-      kept.items.push_back(node.items[i]);
+      theta = &node.items[i];
     } else {
-      check(name == "rope_type" && node.items[i].text == "default", origin, ":", node.keys[i].line,
-            ": rope_parameters.", name, " ", node.items[i].text, ": only rope_type default is supported");
+      const bool plain = (name == "rope_type" || name == "type") && text == "default";
+      const bool whole = name == "partial_rotary_factor" && (text == "1.0" || text == "1");
+      check(plain || whole, origin, ":", node.keys[i].line, ": ", key.name, ".", name, " ", text,
+            ": only rope_type default is supported");
     }
   }
+  return theta;
+}
+
+bool same_number(const std::string& a, const std::string& b) {
+  return std::strtod(a.c_str(), nullptr) == std::strtod(b.c_str(), nullptr);
+}
+
+// What a key without a value means in Hugging Face's library: the same as no key.
+bool is_absent(const std::string& key, const ConfigNode& node) {
+  static const std::set<std::string> kOptional = {"bos_token_id",        "eos_token_id", "head_dim",
+                                                  "num_key_value_heads", "rope_theta",   "tie_word_embeddings"};
+  return node.kind == ConfigNode::Kind::kNull && kOptional.contains(key);
 }
 
 // The keys of `root` that are ours.
@@ -241,22 +259,45 @@ ConfigNode without_foreign_keys(const ConfigNode& root, const std::string& origi
   ConfigNode kept = root;
   kept.keys.clear();
   kept.items.clear();
+  const ConfigNode* theta = nullptr;  // of the older key
+  const auto keep = [&](const ConfigNode::Key& key, const ConfigNode& node) {
+    kept.keys.push_back(key);
+    kept.items.push_back(node);
+  };
+  for (size_t i = 0; i < root.items.size(); ++i) {
+    if (root.keys[i].name == "rope_theta" && root.items[i].kind != ConfigNode::Kind::kNull) theta = &root.items[i];
+  }
   for (size_t i = 0; i < root.items.size(); ++i) {
     const ConfigNode::Key& key = root.keys[i];
     const ConfigNode& node = root.items[i];
-    if (is_foreign(key, node, origin)) continue;
-    if (key.name == "rope_parameters") {
-      take_rope_parameters(key, node, origin, kept);
+    if (is_foreign(key, node, origin) || is_absent(key.name, node)) continue;
+    if (key.name == "rope_parameters" || key.name == "rope_scaling") {
+      const ConfigNode* newer = theta_of_plain_rope(key, node, origin);
+      if (newer == nullptr) continue;
+      check(theta == nullptr || same_number(theta->text, newer->text), origin, ":", key.line, ": ", key.name,
+            ".rope_theta is ", newer->text, ", but rope_theta ", theta == nullptr ? "" : theta->text,
+            "; which of them was trained with is not known: take the wrong one out");
+      if (theta == nullptr) keep({"rope_theta", key.line}, *newer);
       continue;
     }
     const bool is_token_id = key.name == "bos_token_id" || key.name == "eos_token_id";
-    const bool optional = is_token_id || key.name == "head_dim" || key.name == "num_key_value_heads";
-    if (optional && node.kind == ConfigNode::Kind::kNull) continue;
     const bool is_list = node.kind == ConfigNode::Kind::kSequence && !node.items.empty();
-    kept.keys.push_back(key);
-    kept.items.push_back(is_token_id && is_list ? node.items[0] : node);  // several ends of text: the first
+    keep(key, is_token_id && is_list ? node.items[0] : node);  // several ends of text: the first
   }
   return kept;
+}
+
+// LlamaConfig's defaults in Hugging Face's library, which a config.json leaves out or not as it likes.
+ModelConfig hugging_face_defaults() {
+  ModelConfig config;
+  config.hidden_size = 4096;
+  config.intermediate_size = 11008;
+  config.num_hidden_layers = 32;
+  config.num_attention_heads = 32;
+  config.max_position_embeddings = 2048;
+  config.rms_norm_eps = 1e-6;
+  config.rope_theta = 10000.0;
+  return config;
 }
 
 // The value of a run's key `model`; null in a file that is the section itself.
@@ -298,7 +339,8 @@ ModelConfig load_model_config(const std::filesystem::path& path, const std::vect
   const ConfigNode whole = base::parse_yaml(base::read_text(path), origin);
   const ConfigNode* section = find_model_section(whole);
   const ConfigNode root = without_foreign_keys(section ? *section : whole, origin);
-  ModelConfig config;
+  const bool hugging_face = section == nullptr && path.extension() == ".json";
+  ModelConfig config = hugging_face ? hugging_face_defaults() : ModelConfig();
   base::ConfigReader reader(origin, base::detail::all_keys<ModelConfig>());
   base::detail::read_value(reader, root, config);
   try {

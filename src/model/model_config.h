@@ -60,10 +60,13 @@ struct ModelConfig {
   void validate();
 };
 
-/// Reads config.json, a YAML `model:` section by itself, or that section of a whole run's YAML (then `overrides` still name the
-/// section's own keys); keys of Hugging Face that do not change the computation here
-/// (torch_dtype, transformers_version, ...) are accepted, ones that would (rope_scaling, attention_bias) are refused
-/// unless they hold the neutral value.
+/// Reads config.json, a YAML `model:` section by itself, or that section of a whole run's YAML (then `overrides` still
+/// name the section's own keys). A key that config.json (any file named .json that is no run's) leaves out means what
+/// it means in Hugging Face's library, where LlamaConfig has other defaults than the fields above: hidden_size 4096,
+/// intermediate_size 11008, num_hidden_layers 32, num_attention_heads 32, max_position_embeddings 2048, rms_norm_eps
+/// 1e-6, rope_theta 10000. Keys of Hugging Face that do not change the computation here (torch_dtype,
+/// transformers_version, ...) are accepted, ones that would (a scaled rope, attention_bias, sliding_window) are refused
+/// by name unless they hold the neutral value. Throws UsageError.
 ModelConfig load_model_config(const std::filesystem::path& path, const std::vector<std::string>& overrides = {});
 
 /// True for a whole run's configuration: a mapping with the key `model`.

@@ -87,7 +87,7 @@ results::StepProfile profile_run(const std::filesystem::path& run, int64_t steps
   TrainingSteps training(
       config, [&] { return batches[taken++ % batches.size()]; }, run);
   training.keep_reads = true;
-  const bool narrow = training::resolved_dtype(config.dtype) == at::kBFloat16;
+  const bool narrow = model::resolved_dtype(config.dtype) == at::kBFloat16;
   const MachineLimits before = measure_machine(narrow);
   for (int64_t i = 0; i < kWarmUp; ++i) training.step();
   const TimedStep step =

@@ -22,7 +22,7 @@ std::vector<at::Tensor> read_batches(const training::TrainConfig& config, int64_
 TrainingSteps::TrainingSteps(const training::TrainConfig& config, std::function<at::Tensor()> next_batch,
                              const std::filesystem::path& run)
     : config_(config), runner_(config), reads_(model().tables().size()), next_batch_(std::move(next_batch)) {
-  if (!run.empty()) runner_.continue_from(training::require_good_checkpoint(run));
+  if (!run.empty()) runner_.continue_from(model::require_good_checkpoint(run));
   for (size_t t = 0; t < reads_.size(); ++t) {
     const auto keep = [this, t](int64_t, const at::Tensor& slots, const at::Tensor&) {
       if (!keep_reads || kept_slots_ > kMostSlotsKept) return;

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cmath>
 
-#include "base/cpu.h"
 #include "base/threads.h"
 #include "model/checkpoint.h"
 
@@ -42,11 +41,6 @@ void require_finite_value(double value, const char* what, int64_t step) {
 
 }  // namespace
 
-at::ScalarType resolved_dtype(ComputeDtype dtype) {
-  const bool bfloat16 = dtype == ComputeDtype::kAuto ? base::has_native_bfloat16() : dtype == ComputeDtype::kBFloat16;
-  return bfloat16 ? at::kBFloat16 : at::kFloat;
-}
-
 void use_threads(int64_t threads) {
   static const int all = at::get_num_threads();  // torch's own choice: every core, or OMP_NUM_THREADS
   at::set_num_threads(base::useful_threads(threads > 0 ? threads : all));
@@ -54,7 +48,7 @@ void use_threads(int64_t threads) {
 
 model::Transformer model_of(const TrainConfig& config) {
   model::Transformer model(config.model, config.seed);
-  model.set_compute_dtype(resolved_dtype(config.dtype));
+  model.set_compute_dtype(model::resolved_dtype(config.dtype));
   return model;
 }
 
@@ -116,7 +110,7 @@ model::NamedTensors StepRunner::state() const {
   return tensors;
 }
 
-void StepRunner::continue_from(const RunCheckpoint& checkpoint) {
+void StepRunner::continue_from(const model::RunCheckpoint& checkpoint) {
   model::load_weights(model_, checkpoint.folder);
   const model::NamedTensors tensors = state();
   model::read_tensors(checkpoint.folder / "training_state.safetensors", tensors);

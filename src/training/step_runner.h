@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "results/step_profile.h"
 #include "training/optimizer.h"
-#include "training/run_checkpoint.h"
+#include "model/run_checkpoint.h"
 #include "training/table_usage.h"
 
 namespace memlayers::training {
@@ -45,7 +45,7 @@ class StepRunner {
   model::NamedTensors state() const;
   /// Weights, moments, row states and counters of a checkpoint. Throws IoError: a damaged one, or of another model or optimizer, or
   /// one that holds numbers that are not finite.
-  void continue_from(const RunCheckpoint& checkpoint);
+  void continue_from(const model::RunCheckpoint& checkpoint);
 
  private:
   double forward_and_backward(const at::Tensor& batch, class Lap& lap);
@@ -59,9 +59,6 @@ class StepRunner {
 
 /// A new model in the configuration's dtype.
 model::Transformer model_of(const TrainConfig& config);
-
-/// `dtype` of a run on this processor: kFloat or kBFloat16.
-at::ScalarType resolved_dtype(ComputeDtype dtype);
 
 /// Sets torch's threads to a configuration's `threads`; no more than there are processors, with a warning.
 void use_threads(int64_t threads);

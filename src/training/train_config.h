@@ -2,6 +2,7 @@
 #pragma once
 
 #include "data/shards/loader.h"
+#include "model/compute_dtype.h"
 #include "model/model_config.h"
 #include "ops/row_update/row_update.h"
 
@@ -11,11 +12,6 @@ enum class Schedule { kLinear, kCosine, kConstant };
 constexpr auto enum_names(Schedule) {
   return std::array{std::pair{Schedule::kLinear, "linear"}, std::pair{Schedule::kCosine, "cosine"},
                     std::pair{Schedule::kConstant, "constant"}};
-}
-enum class ComputeDtype { kAuto, kFloat32, kBFloat16 };
-constexpr auto enum_names(ComputeDtype) {
-  return std::array{std::pair{ComputeDtype::kAuto, "auto"}, std::pair{ComputeDtype::kFloat32, "float32"},
-                    std::pair{ComputeDtype::kBFloat16, "bfloat16"}};
 }
 
 struct OptimizerConfig {
@@ -64,7 +60,7 @@ struct TrainConfig {
   int64_t steps = 1000;
   int64_t micro_batches = 1;
   uint64_t seed = 1;
-  ComputeDtype dtype = ComputeDtype::kAuto;
+  model::ComputeDtype dtype = model::ComputeDtype::kAuto;
   int64_t checkpoint_every = 200;
   int64_t keep_checkpoints = 2;
   int64_t log_every = 10;

@@ -77,7 +77,7 @@ TrainEnd train(const TrainConfig& config, const TrainOptions& options) {
 }
 
 std::filesystem::path newest_checkpoint(const std::filesystem::path& run) {
-  return require_good_checkpoint(run).folder;
+  return model::require_good_checkpoint(run).folder;
 }
 
 }  // namespace memlayers::training

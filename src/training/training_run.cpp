@@ -53,7 +53,7 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
   if (config_.validate_every > 0) validation_loader_ = std::make_unique<data::Loader>(config_.data, "validation");
   tokenizer_ = text::load_tokenizer(loader_->tokenizer_folder());
   take_vocabulary_of_data();
-  const auto checkpoint = options.resume ? newest_good_checkpoint(config_.output) : std::nullopt;
+  const auto checkpoint = options.resume ? model::newest_good_checkpoint(config_.output) : std::nullopt;
   runner_ = std::make_unique<StepRunner>(config_);
   flops_per_token_ = planning::count_model(config_.model, config_.data.seq_len).flops_training;
   if (checkpoint) resume_from(*checkpoint);
@@ -68,13 +68,13 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
 void TrainingRun::prepare_folder(const TrainOptions& options) {
   const fs::path run = config_.output;
   base::check_output_folder(run);
-  const bool holds_run = fs::exists(run / "metrics.jsonl") || !list_checkpoints(run).empty();
+  const bool holds_run = fs::exists(run / "metrics.jsonl") || !model::list_checkpoints(run).empty();
   base::check(!holds_run || options.resume || options.overwrite, "output ", config_.output,
               " already holds a run: continue it with --resume, delete it with --overwrite, or choose another "
               "output=FOLDER");
   base::make_folder(run);
   lock_.emplace(run);
-  remove_leftovers(run);
+  model::remove_leftovers(run);
 }
 
 // Only once everything else is known to be well: a mistyped data folder must not cost the run that is there.
@@ -106,7 +106,7 @@ void TrainingRun::take_vocabulary_of_data() {
               ": n-grams would reach from one document into the next; set model.bos_token_id=", tokenizer_->bos());
 }
 
-void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {
+void TrainingRun::resume_from(const model::RunCheckpoint& checkpoint) {
   const nlohmann::json state = read_state(checkpoint.folder / "state.json");
   const std::string where = checkpoint.folder.string();
   const auto changes = changes_on_resume(state.at("config"), config_, checkpoint.step, where);
@@ -124,7 +124,7 @@ void TrainingRun::resume_from(const RunCheckpoint& checkpoint) {
     base::log_info(base::concat("the checkpoint was trained with ", threads, " threads and this is ",
                                 at::get_num_threads(), ": sums may round differently"));
   }
-  set_aside_checkpoints_after(config_.output, checkpoint.step);
+  model::set_aside_checkpoints_after(config_.output, checkpoint.step);
   runner_->continue_from(checkpoint);
   loader_->set_state(state.at("loader"));
   report_.step = checkpoint.step;
@@ -144,7 +144,7 @@ auto TrainingRun::stopping(const Work& work) const {
   try {
     return work();
   } catch (const NotFinite& error) {
-    const auto checkpoints = list_checkpoints(config_.output);
+    const auto checkpoints = model::list_checkpoints(config_.output);
     throw base::Error(base::concat(error.what(), "; ",
                                    checkpoints.empty() ? std::string("no checkpoint was written yet")
                                                        : "the last checkpoint is " + checkpoints.back().folder.string(),
@@ -256,20 +256,20 @@ nlohmann::ordered_json TrainingRun::state_json() const {
 void TrainingRun::save() {
   prepare_to_use();
   try {
-    write_checkpoint(config_.output, report_.step, [this](const fs::path& folder) {
+    model::write_checkpoint(config_.output, report_.step, [this](const fs::path& folder) {
       model::save_model(model(), folder);
       tokenizer_->save(folder);
       model::write_tensors(folder / "training_state.safetensors", runner_->state());
       base::write_text_atomically(folder / "state.json", state_json().dump(2) + "\n");
     });
   } catch (const base::IoError&) {
-    const auto older = list_checkpoints(config_.output);
+    const auto older = model::list_checkpoints(config_.output);
     base::log_warning(base::concat("the checkpoint of step ", report_.step, " could not be written; ",
                                    older.empty() ? std::string("there is no older one")
                                                  : "--resume goes on from " + older.back().folder.string()));
     throw;
   }
-  rotate_checkpoints(config_.output, config_.keep_checkpoints);
+  model::rotate_checkpoints(config_.output, config_.keep_checkpoints);
 }
 
 }  // namespace memlayers::training

@@ -6,9 +6,10 @@
 #include <optional>
 
 #include "data/shards/loader.h"
+#include "model/run_checkpoint.h"
 #include "text/tokenizer.h"
 #include "training/metrics.h"
-#include "training/run_checkpoint.h"
+#include "model/run_checkpoint.h"
 #include "training/run_lock.h"
 #include "training/step_runner.h"
 #include "training/trainer.h"
@@ -53,7 +54,7 @@ class TrainingRun {
   void prepare_folder(const TrainOptions& options);
   void start_folder(const TrainOptions& options);
   void take_vocabulary_of_data();
-  void resume_from(const RunCheckpoint& checkpoint);
+  void resume_from(const model::RunCheckpoint& checkpoint);
   /// Does `work`; says in what it throws as NotFinite where the run can go on from, and how.
   template <class Work>
   auto stopping(const Work& work) const;

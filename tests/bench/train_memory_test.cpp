@@ -18,7 +18,7 @@ Twins tiny_twins() {
   config.model.max_position_embeddings = 64;
   config.data.seq_len = 32;
   config.data.batch_size = 2;
-  config.dtype = training::ComputeDtype::kFloat32;
+  config.dtype = model::ComputeDtype::kFloat32;
   Twins twins{"tiny", config, config};
   twins.memory.model.memory.layers = {1};
   twins.memory.model.memory.num_sub_keys = 64;

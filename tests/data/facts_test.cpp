@@ -271,5 +271,15 @@ TEST(FactFiles, ReadEntityQuestionsWithAndWithoutPatterns) {
   EXPECT_TRUE(std::any_of(questions.begin(), questions.end(), [](const Question& q) { return !q.seen_wording; }));
 }
 
+TEST(Questions, KnowHowTheirSentenceEnds) {
+  const TemporaryFolder folder;
+  write_file(folder.path() / "f.jsonl", "{\"relation\": \"r\", \"subject\": \"s\", \"answers\": [\"a\"]}\n");
+  write_file(folder.path() / "p.jsonl",
+             "{\"relation\": \"r\", \"pattern\": \"[X] is [Y]!\"}\n"
+             "{\"relation\": \"r\", \"pattern\": \"[X] was [Y] .\", \"held_out\": true}\n");
+  const FactSet set = read_facts(folder.path() / "f.jsonl", folder.path() / "p.jsonl", 2);
+  for (const Question& question : fact_questions(set, 1)) EXPECT_EQ(question.ending, question.seen_wording ? "!" : ".");
+}
+
 }  // namespace
 }  // namespace memlayers::data

@@ -176,5 +176,32 @@ TEST(Questions, ReadBackAsWritten) {
       contains(error_of<IoError>([&] { read_questions(folder.path() / "bad.jsonl"); }), "bad.jsonl:1: no answers"));
 }
 
+TEST(Questions, ABrokenLineIsNamedAndTheOthersAreRead) {
+  const TemporaryFolder folder;
+  write_file(folder.path() / "q.jsonl",
+             "{\"prompt\": \"first\", \"answers\": [\"a\"]}\n\n{\"prompt\": \"p\", \"answ\n[1]\n"
+             "{\"id\": 9, \"prompt\": \" \", \"answers\": [\"a\"]}\n{\"id\": 10, \"prompt\": \"p\"}\n"
+             "{\"id\": 0, \"prompt\": \"p\", \"answers\": [\"a\"]}\n{\"id\": 11, \"prompt\": 3, \"answers\": [\"a\"]}\n"
+             "{\"id\": 12, \"prompt\": \"p\", \"answers\": [\"a\", \"\"]}\n"
+             "{\"prompt\": \"last\", \"answers\": [\"a\"], \"ending\": \"!\"}\n");
+  const QuestionList list = read_question_list(folder.path() / "q.jsonl");
+  ASSERT_EQ(list.questions.size(), 2u);
+  EXPECT_EQ(list.questions[0].id, 0);
+  EXPECT_EQ(list.questions[0].ending, ".");
+  EXPECT_EQ(list.questions[1].id, 8) << "its number in the file, whatever is broken before it";
+  EXPECT_EQ(list.questions[1].line, 10);
+  EXPECT_EQ(list.questions[1].ending, "!");
+  const std::vector<std::string> reasons = {":3: not valid JSON",
+                                            ":4: expected a JSON object",
+                                            ":5: the prompt is empty (id 9)",
+                                            ":6: no answers (id 10)",
+                                            ":7: line 1 has the id 0 already",
+                                            ":8: field",
+                                            ":9: an answer is empty (id 12)"};
+  ASSERT_EQ(list.broken.size(), reasons.size());
+  for (size_t i = 0; i < reasons.size(); ++i)
+    EXPECT_TRUE(contains(list.broken[i].what(), reasons[i])) << list.broken[i].what();
+}
+
 }  // namespace
 }  // namespace memlayers::data

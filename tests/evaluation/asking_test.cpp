@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "evaluation/requests/requests.h"
 #include "generation/tiny_model.h"
 
 namespace memlayers::evaluation {
@@ -70,7 +71,7 @@ std::vector<int64_t> ids(const std::string& text) {
 }
 
 TEST_F(AskingTest, NatsAreThoseOfTheLikeliestAcceptedAnswerWithItsPeriod) {
-  const std::vector<Answer> answers = ask(model_, *kBytes, questions_, short_answers());
+  const std::vector<Answer> answers = ask(model_, *kBytes, questions_, short_answers()).answers;
   ASSERT_EQ(answers.size(), questions_.size());
   generation::Engine engine(model_);
   for (size_t i : {0u, 7u, 19u}) {
@@ -86,7 +87,7 @@ TEST_F(AskingTest, NatsAreThoseOfTheLikeliestAcceptedAnswerWithItsPeriod) {
 }
 
 TEST_F(AskingTest, AnswersAreWhatTheModelSaysGreedilyAndAreMarkedByTheirTruth) {
-  const std::vector<Answer> first = ask(model_, *kBytes, questions_, short_answers());
+  const std::vector<Answer> first = ask(model_, *kBytes, questions_, short_answers()).answers;
   std::vector<data::Question> known = questions_;
   size_t said = 0;
   for (size_t i = 0; i < known.size(); ++i) {
@@ -94,7 +95,7 @@ TEST_F(AskingTest, AnswersAreWhatTheModelSaysGreedilyAndAreMarkedByTheirTruth) {
     known[i].answers = {"something else", first[i].text};
   }
   EXPECT_GT(said, 0u);
-  for (const Answer& answer : ask(model_, *kBytes, known, short_answers())) {
+  for (const Answer& answer : ask(model_, *kBytes, known, short_answers()).answers) {
     EXPECT_TRUE(answer.exact_match);
     EXPECT_DOUBLE_EQ(answer.f1, 1);
   }
@@ -104,7 +105,7 @@ TEST_F(AskingTest, ASampleTakesOneQuestionOfEachEqualPartOfTheList) {
   AskOptions options = short_answers();
   options.limit = 4;
   std::vector<int64_t> parts, places;
-  for (const Answer& answer : ask(model_, *kBytes, questions_, options)) {
+  for (const Answer& answer : ask(model_, *kBytes, questions_, options).answers) {
     parts.push_back(answer.id / 5);
     places.push_back(answer.id % 5);
   }
@@ -113,7 +114,7 @@ TEST_F(AskingTest, ASampleTakesOneQuestionOfEachEqualPartOfTheList) {
 }
 
 TEST_F(AskingTest, KeptAnswersAreNotAskedAgain) {
-  const std::vector<Answer> first = ask(model_, *kBytes, questions_, options_);
+  const std::vector<Answer> first = ask(model_, *kBytes, questions_, options_).answers;
   std::vector<std::string> kept = lines();
   ASSERT_EQ(kept.size(), questions_.size() + 1);
   auto changed = nlohmann::ordered_json::parse(kept[1]);
@@ -123,7 +124,7 @@ TEST_F(AskingTest, KeptAnswersAreNotAskedAgain) {
   for (size_t i = 2; i < 10; ++i) text += kept[i] + "\n";
   write(text);
 
-  const std::vector<Answer> again = ask(model_, *kBytes, questions_, options_);
+  const std::vector<Answer> again = ask(model_, *kBytes, questions_, options_).answers;
   ASSERT_EQ(again.size(), first.size());
   for (size_t i = 0; i < first.size(); ++i) {
     EXPECT_EQ(again[i].text, first[i].id == id ? "from the file" : first[i].text);
@@ -133,11 +134,11 @@ TEST_F(AskingTest, KeptAnswersAreNotAskedAgain) {
 }
 
 TEST_F(AskingTest, ALineCutShortAtTheEndIsAskedAgain) {
-  const std::vector<Answer> first = ask(model_, *kBytes, questions_, options_);
+  const std::vector<Answer> first = ask(model_, *kBytes, questions_, options_).answers;
   const std::string whole = base::read_text(options_.resume_file);
   for (size_t cut : {size_t{1}, size_t{30}, whole.size() - 5}) {  // the last one leaves a part of the header only
     write(whole.substr(0, whole.size() - cut));
-    const std::vector<Answer> again = ask(model_, *kBytes, questions_, options_);
+    const std::vector<Answer> again = ask(model_, *kBytes, questions_, options_).answers;
     ASSERT_EQ(again.size(), first.size());
     EXPECT_EQ(again.back().text, first.back().text);
     EXPECT_EQ(lines().size(), questions_.size() + 1);
@@ -172,7 +173,56 @@ TEST_F(AskingTest, AnswersOfAnotherModelOrOtherQuestionsAreRefused) {
 
 TEST_F(AskingTest, AnInterruptReturnsWhatIsAnswered) {
   base::set_interrupted(true);
-  EXPECT_TRUE(ask(model_, *kBytes, questions_, options_).empty());
+  const Asked asked = ask(model_, *kBytes, questions_, options_);
+  EXPECT_TRUE(asked.answers.empty());
+  EXPECT_TRUE(asked.interrupted);
+}
+
+TEST_F(AskingTest, WhatCannotBeAskedIsNamedAndLeavesTheOthersAsTheyAre) {
+  const std::vector<Answer> alone = ask(model_, *kBytes, questions_, short_answers()).answers;
+  std::vector<data::Question> mixed = questions_;
+  const std::string long_text(200, 'x');
+  mixed.insert(mixed.begin() + 3, {{900, "r", "s", false, long_text, {"a"}, ".", 41},
+                                   {901, "r", "s", false, "It is", {"a", long_text}},
+                                   {902, "r", "s", false, " ", {"a"}}});
+  const Asked asked = ask(model_, *kBytes, mixed, short_answers());
+  ASSERT_EQ(asked.answers.size(), alone.size());
+  for (size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_EQ(asked.answers[i].id, alone[i].id);
+    EXPECT_EQ(asked.answers[i].text, alone[i].text);
+    EXPECT_NEAR(asked.answers[i].nats, alone[i].nats, 1e-4);
+  }
+  ASSERT_EQ(asked.problems.size(), 3u);
+  EXPECT_NE(asked.problems[0].find("line 41: question 900: needs "), std::string::npos) << asked.problems[0];
+  EXPECT_NE(asked.problems[1].find("question 901: needs "), std::string::npos) << asked.problems[1];
+  EXPECT_NE(asked.problems[2].find("question 902: its prompt is empty"), std::string::npos) << asked.problems[2];
+}
+
+TEST_F(AskingTest, APromptNearTheLastPositionIsAskedWithTheRoomThereIs) {
+  const std::vector<data::Question> near = {{1, "r", "s", false, std::string(124, 'x'), {"a"}}};  // of 128 positions
+  AskOptions options;
+  const Asked asked = ask(model_, *kBytes, near, options);
+  ASSERT_EQ(asked.answers.size(), 1u);
+  EXPECT_LE(asked.answers[0].text.size(), 9u);
+}
+
+TEST_F(AskingTest, WhiteSpaceAroundPromptAndAnswerIsAskedAsOneSpace) {
+  const std::vector<data::Question> spaced = {{1, "r", "s", false, "It is", {"so"}},
+                                              {2, "r", "s", false, "It is ", {"so"}},
+                                              {3, "r", "s", false, "It is  \t", {"so"}},
+                                              {4, "r", "s", false, "It is", {" so "}}};
+  const std::vector<Answer> answers = ask(model_, *kBytes, spaced, short_answers()).answers;
+  for (const Answer& answer : answers) {
+    EXPECT_EQ(answer.text, answers[0].text);
+    EXPECT_NEAR(answer.nats, answers[0].nats, 1e-5);
+  }
+}
+
+TEST_F(AskingTest, AnotherEndingIsScoredInPlaceOfTheFullStop) {
+  const std::vector<data::Question> questions = {{1, "r", "s", false, "It is", {"so"}, "!"}};
+  const ScoreRequest request = score_request(*kBytes, "It is", " so!");
+  EXPECT_NEAR(ask(model_, *kBytes, questions, short_answers()).answers[0].nats,
+              Requests(model_).score({request})[0].nats, 1e-5);
 }
 
 TEST_F(AskingTest, TwoQuestionsWithOneIdAreRefused) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/safetensors.h"
+#include "support/parity_files.h"
 #include "support/temporary_file.h"
 #include "support/tiny_model.h"
 #include "support/tolerance.h"
@@ -247,6 +248,19 @@ TEST_F(Checkpoint, AMissingShardAndADamagedIndexAreNamed) {
 
 TEST_F(Checkpoint, AnEmptyFolderIsRefused) {
   EXPECT_NE(message_of([&] { model::load_model(folder_.path()); }).find("config.json"), std::string::npos);
+}
+
+TEST(LlamaFolder, ThatLeavesOutDefaultsGivesTheLogitsOfTransformers) {
+  const std::filesystem::path folder = parity_folder() / "llama_defaults_omitted";
+  const auto model = model::load_model(folder);
+  const base::SafetensorsFile expected(folder / "expected.safetensors");
+  const auto tensor = [&](const char* name, at::ScalarType dtype) {
+    const base::TensorView& view = expected.tensor(name);
+    return at::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, at::TensorOptions().dtype(dtype));
+  };
+  const at::NoGradGuard no_grad;
+  const at::Tensor logits = model->forward(tensor("input_ids", at::kLong));
+  EXPECT_LT((logits - tensor("logits", at::kFloat)).abs().max().item<float>(), 1e-4);
 }
 
 }  // namespace

@@ -124,16 +124,66 @@ TEST(ModelConfig, TakesTheNewerRopeParameters) {
   EXPECT_EQ(model::load_model_config(file.path()).rope_theta, 20000.0);
 }
 
+TEST(ModelConfig, WhatAConfigJsonLeavesOutMeansWhatItMeansInHuggingFacesLibrary) {
+  for (const char* type : {"llama", "memlayers"}) {
+    const TemporaryFile file("config.json", base::concat(R"({"model_type": ")", type, R"("})"));
+    const ModelConfig config = model::load_model_config(file.path());
+    EXPECT_EQ(config.vocab_size, 32000);
+    EXPECT_EQ(config.hidden_size, 4096);
+    EXPECT_EQ(config.intermediate_size, 11008);
+    EXPECT_EQ(config.num_hidden_layers, 32);
+    EXPECT_EQ(config.num_attention_heads, 32);
+    EXPECT_EQ(config.num_key_value_heads, 32);
+    EXPECT_EQ(config.head_dim, 128);
+    EXPECT_EQ(config.max_position_embeddings, 2048);
+    EXPECT_EQ(config.rms_norm_eps, 1e-6);
+    EXPECT_EQ(config.rope_theta, 10000.0);
+    EXPECT_FALSE(config.tie_word_embeddings);
+    EXPECT_EQ(config.bos_token_id, 1);
+    EXPECT_EQ(config.eos_token_id, 2);
+  }
+  const TemporaryFile section("model.yaml", "hidden_size: 64\nnum_attention_heads: 4\n");
+  EXPECT_EQ(model::load_model_config(section.path()).rope_theta, ModelConfig().rope_theta) << "ours in YAML";
+  EXPECT_EQ(model::load_model_config(section.path()).rms_norm_eps, ModelConfig().rms_norm_eps);
+}
+
+TEST(ModelConfig, TakesTheThetaFromWhereverItStands) {
+  struct Row {
+    const char* text;
+    double theta;
+  };
+  for (const Row& row :
+       {Row{R"({})", 1e4},
+        {R"({"rope_theta": 500000})", 5e5},
+        {R"({"rope_theta": null, "rope_scaling": null})", 1e4},
+        {R"({"rope_parameters": null, "rope_theta": 20000.0})", 2e4},
+        {R"({"rope_parameters": {"rope_type": "default"}})", 1e4},
+        {R"({"rope_parameters": {"rope_type": "default"}, "rope_theta": 20000.0})", 2e4},
+        {R"({"rope_theta": 20000, "rope_parameters": {"rope_theta": 20000.0, "rope_type": "default"}})", 2e4},
+        {R"({"rope_scaling": {"type": "default"}, "rope_theta": 20000.0})", 2e4}}) {
+    const TemporaryFile file("config.json", row.text);
+    EXPECT_EQ(model::load_model_config(file.path()).rope_theta, row.theta) << row.text;
+  }
+}
+
 TEST(ModelConfig, RefusesWhatItCannotCompute) {
   struct Row {
     const char *text, *names;
   };
-  for (const Row& row : {Row{R"({"rope_scaling": {"factor": 8.0}})", "rope_scaling"},
-                         {R"({"attention_bias": true})", "attention_bias"},
-                         {R"({"hidden_act": "gelu"})", "hidden_act"},
-                         {R"({"rope_parameters": {"rope_type": "llama3"}})", "rope_type"},
-                         {R"({"sliding_window": 4096})", "sliding_window"},
-                         {R"([1, 2])", "keys and values"}}) {
+  for (const Row& row :
+       {Row{R"({"rope_scaling": {"factor": 8.0}})", "rope_scaling"},
+        {R"({"attention_bias": true})", "attention_bias"},
+        {R"({"hidden_act": "gelu"})", "hidden_act"},
+        {R"({"rope_parameters": {"rope_type": "llama3"}})", "rope_type"},
+        {R"({"sliding_window": 4096})", "sliding_window"},
+        {R"({"mlp_bias": true})", "mlp_bias"},
+        {R"({"partial_rotary_factor": 0.5})", "partial_rotary_factor"},
+        {R"({"rope_scaling": {"type": "linear", "factor": 2.0}})", "rope_scaling.type linear"},
+        {R"({"rope_scaling": {}})", "rope_scaling"},
+        {R"({"rope_parameters": {"rope_theta": 1e4}, "rope_theta": 5e5})", "rope_parameters.rope_theta is 1e4"},
+        {R"({"rope_parameters": {"partial_rotary_factor": 0.5}})", "partial_rotary_factor"},
+        {R"({"quantization_config": {"bits": 4}})", "quantization_config"},
+        {R"([1, 2])", "keys and values"}}) {
     const TemporaryFile file("config.json", row.text);
     const std::string message = message_of([&] { model::load_model_config(file.path()); });
     EXPECT_NE(message.find(row.names), std::string::npos) << row.text << " gave: " << message;

@@ -23,7 +23,7 @@ training::TrainConfig tiny_config() {
   config.model.memory.query_batch_norm = true;
   config.data.seq_len = 32;
   config.data.batch_size = 2;
-  config.dtype = training::ComputeDtype::kFloat32;
+  config.dtype = model::ComputeDtype::kFloat32;
   base::override_config(config, {});
   return config;
 }

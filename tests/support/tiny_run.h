@@ -35,7 +35,7 @@ inline training::TrainConfig tiny_run(const std::filesystem::path& data, const s
   config.optimizer.learning_rate = 3e-3;
   config.optimizer.warmup_steps = 2;
   config.steps = 8;
-  config.dtype = training::ComputeDtype::kFloat32;
+  config.dtype = model::ComputeDtype::kFloat32;
   config.checkpoint_every = 3;
   config.keep_checkpoints = 0;
   config.log_every = 1;

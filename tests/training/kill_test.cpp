@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "model/run_checkpoint.h"
 #include "support/tiny_run.h"
-#include "training/run_checkpoint.h"
 
 namespace memlayers::training {
 namespace {
@@ -45,7 +45,7 @@ pid_t start_child(const fs::path& folder) {
 }
 
 int64_t newest_step(const fs::path& run) {
-  const auto checkpoints = list_checkpoints(run);
+  const auto checkpoints = model::list_checkpoints(run);
   return checkpoints.empty() ? 0 : checkpoints.back().step;
 }
 

@@ -15,8 +15,8 @@
 #include "support/tiny_run.h"
 #include "support/usage_error.h"
 #include "training/resume_check.h"
-#include "training/run_checkpoint.h"
 #include "training/step_runner.h"
+#include "model/run_checkpoint.h"
 
 namespace memlayers::training {
 namespace {
@@ -56,7 +56,7 @@ std::vector<nlohmann::json> metrics(const fs::path& run) {
 
 std::vector<int64_t> checkpoint_steps(const fs::path& run) {
   std::vector<int64_t> steps;
-  for (const auto& checkpoint : list_checkpoints(run)) steps.push_back(checkpoint.step);
+  for (const auto& checkpoint : model::list_checkpoints(run)) steps.push_back(checkpoint.step);
   return steps;
 }
 
@@ -167,7 +167,7 @@ TEST_F(Trainer, ResumesFromAnOlderCheckpointWhenTheNewestIsDamaged) {
   train_until(config("parts"), 7);
   const fs::path damaged = newest_checkpoint(run("parts")) / "model.safetensors";
   std::fstream(damaged, std::ios::in | std::ios::out | std::ios::binary).seekp(2000).put('!');
-  EXPECT_TRUE(contains(damage_of(damaged.parent_path()).value_or(""), "model.safetensors"));
+  EXPECT_TRUE(contains(model::damage_of(damaged.parent_path()).value_or(""), "model.safetensors"));
   EXPECT_EQ(newest_checkpoint(run("parts")).filename(), "step-00000006");
   EXPECT_EQ(resume(config("parts")), TrainEnd::kFinished);
   EXPECT_EQ(checkpoint_steps(run("parts")), (std::vector<int64_t>{3, 6, 8}));
@@ -266,7 +266,7 @@ TEST_F(Trainer, FullDiskLosesNothing) {
   }
   unsetenv("MEMLAYERS_FAIL_WRITES_AFTER");
   EXPECT_EQ(checkpoint_steps(run("run")), (std::vector<int64_t>{3}));
-  EXPECT_EQ(damage_of(newest_checkpoint(run("run"))), std::nullopt);
+  EXPECT_EQ(model::damage_of(newest_checkpoint(run("run"))), std::nullopt);
   EXPECT_EQ(std::distance(fs::directory_iterator(run("run") / "checkpoints"), {}), 1)
       << "the temporary folder was left";
   EXPECT_EQ(resume(c), TrainEnd::kFinished);
@@ -504,7 +504,7 @@ TEST_F(Trainer, EveryKindOfTableTrainsAndResumesBitForBit) {
       {"lazy", [](TrainConfig& c) { c.optimizer.table_optimizer = ops::RowOptimizer::kLazy; }},
       {"rowwise", [](TrainConfig& c) { c.optimizer.table_optimizer = ops::RowOptimizer::kRowwise; }},
       {"sgd", [](TrainConfig& c) { c.optimizer.table_optimizer = ops::RowOptimizer::kSgd; }},
-      {"bfloat16", [](TrainConfig& c) { c.dtype = ComputeDtype::kBFloat16; }},
+      {"bfloat16", [](TrainConfig& c) { c.dtype = model::ComputeDtype::kBFloat16; }},
   };
   for (const auto& [name, change] : kinds) {
     SCOPED_TRACE(name);
@@ -581,7 +581,7 @@ TEST_F(Trainer, NgramLayersTrainBesideMemoryAndResumeBitForBit) {
        }},
       {"bfloat16_micro_batches",
        [](TrainConfig& c) {
-         c.dtype = ComputeDtype::kBFloat16;
+         c.dtype = model::ComputeDtype::kBFloat16;
          c.micro_batches = 2;
        }},
       {"alone", [](TrainConfig& c) { c.model.memory.layers = {}; }},

@@ -56,6 +56,10 @@ std::string render_prompt(const std::string& wording, const std::string& subject
   return text_before_answer(wording, subject);
 }
 
+std::string text_after_answer(const std::string& wording) {
+  return wording.substr(wording.find(kAnswer) + kAnswer.size());
+}
+
 std::vector<std::string> trained_wordings(const FactSet& set, const Fact& fact) {
   const Relation& relation = set.relations[fact.relation];
   if (relation.trained.empty() && !fact.question.empty()) return {fact.question + " [Y]."};
@@ -159,7 +163,7 @@ std::vector<Question> fact_questions(const FactSet& set, uint64_t seed, bool tra
     const Fact& fact = set.facts[i];
     const auto ask = [&](const std::string& wording, bool seen) {
       questions.push_back({static_cast<int64_t>(questions.size()), set.relations[fact.relation].name, fact.subject,
-                           seen, render_prompt(wording, fact.subject), fact.answers});
+                           seen, render_prompt(wording, fact.subject), fact.answers, text_after_answer(wording)});
     };
     for (const std::string& wording : held_out_wordings(set, fact)) ask(wording, false);
     std::vector<std::string> seen = trained_wordings(set, fact);

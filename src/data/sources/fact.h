@@ -42,6 +42,8 @@ std::string render(const std::string& wording, const std::string& subject, const
 /// The text before the answer, without the space in front of it. The wording ends with the answer.
 std::string render_prompt(const std::string& wording, const std::string& subject);
 
+/// What a sentence in this wording ends with after the answer: ".", mostly.
+std::string text_after_answer(const std::string& wording);
 /// The text before the answer, as render_prompt, of a wording that may go on after it.
 std::string text_before_answer(const std::string& wording, const std::string& subject);
 

@@ -38,7 +38,7 @@ JsonLines::~JsonLines() = default;
 
 const LineReader& JsonLines::lines() const { return state_->lines; }
 
-void JsonLines::fail(const std::string& reason) const { throw base::IoError(state_->lines.where(), reason); }
+void JsonLines::fail(const std::string& reason) const { throw BrokenLine(state_->lines.where(), reason); }
 
 bool JsonLines::next() {
   State& s = *state_;

@@ -7,19 +7,27 @@
 #include <optional>
 #include <vector>
 
+#include "base/error.h"
 #include "data/sources/line_reader.h"
 
 namespace memlayers::data {
+
+/// One line is not what it should be; the lines after it can be read.
+class BrokenLine : public base::IoError {
+ public:
+  using IoError::IoError;
+};
 
 class JsonLines {
  public:
   explicit JsonLines(const std::filesystem::path& path, size_t buffer_bytes = size_t{1} << 18);
   ~JsonLines();
 
-  /// Steps to the next line that is not blank; false after the last. Throws IoError "FILE:LINE: reason".
+  /// Steps to the next line that is not blank; false after the last. Throws BrokenLine "FILE:LINE: reason", after which
+  /// the next call goes on with the line after, and IoError: the file itself cannot be read.
   bool next();
 
-  // Fields of the current object. All throw IoError "FILE:LINE: reason" when the field has another type.
+  // Fields of the current object. All throw BrokenLine "FILE:LINE: reason" when the field has another type.
   std::string text(const std::string& field) const;  // also when it is absent
   std::optional<std::string> optional_text(const std::string& field) const;
   std::optional<bool> optional_flag(const std::string& field) const;

@@ -14,25 +14,17 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
-#include "evaluation/questions/answer_file.h"
 #include "evaluation/questions/answer_text.h"
+#include "evaluation/requests/reply_file.h"
+#include "evaluation/requests/requests.h"
 
 namespace memlayers::evaluation {
 namespace {
 
-using Ids = std::vector<int64_t>;
+using Json = nlohmann::ordered_json;
 
+constexpr int kRule = 2;        // of where an answer ends; 1 was the first full stop
 constexpr size_t kChunk = 512;  // questions between two writes to the resume file
-
-Ids with_bos(const text::Tokenizer& tokenizer, const std::string& text) {
-  Ids ids{tokenizer.bos()};
-  for (int32_t id : tokenizer.encode(text)) ids.push_back(id);
-  return ids;
-}
-
-std::string decode(const text::Tokenizer& tokenizer, const Ids& ids) {
-  return tokenizer.decode(std::vector<int32_t>(ids.begin(), ids.end()));
-}
 
 /// A number that tells models apart: all weights, of a table its first rows.
 std::string fingerprint(const model::Transformer& model) {
@@ -49,8 +41,8 @@ std::string fingerprint(const model::Transformer& model) {
   return base::hash_text(hash);
 }
 
-/// What is asked: indices into the questions, one out of each of `limit` equal parts of the list. Which one is drawn, always
-/// the same: a fixed stride would fall in step with the wordings of a fact, which take turns in the list.
+/// What is asked: indices into the questions, one out of each of `limit` equal parts of the list. Which one is drawn,
+/// always the same: a fixed stride would fall in step with the wordings of a fact, which take turns in the list.
 std::vector<size_t> chosen(size_t questions, int64_t limit) {
   const size_t count = limit > 0 ? std::min(questions, static_cast<size_t>(limit)) : questions;
   base::RandomStream stream(1, "questions asked");
@@ -62,80 +54,153 @@ std::vector<size_t> chosen(size_t questions, int64_t limit) {
   return indices;
 }
 
+std::string name_of(const data::Question& question) {
+  const std::string id = base::concat("question ", question.id);
+  return question.line > 0 ? base::concat("line ", question.line, ": ", id) : id;
+}
+
+/// An answer, or why the question could not be asked.
+struct Reply {
+  Answer answer;
+  std::string problem;
+};
+
 /// Asks one chunk of questions after the other.
 class Asker {
  public:
   Asker(model::Transformer& model, const text::Tokenizer& tokenizer, const AskOptions& options)
-      : engine_(model), tokenizer_(tokenizer) {
-    sampling_.max_new_tokens = options.max_new_tokens;
-    sampling_.stop_ids = {tokenizer.eos()};
+      : requests_(model), tokenizer_(tokenizer), max_new_tokens_(options.max_new_tokens) {
     for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
-      const std::string text = tokenizer.decode({id});
-      may_end_.push_back(text.find('.') != std::string::npos || text.find('\n') != std::string::npos);
+      may_end_.push_back(tokenizer.decode({id}).find_first_of(".!?\n") != std::string::npos);
     }
-    sampling_.stop_when = [this](int64_t, const Ids& ids) { return has_ended(ids); };
   }
 
-  std::vector<Answer> ask(const std::vector<const data::Question*>& questions) {
-    std::vector<Ids> prompts;
-    for (const data::Question* question : questions) prompts.push_back(with_bos(tokenizer_, question->prompt));
-    const std::vector<Ids> said = engine_.generate(prompts, sampling_);
-    std::vector<Answer> answers(questions.size());
+  std::vector<Reply> ask(const std::vector<const data::Question*>& questions) {
+    std::vector<Reply> replies(questions.size());
+    for (size_t i = 0; i < questions.size(); ++i) replies[i].answer.id = questions[i]->id;
+    score(questions, replies);
+    std::vector<size_t> asked;  // what cannot be scored is not asked either
     for (size_t i = 0; i < questions.size(); ++i) {
-      answers[i].id = questions[i]->id;
-      answers[i].text = extract_answer(decode(tokenizer_, said[i]));
-      base::repair_utf8(answers[i].text);  // a model may say any bytes; files hold characters
-      for (const std::string& truth : questions[i]->answers) {
-        answers[i].exact_match |= normalise_answer(answers[i].text) == normalise_answer(truth);
-        answers[i].f1 = std::max(answers[i].f1, f1_score(answers[i].text, truth));
-      }
+      if (replies[i].problem.empty()) asked.push_back(i);
     }
-    measure(questions, prompts, answers);
-    return answers;
+    say(questions, asked, replies);
+    return replies;
   }
 
  private:
-  bool has_ended(const Ids& ids) const {
+  /// Nats of the likeliest accepted answer.
+  void score(const std::vector<const data::Question*>& questions, std::vector<Reply>& replies) {
+    std::vector<ScoreRequest> requests;
+    std::vector<size_t> owners;
+    longest_ = 0;
+    for (size_t i = 0; i < questions.size(); ++i) {
+      const std::string prompt = asked_prompt(*questions[i]);
+      if (prompt.empty()) replies[i].problem = "its prompt is empty";
+      const std::set<std::string> truths(questions[i]->answers.begin(), questions[i]->answers.end());
+      for (const std::string& truth : truths) {
+        const std::string answer = " " + std::string(base::trimmed(truth)) + questions[i]->ending;
+        requests.push_back(score_request(tokenizer_, prompt, answer));
+        owners.push_back(i);
+        longest_ = std::max(longest_, static_cast<int64_t>(requests.back().continuation.size()));
+      }
+      replies[i].answer.nats = std::numeric_limits<double>::infinity();
+    }
+    const std::vector<Scored> scores = requests_.score(requests);
+    for (size_t j = 0; j < owners.size(); ++j) {
+      Reply& reply = replies[owners[j]];
+      if (reply.problem.empty()) reply.problem = scores[j].problem;
+      reply.answer.nats = std::min(reply.answer.nats, scores[j].nats);
+    }
+  }
+
+  void say(const std::vector<const data::Question*>& questions, const std::vector<size_t>& asked,
+           std::vector<Reply>& replies) {
+    std::vector<Ids> prompts;
+    std::vector<AnswerRule> rules;
+    for (const size_t i : asked) {
+      prompts.push_back(prompt_ids(tokenizer_, asked_prompt(*questions[i])));
+      rules.emplace_back(questions[i]->answers, questions[i]->ending);
+    }
+    generation::SamplingOptions sampling;
+    sampling.max_new_tokens = std::max(max_new_tokens_, longest_ + kTokensToDecide);
+    sampling.stop_ids = {tokenizer_.eos()};
+    sampling.stop_when = [&](int64_t place, const Ids& ids) { return has_ended(rules[place], ids); };
+    const std::vector<Continued> said = requests_.generate(prompts, sampling);
+    for (size_t j = 0; j < asked.size(); ++j) {
+      Reply& reply = replies[asked[j]];
+      reply.problem = said[j].problem;
+      mark(*questions[asked[j]], rules[j].answer(text_of(tokenizer_, said[j].ids)), reply.answer);
+    }
+  }
+
+  /// Where the answer's end is sure or its tokens are used up; on the way to a longer accepted answer they are not.
+  bool has_ended(const AnswerRule& rule, const Ids& ids) const {
     const bool possible = std::any_of(ids.begin(), ids.end(), [this](int64_t id) {
       // A model's vocabulary may be padded beyond its tokenizer's.
       return static_cast<size_t>(id) < may_end_.size() && may_end_[id];
     });
-    return possible && first_sentence_end(decode(tokenizer_, ids)) != std::string::npos;
+    const auto count = static_cast<int64_t>(ids.size());
+    if (!possible && count < max_new_tokens_) return false;
+    const std::string said = text_of(tokenizer_, ids);
+    if (possible && rule.end(said, false) != std::string::npos) return true;
+    return count >= max_new_tokens_ && !rule.is_open(said, /*answer_itself=*/count == max_new_tokens_);
   }
 
-  /// Nats of the likeliest accepted answer.
-  void measure(const std::vector<const data::Question*>& questions, const std::vector<Ids>& prompts,
-               std::vector<Answer>& answers) {
-    std::vector<Ids> heads, tails;
-    std::vector<size_t> owners;
-    for (size_t i = 0; i < questions.size(); ++i) {
-      const std::set<std::string> truths(questions[i]->answers.begin(), questions[i]->answers.end());
-      for (const std::string& truth : truths) {
-        const Ids whole = with_bos(tokenizer_, questions[i]->prompt + " " + truth + ".");
-        const size_t shared = static_cast<size_t>(
-            std::mismatch(whole.begin(), whole.end(), prompts[i].begin(), prompts[i].end()).first - whole.begin());
-        const auto cut = whole.begin() + static_cast<std::ptrdiff_t>(shared);
-        heads.emplace_back(whole.begin(), cut);
-        tails.emplace_back(cut, whole.end());
-        owners.push_back(i);
-      }
+  static void mark(const data::Question& question, std::string text, Answer& answer) {
+    base::repair_utf8(text);  // a model may say any bytes; files hold characters
+    for (const std::string& truth : question.answers) {
+      answer.exact_match |= normalise_answer(text) == normalise_answer(truth);
+      answer.f1 = std::max(answer.f1, f1_score(text, truth));
     }
-    const std::vector<double> scores = engine_.log_likelihood(heads, tails);
-    for (Answer& answer : answers) answer.nats = std::numeric_limits<double>::infinity();
-    for (size_t j = 0; j < owners.size(); ++j) answers[owners[j]].nats = std::min(answers[owners[j]].nats, -scores[j]);
+    answer.text = std::move(text);
   }
 
-  generation::Engine engine_;
+  static constexpr int64_t kTokensToDecide = 32;  // after an accepted answer, at most
+
+  Requests requests_;
   const text::Tokenizer& tokenizer_;
-  generation::SamplingOptions sampling_;
-  std::vector<bool> may_end_;  // by token id: its text holds a period or a line end
+  int64_t max_new_tokens_;
+  int64_t longest_ = 0;        // tokens of an accepted answer of this chunk
+  std::vector<bool> may_end_;  // by token id: its text holds an ending or a line end
 };
 
-void check_questions(const std::vector<data::Question>& questions) {
+void check_ids(const std::vector<data::Question>& questions) {
   std::set<int64_t> seen;
   for (const data::Question& question : questions) {
     base::check(seen.insert(question.id).second, "two questions have the id ", question.id, "; ids must differ");
     base::check(!question.answers.empty(), "question ", question.id, " has no answers");
+  }
+}
+
+Json head_of(const model::Transformer& model, const AskOptions& options) {
+  Json head = {{"model", fingerprint(model)}, {"max_new_tokens", options.max_new_tokens}, {"rule", kRule}};
+  if (options.dtype != "float32") head["dtype"] = options.dtype;
+  return head;
+}
+
+Json line_of(const data::Question& question, const Answer& answer) {
+  return {{"id", question.id},
+          {"relation", question.relation},
+          {"wording", question.seen_wording ? "seen" : "unseen"},
+          {"prompt", question.prompt},
+          {"answers", question.answers},
+          {"text", answer.text},
+          {"exact_match", answer.exact_match},
+          {"f1", answer.f1},
+          {"nats", answer.nats}};
+}
+
+/// The answer that was kept; nothing where none was.
+std::optional<Answer> kept_answer(const ReplyFile& file, const data::Question& question) {
+  const Json* line = file.find(question.id, question.prompt);
+  if (line == nullptr) return std::nullopt;
+  try {
+    const Json& nats = line->at("nats");  // null: not finite
+    return Answer{question.id, line->at("text").get<std::string>(), line->at("exact_match").get<bool>(),
+                  line->at("f1").get<double>(),
+                  nats.is_null() ? std::numeric_limits<double>::infinity() : nats.get<double>()};
+  } catch (const Json::exception&) {
+    file.fail_damaged(question.id);
   }
 }
 
@@ -156,22 +221,23 @@ void divide(Score& score) {
 
 }  // namespace
 
-std::vector<Answer> ask(model::Transformer& model, const text::Tokenizer& tokenizer,
-                        const std::vector<data::Question>& questions, const AskOptions& options) {
-  check_questions(questions);
-  std::optional<AnswerFile> file;
-  if (!options.resume_file.empty()) file.emplace(options.resume_file, fingerprint(model), options.max_new_tokens);
+std::string asked_prompt(const data::Question& question) {
+  const size_t end = question.prompt.find_last_not_of(" \t\r\n\f\v");
+  return question.prompt.substr(0, end == std::string::npos ? 0 : end + 1);
+}
+
+Asked ask(model::Transformer& model, const text::Tokenizer& tokenizer, const std::vector<data::Question>& questions,
+          const AskOptions& options) {
+  check_ids(questions);
+  std::optional<ReplyFile> file;
+  if (!options.resume_file.empty()) file.emplace(options.resume_file, head_of(model, options));
 
   const std::vector<size_t> indices = chosen(questions.size(), options.limit);
   std::vector<std::optional<Answer>> answers(indices.size());
   std::vector<size_t> open;  // places in indices still to be asked, short prompts first
   for (size_t place = 0; place < indices.size(); ++place) {
-    const Answer* known = file ? file->find(questions[indices[place]]) : nullptr;
-    if (known != nullptr) {
-      answers[place] = *known;
-    } else {
-      open.push_back(place);
-    }
+    if (file) answers[place] = kept_answer(*file, questions[indices[place]]);
+    if (!answers[place]) open.push_back(place);
   }
   std::stable_sort(open.begin(), open.end(), [&](size_t a, size_t b) {
     return questions[indices[a]].prompt.size() < questions[indices[b]].prompt.size();
@@ -181,23 +247,33 @@ std::vector<Answer> ask(model::Transformer& model, const text::Tokenizer& tokeni
   const size_t known = indices.size() - open.size();
   if (!options.progress_title.empty()) progress.emplace(options.progress_title, indices.size(), "questions", known);
   Asker asker(model, tokenizer, options);
-  for (size_t begin = 0; begin < open.size() && !base::interrupted(); begin += kChunk) {
+  Asked result;
+  std::map<size_t, std::string> problems;  // by place, to be named in the order of the questions
+  for (size_t begin = 0; begin < open.size(); begin += kChunk) {
+    result.interrupted = base::interrupted();
+    if (result.interrupted) break;
     const size_t end = std::min(open.size(), begin + kChunk);
     std::vector<const data::Question*> chunk;
     for (size_t i = begin; i < end; ++i) chunk.push_back(&questions[indices[open[i]]]);
-    const std::vector<Answer> now = asker.ask(chunk);
+    std::vector<Reply> now = asker.ask(chunk);
     for (size_t i = begin; i < end; ++i) {
-      if (file) file->append(*chunk[i - begin], now[i - begin]);
-      answers[open[i]] = now[i - begin];
+      Reply& reply = now[i - begin];
+      const data::Question& question = *chunk[i - begin];
+      if (!reply.problem.empty()) {
+        problems[open[i]] = base::concat(name_of(question), ": ", reply.problem);
+        continue;
+      }
+      if (file) file->append(line_of(question, reply.answer));
+      answers[open[i]] = std::move(reply.answer);
     }
     if (progress) progress->update(known + end);
   }
   if (progress) progress->finish();
 
-  std::vector<Answer> result;
   for (std::optional<Answer>& answer : answers) {
-    if (answer) result.push_back(std::move(*answer));
+    if (answer) result.answers.push_back(std::move(*answer));
   }
+  for (auto& [place, problem] : problems) result.problems.push_back(std::move(problem));
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "base/utf8.h"
+#include "evaluation/questions/asking.h"
 #include "text/tokenizer_files.h"
 
 namespace memlayers::evaluation {
@@ -65,18 +66,12 @@ std::string DocumentSample::text(int64_t owner) const {
   return excerpt(tokenizer_.decode(ids));
 }
 
-std::vector<int64_t> prompt_ids(const text::Tokenizer& tokenizer, const std::string& prompt) {
-  std::vector<int64_t> ids{tokenizer.bos()};
-  for (const int32_t id : tokenizer.encode(prompt)) ids.push_back(id);
-  return ids;
-}
-
 std::vector<Passage> question_passages(const std::vector<data::Question>& questions, int64_t tokens, int64_t max_length,
                                        const text::Tokenizer& tokenizer) {
   std::vector<Passage> passages;
   int64_t left = tokens == 0 ? kAll : tokens;
   in_drawn_order(static_cast<int64_t>(questions.size()), "inspected questions", [&](int64_t index) {
-    std::vector<int64_t> ids = prompt_ids(tokenizer, questions[index].prompt);
+    std::vector<int64_t> ids = prompt_ids(tokenizer, asked_prompt(questions[index]));
     const auto length = static_cast<int64_t>(ids.size());
     if (length > max_length) ids.erase(ids.begin(), ids.end() - max_length);
     left -= static_cast<int64_t>(ids.size());

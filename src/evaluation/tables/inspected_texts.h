@@ -1,9 +1,11 @@
-// The texts an inspection reads: a sample of a split's documents, and questions' prompts, as passages with their owners.
+// The texts an inspection reads: a sample of a split's documents, and questions' prompts, as passages with their
+// owners.
 #pragma once
 
 #include "data/question.h"
 #include "data/shards/loader.h"
 #include "data/shards/prepared_data.h"
+#include "evaluation/requests/requests.h"
 #include "evaluation/tables/read_sweep.h"
 #include "text/tokenizer.h"
 
@@ -12,9 +14,9 @@ namespace memlayers::evaluation {
 /// Documents of prepared data; an owner is the number of a document in the sample.
 class DocumentSample {
  public:
-  /// At most `tokens` tokens (0: all) of `split`, of each source as many as its weight says, documents drawn in an order that
-  /// is always the same; documents are cut into passages of at most `max_length`, and the last to fit the number. Throws
-  /// IoError (no such data), UsageError (another tokenizer than `tokenizer`).
+  /// At most `tokens` tokens (0: all) of `split`, of each source as many as its weight says, documents drawn in an
+  /// order that is always the same; documents are cut into passages of at most `max_length`, and the last to fit the
+  /// number. Throws IoError (no such data), UsageError (another tokenizer than `tokenizer`).
   DocumentSample(const std::vector<data::SourceConfig>& sources, const std::string& split, int64_t tokens,
                  int64_t max_length, const text::Tokenizer& tokenizer);
 
@@ -40,11 +42,8 @@ class DocumentSample {
   std::vector<Passage> passages_;
 };
 
-/// The beginning-of-document token and the prompt's.
-std::vector<int64_t> prompt_ids(const text::Tokenizer& tokenizer, const std::string& prompt);
-
-/// Prompts of at most `tokens` tokens together (0: all), drawn in an order that is always the same; an owner is an index into
-/// `questions`. What is longer than `max_length` keeps its end.
+/// Prompts of at most `tokens` tokens together (0: all), drawn in an order that is always the same; an owner is an
+/// index into `questions`. What is longer than `max_length` keeps its end.
 std::vector<Passage> question_passages(const std::vector<data::Question>& questions, int64_t tokens, int64_t max_length,
                                        const text::Tokenizer& tokenizer);
 

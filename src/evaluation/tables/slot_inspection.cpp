@@ -13,7 +13,6 @@
 #include "evaluation/tables/read_counts.h"
 #include "evaluation/tables/slot_light.h"
 #include "evaluation/tables/table_drift.h"
-#include "generation/engine.h"
 
 namespace memlayers::evaluation {
 namespace {
@@ -103,7 +102,8 @@ results::AskedQuestion asked(model::Transformer& model, const text::Tokenizer& t
   if (options.ask_has_id) result.id = question.id;
   result.prompt = question.prompt;
   result.answers = question.answers;
-  const Passage prompt{0, prompt_ids(tokenizer, question.prompt)};
+  const bool typed = question.answers.empty();  // then taken as it is
+  const Passage prompt{0, prompt_ids(tokenizer, typed ? question.prompt : asked_prompt(question))};
   const auto last = static_cast<int64_t>(prompt.ids.size()) - 1;
   result.token = tokenizer.decode({static_cast<int32_t>(prompt.ids.back())});
   base::repair_utf8(result.token);
@@ -123,15 +123,20 @@ results::AskedQuestion asked(model::Transformer& model, const text::Tokenizer& t
     }
   });
 
-  generation::SamplingOptions sampling;
-  sampling.max_new_tokens = std::min<int64_t>(kAnswerTokens, model.config().max_position_embeddings - last - 1);
-  sampling.stop_ids = {tokenizer.eos()};
-  const std::vector<int64_t> said = generation::Engine(model).generate({prompt.ids}, sampling)[0];
-  result.said = extract_answer(tokenizer.decode(std::vector<int32_t>(said.begin(), said.end())));
-  base::repair_utf8(result.said);
-  for (const std::string& truth : question.answers) {
-    result.right |= normalise_answer(result.said) == normalise_answer(truth);
+  if (!typed) {
+    const Asked asked = ask(model, tokenizer, {question}, {});
+    base::check(asked.problems.empty(), asked.problems.empty() ? "" : asked.problems[0]);
+    for (const Answer& answer : asked.answers) {  // none where this was interrupted
+      result.said = answer.text;
+      result.right = answer.exact_match;
+    }
+    return result;
   }
+  generation::SamplingOptions sampling;
+  sampling.max_new_tokens = kAnswerTokens;
+  sampling.stop_ids = {tokenizer.eos()};
+  result.said = extract_answer(text_of(tokenizer, Requests(model).generate({prompt.ids}, sampling)[0].ids));
+  base::repair_utf8(result.said);
   return result;
 }
 

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace memlayers::training {
+namespace memlayers::model {
 
 struct RunCheckpoint {
   std::filesystem::path folder;
@@ -49,4 +49,4 @@ void set_aside_checkpoints_after(const std::filesystem::path& run, int64_t step)
 /// Removes what a killed process left half written or half deleted.
 void remove_leftovers(const std::filesystem::path& run);
 
-}  // namespace memlayers::training
+}  // namespace memlayers::model

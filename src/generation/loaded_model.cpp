@@ -1,13 +1,13 @@
-#include "cli/model_folder.h"
+#include "generation/loaded_model.h"
 
 #include <algorithm>
 #include <vector>
 
 #include "base/error.h"
 #include "model/checkpoint.h"
-#include "training/trainer.h"
+#include "model/run_checkpoint.h"
 
-namespace memlayers::cli {
+namespace memlayers::generation {
 namespace {
 
 namespace fs = std::filesystem;
@@ -33,14 +33,14 @@ fs::path model_folder(const fs::path& path) {
   base::check(fs::is_directory(path), path.string(),
               ": is a file; name the folder that holds config.json and the weights");
   if (fs::exists(path / "config.json")) return path;
-  if (fs::is_directory(path / "checkpoints")) return training::newest_checkpoint(path);
+  if (fs::is_directory(path / "checkpoints")) return model::require_good_checkpoint(path).folder;
   const std::vector<std::string> runs = runs_of_comparison(path);
   base::check(runs.empty(), path.string(), ": is a comparison; name one of its runs, such as ",
               runs.empty() ? "" : runs[0]);
   throw base::UsageError(base::concat(path.string(), ": is neither a model (config.json) nor a run (checkpoints/)"));
 }
 
-LoadedModel load_named_model(const fs::path& path) {
+LoadedModel load_named_model(const fs::path& path, model::ComputeDtype dtype) {
   LoadedModel loaded;
   loaded.folder = model_folder(path);
   loaded.tokenizer = text::load_tokenizer(loaded.folder);
@@ -48,7 +48,8 @@ LoadedModel load_named_model(const fs::path& path) {
   base::check(loaded.model->config().vocab_size >= loaded.tokenizer->vocab_size(), loaded.folder.string(),
               ": the tokenizer has ", loaded.tokenizer->vocab_size(), " tokens, the model ",
               loaded.model->config().vocab_size);
+  loaded.model->set_compute_dtype(model::resolved_dtype(dtype));
   return loaded;
 }
 
-}  // namespace memlayers::cli
+}  // namespace memlayers::generation

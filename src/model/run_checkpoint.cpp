@@ -1,4 +1,4 @@
-#include "training/run_checkpoint.h"
+#include "model/run_checkpoint.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-namespace memlayers::training {
+namespace memlayers::model {
 namespace {
 
 namespace fs = std::filesystem;
@@ -169,4 +169,4 @@ void remove_leftovers(const fs::path& run) {
   }
 }
 
-}  // namespace memlayers::training
+}  // namespace memlayers::model

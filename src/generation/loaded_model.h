@@ -5,10 +5,11 @@
 #include <memory>
 #include <string>
 
+#include "model/compute_dtype.h"
 #include "model/transformer.h"
 #include "text/tokenizer.h"
 
-namespace memlayers::cli {
+namespace memlayers::generation {
 
 /// The model folder `path` names: itself when it holds a config.json, else the newest good checkpoint of the run it is.
 /// Throws UsageError saying what `path` is instead.
@@ -20,7 +21,8 @@ struct LoadedModel {
   std::shared_ptr<const text::Tokenizer> tokenizer;
 };
 
-/// Loads what model_folder(path) holds. Throws UsageError, IoError.
-LoadedModel load_named_model(const std::filesystem::path& path);
+/// Loads what model_folder(path) holds, to compute in `dtype`. Throws UsageError, IoError.
+LoadedModel load_named_model(const std::filesystem::path& path,
+                             model::ComputeDtype dtype = model::ComputeDtype::kFloat32);
 
-}  // namespace memlayers::cli
+}  // namespace memlayers::generation
