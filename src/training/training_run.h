@@ -9,7 +9,6 @@
 #include "model/run_checkpoint.h"
 #include "text/tokenizer.h"
 #include "training/metrics.h"
-#include "model/run_checkpoint.h"
 #include "training/run_lock.h"
 #include "training/step_runner.h"
 #include "training/trainer.h"

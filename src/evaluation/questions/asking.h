@@ -47,8 +47,8 @@ std::string asked_prompt(const data::Question& question);
 /// Greedy answers and the nats of the true ones. The answer follows asked_prompt() after one space.
 /// Continuations are tokenized together with their prompt: scored are all tokens of "PROMPT ANSWER." after the longest
 /// prefix it shares with the prompt's own tokens. A question whose prompt is empty or whose accepted answers do not fit
-/// the model's positions is left out, said in `problems`, and changes nothing for the others. The model is asked as it
-/// is (call set_training(false) first). On SIGINT or SIGTERM (base::interrupted) what is answered so far is returned.
+/// the model's positions is left out, said in `problems`, and changes nothing for the others. The model is frozen
+/// first, as it is. On SIGINT or SIGTERM (base::interrupted) what is answered so far is returned.
 /// Throws UsageError: two questions with one id, one without answers, a resume file of another model or other
 /// questions; IoError: the resume file.
 Asked ask(model::Transformer& model, const text::Tokenizer& tokenizer, const std::vector<data::Question>& questions,
