@@ -1,10 +1,11 @@
-#include "report/comparison/comparison_text.h"
+#include "report/experiment/terminal_text.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
-#include "report/comparison/report_summary.h"
+#include "report/experiment/contest.h"
+#include "report/page/text_table.h"
+#include "results/metric.h"
 #include "results/number_text.h"
 
 namespace memlayers::report {
@@ -12,45 +13,32 @@ namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 
-/// Names must not move the cursor or color the terminal.
-std::string printable(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, ' ');
-  return text;
-}
-
-std::string padding(const std::string& cell, size_t width) {
-  const size_t own = results::display_width(cell);
-  return std::string(width > own ? width - own : 0, ' ');
-}
-
-std::string models(const std::vector<VariantSummary>& variants) {
-  const bool spread =
-      std::any_of(variants.begin(), variants.end(), [](const auto& variant) { return variant.runs > 1; });
+std::string models(const results::Comparison& comparison, const std::vector<Variant>& variants) {
   Rows rows{
       {"model", "parameters", "in table", "FLOPs/token", "tokens/s", "recall seen", "recall unseen", "F1", "nats"}};
+  const bool spread = has_spread(variants);
   if (spread) rows.front().insert(rows.front().begin() + 1, "seeds");
-  for (const VariantSummary& variant : variants) {
-    const auto number = [](const results::Statistic& value, int decimals) {
-      return value.count == 0 ? "-" : results::decimal_text(value.mean, decimals);
+  for (const Variant& variant : variants) {
+    std::vector<std::string> row{printable(variant.label)};
+    if (spread) row.push_back(std::to_string(variant.runs));
+    const auto add = [&](const char* metric, auto&& text) {
+      const results::Statistic value = results::metric_statistic(comparison, variant.name, metric);
+      row.push_back(value.count == 0 ? "-" : text(value));
     };
-    std::vector<std::string> row{
-        printable(variant.label),
-        results::metric_text(static_cast<double>(variant.parameters)),
-        results::metric_text(static_cast<double>(variant.table_parameters)),
-        results::metric_text(variant.flops_per_token),
-        variant.tokens_per_second.count == 0 ? "-" : results::count_text(std::llround(variant.tokens_per_second.mean)),
-        recall_text(variant.seen),
-        recall_text(variant.unseen),
-        number(variant.f1, 3),
-        number(variant.nats, 2)};
-    if (spread) row.insert(row.begin() + 1, std::to_string(variant.runs));
+    for (const char* metric : {"parameters", "table_parameters", "flops_per_token"})
+      add(metric, [](const results::Statistic& value) { return results::metric_text(value.mean); });
+    add("tokens_per_second",
+        [](const results::Statistic& value) { return results::count_text(std::llround(value.mean)); });
+    for (const char* metric : {"recall_seen", "recall"})
+      add(metric, [](const results::Statistic& value) { return recall_text(value); });
+    add("f1", [](const results::Statistic& value) { return results::decimal_text(value.mean, 3); });
+    add("nats", [](const results::Statistic& value) { return results::decimal_text(value.mean, 2); });
     rows.push_back(std::move(row));
   }
   return aligned_rows(rows, "", true);
 }
 
-std::string verdicts(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
+std::string verdicts(const results::Comparison& comparison, const std::vector<Variant>& variants) {
   Rows rows;
   for (const auto& [axis, name] : {std::pair{results::Axis::kTokens, "equal tokens"},
                                    {results::Axis::kFlops, "equal FLOPs"},
@@ -77,33 +65,14 @@ std::string verdicts(const results::Comparison& comparison, const std::vector<Va
 
 }  // namespace
 
-std::string aligned_rows(const Rows& rows, const std::string& indent, bool numbers) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], results::display_width(row[i]));
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    std::string line = indent;
-    for (size_t i = 0; i < row.size(); ++i) {
-      const std::string pad = padding(row[i], widths[i]);
-      line += (i == 0 ? "" : "  ") + (numbers && i > 0 ? pad + row[i] : row[i] + pad);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + "\n";
-  }
-  return out;
-}
-
 std::string terminal_table(const results::Comparison& given) {
   const results::Comparison comparison = completed(given);
-  const std::vector<VariantSummary> variants = summarize(comparison);
+  const std::vector<Variant> variants = summarize(comparison);
   const Headline told = headline(comparison);
   std::string out = printable(comparison.title);
   if (!out.empty()) out += "\n\n";
   if (!comparison.runs.empty()) {
-    out += models(variants);
+    out += models(comparison, variants);
     out +=
         "Recall: share of answers exactly right, in wordings seen in training and in unseen ones. F1 and nats (lower "
         "is "
