@@ -14,8 +14,11 @@
 // From that list come parsing (YAML or JSON, since JSON is YAML), `a.b=value` overrides, the dump, and the help text.
 // A member may be bool, an integer, double, std::string, a struct with fields(), std::vector or std::optional of
 // these, std::map<std::string, T>, or an enumeration E with a visible `constexpr auto enum_names(E)` returning
-// an array of {E, "name"} pairs. An unknown key is an error that names file, line and the nearest known key. A double
-// takes .inf and .nan too: validate() refuses what must be finite.
+// an array of {E, "name"} pairs; IndexList (numbers, or all) and NameList are lists of their own. An unknown key is an error
+// that names file, line and the nearest known key. A double takes .inf and .nan too: validate() refuses what must be finite.
+//
+// A file of a configuration with a field `extends` may name another file there, relative to its own folder: its keys come
+// first. Sections are joined key by key; whatever else both have, lists too, is taken from the extending file.
 #pragma once
 
 #include <filesystem>

@@ -36,7 +36,7 @@ void read_structure(ConfigReader& reader, const ConfigNode& node, T& value) {
       return true;
     };
     const bool known = std::apply([&](const auto&... item) { return (read_if_named(item) || ...); }, T::fields());
-    if (!known) reader.fail_unknown_key(node.keys[i].line, key, key_names<T>());
+    if (!known) reader.fail_unknown_key(node.keys[i], key, key_names<T>());
   }
 }
 
@@ -57,6 +57,17 @@ void read_list(ConfigReader& reader, const ConfigNode& node, std::vector<T>& val
     reader.leave();
     value.push_back(std::move(element));
   }
+}
+
+inline void read_indices(ConfigReader& reader, const ConfigNode& node, IndexList& value) {
+  value.all = reader.is_all(node);
+  if (value.all) return value.clear();
+  read_list<int64_t>(reader, node, value);
+}
+
+inline void read_names(ConfigReader& reader, const ConfigNode& node, NameList& value) {
+  const bool one = node.kind == ConfigNode::Kind::kPlain || node.kind == ConfigNode::Kind::kText;
+  read_list<std::string>(reader, one ? ConfigReader::split_list(node) : node, value);
 }
 
 template <class T>
@@ -82,6 +93,10 @@ template <class T>
 void read_value(ConfigReader& reader, const ConfigNode& node, T& value) {
   if constexpr (Structure<T>) {
     read_structure(reader, node, value);
+  } else if constexpr (std::is_same_v<T, IndexList>) {
+    read_indices(reader, node, value);
+  } else if constexpr (std::is_same_v<T, NameList>) {
+    read_names(reader, node, value);
   } else if constexpr (ListMember<T>) {
     read_list(reader, node, value);
   } else if constexpr (MapMember<T>) {
@@ -149,6 +164,9 @@ void override_value(ConfigReader& reader, Path path, const ConfigNode& node, T& 
   if constexpr (Structure<T>) {
     override_structure(reader, path, node, value);
   } else if constexpr (ListMember<T>) {
+    if constexpr (std::is_same_v<T, IndexList>) {
+      if (value.all) reader.fail(0, "is all; it has no element to change, give the whole list");
+    }
     override_list(reader, path, node, value);
   } else if constexpr (MapMember<T>) {
     reader.enter(path[0]);
@@ -190,6 +208,9 @@ ConfigNode node_of(const T& value) {
     auto add = [&](const auto& item) { node.add(std::string(item.name), node_of(value.*item.member)); };
     std::apply([&](const auto&... item) { (add(item), ...); }, T::fields());
   } else if constexpr (ListMember<T>) {
+    if constexpr (std::is_same_v<T, IndexList>) {
+      if (value.all) return ConfigNode::quoted("all");
+    }
     node.kind = ConfigNode::Kind::kSequence;
     for (const auto& element : value) node.items.push_back(node_of<typename T::value_type>(element));
   } else if constexpr (MapMember<T>) {
@@ -268,24 +289,36 @@ void apply_overrides(Config& config, const std::vector<std::string>& overrides) 
 
 }  // namespace detail
 
+namespace detail {
+
+/// `origins`: the file that is read, then those it extends.
 template <class Config>
-Config parse_config(const std::string& text, const std::string& origin, const std::vector<std::string>& overrides) {
-  const ConfigNode root = parse_yaml(text, origin);
+Config config_from(const ConfigNode& root, const std::vector<std::string>& origins,
+                   const std::vector<std::string>& overrides) {
   Config config{};
-  ConfigReader reader(origin, detail::all_keys<Config>());
-  if (root.kind != ConfigNode::Kind::kNull) detail::read_value(reader, root, config);
-  detail::apply_overrides(config, overrides);
+  ConfigReader reader(origins, all_keys<Config>());
+  if (root.kind != ConfigNode::Kind::kNull) read_value(reader, root, config);
+  apply_overrides(config, overrides);
   try {
-    detail::validate_value(config);
+    validate_value(config);
   } catch (const UsageError& error) {
-    throw UsageError(concat(origin, ": ", error.what()));
+    throw UsageError(concat(origins.front(), ": ", error.what()));
   }
   return config;
 }
 
+}  // namespace detail
+
+template <class Config>
+Config parse_config(const std::string& text, const std::string& origin, const std::vector<std::string>& overrides) {
+  return detail::config_from<Config>(parse_yaml(text, origin), {origin}, overrides);
+}
+
 template <class Config>
 Config load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
-  return parse_config<Config>(read_config_text(path), path.string(), overrides);
+  std::vector<std::string> origins;
+  const ConfigNode root = ExtendsFiles<Config> ? read_extending(path, origins) : read_alone(path, origins);
+  return detail::config_from<Config>(root, origins, overrides);
 }
 
 template <class Config>

@@ -80,16 +80,17 @@ std::string nearest_name(const std::string& name, const std::vector<std::string>
 
 std::string ConfigReader::where() const { return joined(path_, "."); }
 
-void ConfigReader::fail(int line, const std::string& message) const {
-  std::string place = origin_;
-  if (line > 0) place += ":" + std::to_string(line);
-  if (!path_.empty()) place += ": " + where();
-  throw UsageError(place + ": " + message);
+std::string ConfigReader::shown_place(ConfigPlace place) const {
+  const std::string& origin = origins_[static_cast<size_t>(place.file)];
+  return place.line > 0 ? origin + ":" + std::to_string(place.line) : origin;
 }
 
-void ConfigReader::fail_unknown_key(int line, const std::string& key, const std::vector<std::string>& known) const {
-  std::string place = origin_;
-  if (line > 0) place += ":" + std::to_string(line);
+void ConfigReader::fail(ConfigPlace place, const std::string& message) const {
+  throw UsageError(shown_place(place) + (path_.empty() ? "" : ": " + where()) + ": " + message);
+}
+
+void ConfigReader::fail_unknown_key(ConfigPlace place, const std::string& key,
+                                    const std::vector<std::string>& known) const {
   const std::string full = path_.empty() ? shown_text(key) : where() + "." + shown_text(key);
   std::string advice = nearest_name(key, known);
   if (advice.empty()) {  // the right key in the wrong section
@@ -98,18 +99,18 @@ void ConfigReader::fail_unknown_key(int line, const std::string& key, const std:
     }
   }
   advice = advice.empty() ? "known here: " + joined(known, ", ") : "did you mean " + advice + "?";
-  throw UsageError(concat(place, ": unknown key ", full, " (", advice, ")"));
+  throw UsageError(concat(shown_place(place), ": unknown key ", full, " (", advice, ")"));
 }
 
 void ConfigReader::fail_type(const ConfigNode& node, const std::string& expected) const {
-  fail(node.line, "expected " + expected + ", got " + shown(node));
+  fail(node, "expected " + expected + ", got " + shown(node));
 }
 
 void ConfigReader::fail_choice(const ConfigNode& node, const std::vector<std::string>& names) const {
   std::string message = "expected one of " + joined(names, ", ") + "; got " + shown(node);
   const std::string near = nearest_name(node.text, names);
   if (!near.empty()) message += " (did you mean " + near + "?)";
-  fail(node.line, message);
+  fail(node, message);
 }
 
 bool ConfigReader::read_bool(const ConfigNode& node) const {
@@ -160,6 +161,14 @@ double ConfigReader::read_double(const ConfigNode& node) const {
 std::string ConfigReader::read_string(const ConfigNode& node) const {
   if (node.kind != Kind::kPlain && node.kind != Kind::kText) fail_type(node, "a text");
   return node.text;
+}
+
+bool ConfigReader::is_all(const ConfigNode& node) const {
+  if (node.kind != Kind::kPlain && node.kind != Kind::kText) return false;
+  if (node.text == "all") return true;
+  if (node.text.find_first_not_of("0123456789, ") != std::string::npos)
+    fail_type(node, "all, or a list of whole numbers such as [1, 3]");
+  return false;
 }
 
 ConfigNode ConfigReader::split_list(const ConfigNode& node) {

@@ -34,7 +34,7 @@ ConfigNode ConfigNode::quoted(std::string text) {
 
 void ConfigNode::add(std::string key, ConfigNode item) {
   kind = Kind::kMapping;
-  keys.push_back({std::move(key), item.line});
+  keys.push_back({std::move(key), item});
   items.push_back(std::move(item));
 }
 

@@ -8,20 +8,26 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace memlayers::base {
 
-struct ConfigNode {
+/// Where a value stands. Lines are counted from 1, 0: unknown; files from 0, the one that was asked for.
+struct ConfigPlace {
+  ConfigPlace(int in_line = 0) : line(in_line) {}
+  int line, file = 0;
+};
+
+struct ConfigNode : ConfigPlace {
   /// kPlain is an unquoted scalar (number, true, word), kText a quoted one: only a string member takes it.
   enum class Kind { kNull, kPlain, kText, kSequence, kMapping };
-  struct Key {
+  struct Key : ConfigPlace {
+    Key(std::string text, ConfigPlace place) : ConfigPlace(place), name(std::move(text)) {}
     std::string name;
-    int line = 0;
   };
 
   Kind kind = Kind::kNull;
-  int line = 0;  // counted from 1; 0: unknown
   std::string text;
   std::vector<Key> keys;          // of a mapping, one for each item
   std::vector<ConfigNode> items;  // of a sequence or a mapping

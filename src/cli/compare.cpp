@@ -5,8 +5,8 @@
 #include "cli/command_text.h"
 #include "cli/commands.h"
 #include "experiments/compare_runs.h"
-#include "report/comparison/comparison_page.h"
-#include "report/comparison/comparison_text.h"
+#include "report/experiment/experiment_page.h"
+#include "report/experiment/terminal_text.h"
 
 namespace memlayers::cli {
 int run_compare(int argc, char** argv) {
@@ -32,7 +32,7 @@ int run_compare(int argc, char** argv) {
     return 0;
   }
   if (!outcome.comparison.runs.empty()) {
-    base::write_text_atomically(page, report::report_html(outcome.comparison));
+    base::write_text_atomically(page, report::experiment_page(results::experiment_of(outcome.comparison)));
     std::cout << report::terminal_table(outcome.comparison) << "\nThe page with all charts: " << page.string()
               << std::endl;
   }

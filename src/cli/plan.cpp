@@ -8,6 +8,7 @@
 #include "cli/plan_match.h"
 #include "data/shards/prepared_data.h"
 #include "planning/count.h"
+#include "report/page/text_table.h"
 #include "training/train_config.h"
 
 namespace memlayers::cli {
@@ -116,40 +117,40 @@ nlohmann::ordered_json to_json(const Plan& plan, const planning::ModelCount& cou
 // "937.0 M", always in millions with one digit, as the paper's totals are compared.
 std::string millions(double value) { return base::concat(std::fixed, std::setprecision(1), value / 1e6, " M"); }
 
-void print_row(const std::string& name, const std::string& value) {
-  std::cout << "  " << std::left << std::setw(26) << name << std::right << std::setw(14) << value << "\n";
+void print_rows(const std::vector<std::vector<std::string>>& rows) {
+  std::cout << report::aligned_rows(rows, "  ", true);
 }
 
 void print(const Plan& plan, const planning::ModelCount& count, const planning::ByteCount& bytes) {
   std::cout << "parameters\n";
-  print_row("token embedding", millions(double(count.embedding)));
-  print_row("attention", millions(double(count.attention)));
-  print_row("feed-forward", millions(double(count.feed_forward)));
-  print_row("experts and their routers", millions(double(count.experts)));
-  print_row("memory layers, no tables", millions(double(count.memory_dense)));
-  print_row("memory tables", millions(double(count.tables)));
-  print_row("n-gram layers, no tables", millions(double(count.ngram_dense)));
-  print_row("n-gram tables", millions(double(count.ngram_tables)));
-  print_row("output head", millions(double(count.head)));
-  print_row("total", millions(double(count.total)));
-  print_row("active for one token", millions(double(count.active)));
-  print_row("norms, not in the total", millions(double(count.norms)));
+  print_rows({{"token embedding", millions(double(count.embedding))},
+              {"attention", millions(double(count.attention))},
+              {"feed-forward", millions(double(count.feed_forward))},
+              {"experts and their routers", millions(double(count.experts))},
+              {"memory layers, no tables", millions(double(count.memory_dense))},
+              {"memory tables", millions(double(count.tables))},
+              {"n-gram layers, no tables", millions(double(count.ngram_dense))},
+              {"n-gram tables", millions(double(count.ngram_tables))},
+              {"output head", millions(double(count.head))},
+              {"total", millions(double(count.total))},
+              {"active for one token", millions(double(count.active))},
+              {"norms, not in the total", millions(double(count.norms))}});
   std::cout << "FLOPs per token, sequences of " << plan.shape.seq_len << "\n";
-  print_row("attention", millions(count.flops_attention));
-  print_row("feed-forward", millions(count.flops_feed_forward));
-  print_row("experts and their routers", millions(count.flops_experts));
-  print_row("memory layers", millions(count.flops_memory));
-  print_row("n-gram layers", millions(count.flops_ngrams));
-  print_row("output head", millions(count.flops_head));
-  print_row("forward", millions(count.flops_forward));
-  print_row("training", millions(count.flops_training));
+  print_rows({{"attention", millions(count.flops_attention)},
+              {"feed-forward", millions(count.flops_feed_forward)},
+              {"experts and their routers", millions(count.flops_experts)},
+              {"memory layers", millions(count.flops_memory)},
+              {"n-gram layers", millions(count.flops_ngrams)},
+              {"output head", millions(count.flops_head)},
+              {"forward", millions(count.flops_forward)},
+              {"training", millions(count.flops_training)}});
   std::cout << "bytes to train on " << plan.shape.batch_size << " x " << plan.shape.seq_len << " tokens at once, "
             << plan.dtype << "\n";
-  print_row("weights", base::human_bytes(double(bytes.weights)));
-  print_row("gradients", base::human_bytes(double(bytes.gradients)));
-  print_row("optimizer", base::human_bytes(double(bytes.optimizer)));
-  print_row("activations", base::human_bytes(double(bytes.activations)));
-  print_row("total", base::human_bytes(double(bytes.total)));
+  print_rows({{"weights", base::human_bytes(double(bytes.weights))},
+              {"gradients", base::human_bytes(double(bytes.gradients))},
+              {"optimizer", base::human_bytes(double(bytes.optimizer))},
+              {"activations", base::human_bytes(double(bytes.activations))},
+              {"total", base::human_bytes(double(bytes.total))}});
   std::cout << std::flush;
 }
 

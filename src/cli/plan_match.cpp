@@ -7,6 +7,7 @@
 #include "base/enum_names.h"
 #include "base/error.h"
 #include "base/joined.h"
+#include "report/page/text_table.h"
 
 namespace memlayers::cli {
 namespace {
@@ -54,10 +55,9 @@ ordered_json to_json(const planning::ModelCount& count) {
 
 std::string millions(double value) { return base::concat(std::fixed, std::setprecision(1), value / 1e6, " M"); }
 
-void print_row(const std::string& name, double model, double reference) {
-  std::cout << "  " << std::left << std::setw(26) << name << std::right << std::setw(14) << millions(model)
-            << std::setw(14) << millions(reference) << std::setw(10) << std::fixed << std::setprecision(3)
-            << model / reference << "\n";
+std::vector<std::string> row(const std::string& name, double model, double reference) {
+  return {name, millions(model), millions(reference),
+          base::concat(std::fixed, std::setprecision(3), model / reference)};
 }
 
 }  // namespace
@@ -105,14 +105,14 @@ void print_match(const MatchOptions& options, const MatchedFile& file, const Mat
   std::cout << "matched: " << words << "\n  " << file.file;
   for (const std::string& each : overrides) std::cout << " " << each;
   std::cout << "\n  reference: " << reference.file << "\n";
-  std::cout << "  " << std::setw(26) << "" << std::setw(14) << "model" << std::setw(14) << "reference" << std::setw(10)
-            << "ratio"
-            << "\n";
-  print_row("parameters", double(match.count.total), double(match.reference.total));
-  print_row("active for one token", double(match.count.active), double(match.reference.active));
-  std::cout << "FLOPs per token, sequences of " << seq_len << "\n";
-  print_row("forward", match.count.flops_forward, match.reference.flops_forward);
-  print_row("training", match.count.flops_training, match.reference.flops_training);
+  const std::string flops = base::concat("FLOPs per token, sequences of ", seq_len);
+  std::cout << report::aligned_rows(
+      {{"", "model", "reference", "ratio"},
+       row("parameters", double(match.count.total), double(match.reference.total)),
+       row("active for one token", double(match.count.active), double(match.reference.active)),
+       row(flops + ", forward", match.count.flops_forward, match.reference.flops_forward),
+       row(flops + ", training", match.count.flops_training, match.reference.flops_training)},
+      "  ", true);
   std::cout << std::flush;
 }
 

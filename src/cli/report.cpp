@@ -8,11 +8,10 @@
 #include "base/output.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
-#include "report/comparison/comparison_page.h"
-#include "report/comparison/comparison_text.h"
 #include "report/experiment/experiment_files.h"
 #include "report/experiment/experiment_page.h"
 #include "report/experiment/experiment_text.h"
+#include "report/experiment/terminal_text.h"
 
 extern char** environ;
 
@@ -25,7 +24,7 @@ void report_comparison(const fs::path& results, const std::string& output) {
   const fs::path page = output.empty() ? results.parent_path() / "report.html" : fs::path(output);
   base::check_output_file(page);
   const auto comparison = base::load_config<results::Comparison>(results);
-  base::write_text_atomically(page, report::report_html(comparison));
+  base::write_text_atomically(page, report::experiment_page(results::experiment_of(comparison)));
   std::cout << report::terminal_table(comparison) << "\nThe page with all charts: " << page.string() << std::endl;
 }
 

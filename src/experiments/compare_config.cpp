@@ -21,7 +21,27 @@ bool fits_a_folder(const std::string& name) {
 
 }  // namespace
 
+std::vector<std::string> CompareConfig::changes(size_t index) const {
+  std::vector<std::string> all;
+  std::vector<size_t> open;  // variants that are being gathered, each extending the next
+  const auto gather = [&](auto&& again, size_t v) -> void {
+    const VariantConfig& variant = variants[v];
+    base::check(std::find(open.begin(), open.end(), v) == open.end(), "variants: '", variant.name, "' extends itself");
+    open.push_back(v);
+    for (const std::string& name : variant.extends) {
+      const auto other = std::find_if(variants.begin(), variants.end(), [&](const auto& o) { return o.name == name; });
+      base::check(other != variants.end(), "variants: '", variant.name, "' extends '", name, "', which is not there");
+      again(again, static_cast<size_t>(other - variants.begin()));
+    }
+    all.insert(all.end(), variant.set.begin(), variant.set.end());
+    open.pop_back();
+  };
+  gather(gather, index);
+  return all;
+}
+
 void CompareConfig::validate() {
+  base::check(extends.empty(), "extends: it stands in a file; on the command line, name that file itself");
   base::check(!variants.empty(), "variants: expected at least one {name, set}");
   base::check(!seeds.empty(), "seeds: expected at least one");
   std::set<std::string> names;
@@ -31,6 +51,7 @@ void CompareConfig::validate() {
     base::check(names.insert(variant.name).second, "variants: two have the name '", variant.name, "'");
   }
   base::check(std::set<uint64_t>(seeds.begin(), seeds.end()).size() == seeds.size(), "seeds: one is there twice");
+  for (size_t v = 0; v < variants.size(); ++v) changes(v);
   if (baseline.empty()) baseline = variants[0].name;
   base::check(names.count(baseline) != 0, "baseline: there is no variant '", baseline, "'");
   base::check(ask_every >= 0, "ask_every: expected 0 or more, got ", ask_every);

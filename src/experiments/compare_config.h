@@ -8,16 +8,19 @@ namespace memlayers::experiments {
 
 struct VariantConfig {
   std::string name;
+  base::NameList extends;
   std::vector<std::string> set;
   static constexpr auto fields() {
     using base::field;
     using C = VariantConfig;
     return std::tuple{field("name", &C::name, "name in tables, charts and folders (letters, digits, _ . + -)"),
+                      field("extends", &C::extends, "variants whose changes come first, the last of them winning"),
                       field("set", &C::set, "changes to run, each a string key=value: \"model.memory.layers=[1, 3]\"")};
   }
 };
 
 struct CompareConfig {
+  std::string extends;
   std::string title = "Comparison", description;
   std::string output = "runs/compare";
   training::TrainConfig run;
@@ -34,6 +37,7 @@ struct CompareConfig {
     using base::field;
     using C = CompareConfig;
     return std::tuple{
+        field("extends", &C::extends, "in a file: another one, beside it, whose keys this one starts from"),
         field("title", &C::title, "heading of the report"),
         field("description", &C::description, "what is compared, for the report's reader"),
         field("output", &C::output, "folder of results.json, report.html and all runs"),
@@ -49,7 +53,9 @@ struct CompareConfig {
               "training steps of each variant that are timed operation by operation in the end; 0: none"),
     };
   }
-  /// Throws UsageError: no variants or seeds, names missing, doubled or not fit for a folder, an unknown baseline.
+  /// The changes of variant `index` with those it extends, in the order in which they are made.
+  std::vector<std::string> changes(size_t index) const;
+  /// Throws UsageError: no variants or seeds, a variant that extends itself or one that is not there, names missing, doubled or not fit for a folder, an unknown baseline.
   void validate();
 };
 
@@ -70,9 +76,10 @@ template <class Config>
 std::vector<training::TrainConfig> variant_runs(const std::filesystem::path& path,
                                                 const std::vector<std::string>& overrides, const Config& config) {
   std::vector<training::TrainConfig> runs;
-  for (const VariantConfig& variant : config.variants) {
+  for (size_t v = 0; v < config.variants.size(); ++v) {
+    const VariantConfig& variant = config.variants[v];
     std::vector<std::string> all = overrides;
-    for (const std::string& change : variant.set) all.push_back("run." + change);
+    for (const std::string& change : config.changes(v)) all.push_back("run." + change);
     try {
       runs.push_back(base::load_config<Config>(path, all).run);
     } catch (const base::UsageError& error) {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "base/enum_names.h"
+#include "experiments/experiment_measures.h"
 #include "report/charts/svg_chart.h"
 #include "results/metric.h"
 
@@ -17,21 +17,8 @@ void check_variant(const ExperimentConfig& config, const std::string& name, cons
   base::check(known, where, ": there is no variant '", name, "'");
 }
 
-/// Every metric that a run of this experiment can have.
-std::vector<std::string> measured_names(const ExperimentConfig& config) {
-  std::vector<std::string> names;
-  for (const HeldOutLoss& loss : config.losses) names.push_back(loss.name);
-  if (config.capacity.path.empty()) return names;
-  names.insert(names.end(), {"stored_bits", "value_bits", "extractable_bits"});
-  for (const results::StoredFormat format : config.capacity.formats) {
-    for (const char* kind : {"bits_per_parameter_", "bits_per_byte_", "table_bits_per_parameter_"})
-      names.push_back(kind + std::string(base::enum_name(format)));
-  }
-  return names;
-}
-
 void check_metric(const ExperimentConfig& config, const std::string& metric, const std::string& where) {
-  const std::vector<std::string> names = measured_names(config);
+  const std::vector<std::string> names = measure_names(config);
   base::check(results::is_general_metric(metric) || std::find(names.begin(), names.end(), metric) != names.end(), where,
               ": there is no metric '", metric,
               "'; docs/experiments.md lists them, and losses and capacity add theirs");
@@ -75,8 +62,37 @@ void check_criterion(const ExperimentConfig& config, const results::CriterionSpe
       "set ask_limit: 0");
 }
 
+/// `{tokens}` is all that is filled in.
+void check_label(const std::string& text, const std::string& where) {
+  for (size_t at = 0; (at = text.find('{', at)) != std::string::npos; ++at) {
+    base::check(text.compare(at, 8, "{tokens}") == 0, where, ": '", text, "': only {tokens} is filled in");
+  }
+}
+
+void check_curve(const results::FigureSpec& figure, const std::string& where) {
+  const auto one_of = [](const std::string& word, std::initializer_list<const char*> words) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  base::check(one_of(figure.over, {"tokens", "flops", "seconds"}), where,
+              ": over: expected tokens, flops or seconds, got '", figure.over, "'");
+  base::check(one_of(figure.metric, {"recall", "recall_seen", "loss"}), where,
+              ": only recall, recall_seen and loss are measured on the way, got the metric '", figure.metric, "'");
+}
+
+/// Charts of all runs: nothing is chosen in them but a curve's axes.
+void check_figure_of_runs(const results::FigureSpec& figure, const std::string& where) {
+  const bool curve = figure.kind == results::FigureKind::kCurve;
+  base::check(figure.groups.empty() && figure.x.empty() && figure.series.empty(), where,
+              ": groups, x and series are for figures of the kind variants");
+  base::check(curve || figure.title.empty(), where, ": title: it has one of its own");
+  if (curve) check_curve(figure, where);
+}
+
 void check_figure(const ExperimentConfig& config, const results::FigureSpec& figure) {
   const std::string where = base::concat("figures: '", figure.title, "'");
+  for (const std::string& text : {figure.title, figure.caption}) check_label(text, where);
+  for (const std::string& group : figure.groups) check_label(group, where);
+  if (figure.kind != results::FigureKind::kVariants) return check_figure_of_runs(figure, where);
   base::check(figure.groups.empty() != figure.x.empty(), where, ": expected groups (bars) or x (lines)");
   base::check(std::is_sorted(figure.x.begin(), figure.x.end()), where, ": x must rise");
   base::check(!figure.logarithmic || figure.x.empty() || figure.x[0] > 0, where,

@@ -13,6 +13,16 @@
 namespace memlayers::experiments {
 namespace {
 
+constexpr const char *kStoredBits = "stored_bits", *kValueBits = "value_bits", *kExtractableBits = "extractable_bits";
+constexpr const char *kPerParameter = "bits_per_parameter_", *kPerByte = "bits_per_byte_",
+                     *kTablePerParameter = "table_bits_per_parameter_";
+
+std::string in_format(const char* kind, results::StoredFormat format) {
+  return kind + std::string(base::enum_name(format));
+}
+
+results::Measure bits(const std::string& name, double value) { return {name, value, results::Better::kHigher}; }
+
 double bits_per_parameter(const results::Capacity& capacity) {
   return capacity.stored.value / static_cast<double>(capacity.size.parameters);
 }
@@ -43,16 +53,15 @@ class CapacityMeasures {
       if (!capacity) return false;
       tables = capacity->size.table_parameters > 0;
       if (format == config_.formats.front()) add_people(*capacity, measures);
-      measures.push_back({"bits_per_parameter_" + std::string(base::enum_name(format)), bits_per_parameter(*capacity)});
-      measures.push_back({"bits_per_byte_" + std::string(base::enum_name(format)),
-                          capacity->stored.value / static_cast<double>(capacity->size.bytes)});
+      measures.push_back(bits(in_format(kPerParameter, format), bits_per_parameter(*capacity)));
+      measures.push_back(
+          bits(in_format(kPerByte, format), capacity->stored.value / static_cast<double>(capacity->size.bytes)));
     }
     for (const results::StoredFormat format : config_.formats) {
       if (!tables || format == results::StoredFormat::kFloat32) continue;
       const std::optional<results::Capacity> capacity = with(format, results::StoredFormat::kFloat32);
       if (!capacity) return false;
-      measures.push_back(
-          {"table_bits_per_parameter_" + std::string(base::enum_name(format)), bits_per_parameter(*capacity)});
+      measures.push_back(bits(in_format(kTablePerParameter, format), bits_per_parameter(*capacity)));
     }
     return true;
   }
@@ -68,9 +77,9 @@ class CapacityMeasures {
 
   static void add_people(const results::Capacity& capacity, std::vector<results::Measure>& measures) {
     const double people = static_cast<double>(capacity.people);
-    measures.push_back({"stored_bits", capacity.stored.value / people});
-    measures.push_back({"value_bits", capacity.values_stored.value / people});
-    measures.push_back({"extractable_bits", capacity.values_extractable.value / people});
+    measures.push_back(bits(kStoredBits, capacity.stored.value / people));
+    measures.push_back(bits(kValueBits, capacity.values_stored.value / people));
+    measures.push_back(bits(kExtractableBits, capacity.values_extractable.value / people));
   }
 
   const CapacityConfig& config_;
@@ -80,6 +89,17 @@ class CapacityMeasures {
 };
 
 }  // namespace
+
+std::vector<std::string> measure_names(const ExperimentConfig& config) {
+  std::vector<std::string> names;
+  for (const HeldOutLoss& loss : config.losses) names.push_back(loss.name);
+  if (config.capacity.path.empty()) return names;
+  names.insert(names.end(), {kStoredBits, kValueBits, kExtractableBits});
+  for (const results::StoredFormat format : config.capacity.formats) {
+    for (const char* kind : {kPerParameter, kPerByte, kTablePerParameter}) names.push_back(in_format(kind, format));
+  }
+  return names;
+}
 
 void check_measures(const ExperimentConfig& config) {
   base::check(!config.run.data.sources.empty(), "run.data.sources: expected at least one prepared folder");
@@ -98,7 +118,7 @@ std::optional<std::vector<results::Measure>> measure(const ExperimentConfig& con
   for (const HeldOutLoss& loss : config.losses) {
     const auto value = evaluation::held_out_loss(model, run.data, loss.path, loss.batches);
     if (!value) return std::nullopt;
-    measures.push_back({loss.name, *value});
+    measures.push_back({loss.name, *value, results::Better::kLower});
   }
   if (!config.capacity.path.empty() && !CapacityMeasures(config.capacity, run).add_to(measures)) return std::nullopt;
   return measures;

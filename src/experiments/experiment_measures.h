@@ -11,6 +11,8 @@
 
 namespace memlayers::experiments {
 
+/// Of every measure that a run of this experiment can have.
+std::vector<std::string> measure_names(const ExperimentConfig& config);
 /// Checked before anything is trained: the data are there, and of the training data's tokenizer. Throws UsageError, IoError.
 void check_measures(const ExperimentConfig& config);
 

@@ -19,7 +19,7 @@ constexpr auto enum_names(ExpertRouting) {
 }
 
 struct ExpertConfig {
-  std::vector<int64_t> layers;
+  base::IndexList layers;
   int64_t num_experts = 8;
   int64_t top_k = 1;
   double capacity_factor = 1;
@@ -31,7 +31,7 @@ struct ExpertConfig {
     using base::field;
     using C = ExpertConfig;
     return std::tuple{
-        field("layers", &C::layers, "blocks with experts in place of the feed-forward, 0-based; empty: none"),
+        field("layers", &C::layers, "blocks with experts in place of the feed-forward, 0-based, or all; empty: none"),
         field("num_experts", &C::num_experts, "E, experts of a block"),
         field("top_k", &C::top_k, "experts a token chooses; expert_choice: that many a token on average in training"),
         field("capacity_factor", &C::capacity_factor,

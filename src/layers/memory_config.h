@@ -31,7 +31,7 @@ constexpr auto enum_names(EmbeddingMode) {
 }
 
 struct MemoryConfig {
-  std::vector<int64_t> layers;
+  base::IndexList layers;
   MemoryPlacement placement = MemoryPlacement::kReplace;
   EmbeddingMode embedding_mode = EmbeddingMode::kAdd;
   int64_t num_sub_keys = 1024;
@@ -53,7 +53,7 @@ struct MemoryConfig {
     using base::field;
     using C = MemoryConfig;
     return std::tuple{
-        field("layers", &C::layers, "blocks with a memory layer, 0-based; empty: a dense model"),
+        field("layers", &C::layers, "blocks with a memory layer, 0-based, or all; empty: a dense model"),
         field("placement", &C::placement, "replace the feed-forward, beside it, or at the token embedding"),
         field("embedding_mode", &C::embedding_mode, "placement embedding: add to the token embedding or replace it"),
         field("num_sub_keys", &C::num_sub_keys, "n, sub-keys per head and half; the table has n*n slots"),

@@ -11,7 +11,7 @@
 namespace memlayers::layers {
 
 struct NgramConfig {
-  std::vector<int64_t> layers;
+  base::IndexList layers;
   std::vector<int64_t> orders = {2, 3};
   int64_t hashes = 4;
   int64_t rows = 65536;
@@ -25,7 +25,7 @@ struct NgramConfig {
     using base::field;
     using C = NgramConfig;
     return std::tuple{
-        field("layers", &C::layers, "blocks with an n-gram layer before attention, 0-based; empty: none"),
+        field("layers", &C::layers, "blocks with an n-gram layer before attention, 0-based, or all; empty: none"),
         field("orders", &C::orders, "lengths of the n-grams that end at a token and are looked up"),
         field("hashes", &C::hashes, "independent hashes of each order; G = orders * hashes rows are read a token"),
         field("rows", &C::rows, "rows that one hash of one order chooses from; the table has G times as many"),

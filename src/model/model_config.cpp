@@ -322,6 +322,7 @@ void ModelConfig::validate() {
   check(rms_norm_eps > 0 && rms_norm_eps < 1, "rms_norm_eps must be above 0 and below 1, got ", rms_norm_eps);
   check(rope_theta > 0 && rope_theta < 1e30, "rope_theta must be above 0, got ", rope_theta);
   validate_attention(*this);
+  for (base::IndexList* layers : {&memory.layers, &experts.layers, &ngrams.layers}) layers->resolve(num_hidden_layers);
   if (!memory.layers.empty()) validate_memory(memory, hidden_size, num_hidden_layers);
   if (!experts.layers.empty()) validate_experts(*this);
   if (!ngrams.layers.empty()) validate_ngrams(*this);

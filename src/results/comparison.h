@@ -1,7 +1,8 @@
 // Several configurations on the same data in the same order: what happened, and what it says at equal tokens, equal
-// FLOPs and equal seconds. This is the content of results.json; report_html.h draws it.
+// FLOPs and equal seconds. This is the content of results.json; report/experiment draws it.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -68,13 +69,25 @@ struct SlotUsage {
   }
 };
 
+enum class Better { kHigher, kLower };
+constexpr auto enum_names(Better) {
+  return std::array{std::pair{Better::kHigher, "higher"}, std::pair{Better::kLower, "lower"}};
+}
+
 /// A number measured on a trained model beside the questions: a loss on held-out text, bits of knowledge.
 struct Measure {
   std::string name;
   double value = 0;
+  std::optional<Better> better = {};  // stated by every measure, but not in files from before it was
   static constexpr auto fields() {
     using base::field;
-    return std::tuple{field("name", &Measure::name, ""), field("value", &Measure::value, "")};
+    return std::tuple{field("name", &Measure::name, ""), field("value", &Measure::value, ""),
+                      field("better", &Measure::better, "")};
+  }
+  /// What it states; of a file that does not, losses and nats are better lower.
+  Better direction() const {
+    const bool lower = name.find("loss") != std::string::npos || name.find("nats") != std::string::npos;
+    return better.value_or(lower ? Better::kLower : Better::kHigher);
   }
 };
 

@@ -71,10 +71,10 @@ void set_value(CriterionResult& result, const MeanInterval& interval) {
   if (interval.count > 1) result.low = interval.low, result.high = interval.high;
 }
 
-void decide_order(const CriterionSpec& criterion, int64_t seeds, std::map<std::string, BySeed>& values,
+/// `sign`: -1 where a lower number is better.
+void decide_order(const CriterionSpec& criterion, double sign, int64_t seeds, std::map<std::string, BySeed>& values,
                   CriterionResult& result) {
   result.gain = true;
-  const double sign = higher_is_better(criterion.metric) ? 1 : -1;
   const double needed = criterion.at_least.value_or(0);
   std::optional<Pair> weakest, incomplete;
   int64_t shown = 0, missed = 0;
@@ -141,7 +141,7 @@ CriterionResult decide(const CriterionSpec& criterion, const Comparison& compari
   std::map<std::string, BySeed> values = values_of(criterion, comparison);
   seeds = std::max<int64_t>(2, seeds);  // one decides nothing
   if (criterion.order.size() > 1) {
-    decide_order(criterion, seeds, values, result);
+    decide_order(criterion, higher_is_better(comparison, criterion.metric) ? 1 : -1, seeds, values, result);
   } else {
     decide_value(criterion, seeds, values[criterion.order.at(0)], result);
   }

@@ -59,4 +59,8 @@ struct Experiment {
   }
 };
 
+/// A comparison as an experiment without criteria: loss and recall on the way, recall by wording and by kind of fact, use of the
+/// tables' slots, and where a step's time goes.
+Experiment experiment_of(Comparison comparison);
+
 }  // namespace memlayers::results

@@ -1,6 +1,7 @@
 // What an experiment's file says of its report: charts, the paper's own numbers, and the criteria written before it ran.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,8 +22,18 @@ struct SeriesSpec {
   }
 };
 
+/// What a figure draws: a metric over variants; on the way, over what was spent; of questions by their wording, or by the kind of
+/// fact; how reads spread over the tables' slots; where the time of a training step goes.
+enum class FigureKind { kVariants, kCurve, kWordings, kRelations, kSlots, kSteps };
+constexpr auto enum_names(FigureKind) {
+  using enum FigureKind;
+  return std::array{std::pair{kVariants, "variants"},   std::pair{kCurve, "curve"}, std::pair{kWordings, "wordings"},
+                    std::pair{kRelations, "relations"}, std::pair{kSlots, "slots"}, std::pair{kSteps, "steps"}};
+}
+
 struct FigureSpec {
-  std::string title, caption, metric = "nats";
+  FigureKind kind = FigureKind::kVariants;
+  std::string title, caption, metric = "nats", over = "tokens";
   std::vector<std::string> groups;
   std::vector<double> x;
   std::string x_label;
@@ -31,14 +42,17 @@ struct FigureSpec {
   static constexpr auto fields() {
     using base::field;
     using C = FigureSpec;
-    return std::tuple{field("title", &C::title, "heading of the chart"),
-                      field("caption", &C::caption, "what to see in it; the paper's figure beside it"),
-                      field("metric", &C::metric, "what is drawn (docs/experiments.md lists the metrics)"),
-                      field("groups", &C::groups, "bars: names of the groups"),
-                      field("x", &C::x, "lines: values on the horizontal axis, rising; empty: bars"),
-                      field("x_label", &C::x_label, "lines: name of the horizontal axis"),
-                      field("logarithmic", &C::logarithmic, "lines: logarithmic horizontal axis"),
-                      field("series", &C::series, "what is drawn together: names and variants")};
+    return std::tuple{
+        field("kind", &C::kind, "variants, curve, wordings, relations, slots or steps; figures of runs need no series"),
+        field("title", &C::title, "heading; {tokens} here and below is what the runs read: \"3.07 M\""),
+        field("caption", &C::caption, "what to see in it; the paper's figure beside it"),
+        field("metric", &C::metric, "what is drawn (docs/experiments.md lists the metrics)"),
+        field("over", &C::over, "curve: tokens, flops or seconds; its metric is recall, recall_seen or loss"),
+        field("groups", &C::groups, "bars: names of the groups"),
+        field("x", &C::x, "lines: values on the horizontal axis, rising; empty: bars"),
+        field("x_label", &C::x_label, "lines: name of the horizontal axis"),
+        field("logarithmic", &C::logarithmic, "lines: logarithmic horizontal axis"),
+        field("series", &C::series, "what is drawn together: names and variants")};
   }
 };
 

@@ -15,7 +15,7 @@ std::optional<double> asked(const RelationScore& score, double value) {
 
 struct KnownMetric {
   std::string_view name, label;
-  bool higher_is_better;
+  Better better;
   std::string (*text)(double);
   std::optional<double> (*value)(const RunResult&);
 };
@@ -41,30 +41,38 @@ std::optional<double> over_layers(const RunResult& run, double SlotUsage::*numbe
   return values.empty() ? std::nullopt : std::optional(statistic(values).mean);
 }
 
-constexpr std::array<KnownMetric, 12> kKnown{{
-    {"recall", "recall, wordings never read", true, share_text,
+constexpr std::array<KnownMetric, 14> kKnown{{
+    {"recall", "recall, wordings never read", Better::kHigher, share_text,
      [](const RunResult& run) { return asked(run.unseen, run.unseen.exact_match); }},
-    {"recall_seen", "recall, wordings read", true, share_text,
+    {"recall_seen", "recall, wordings read", Better::kHigher, share_text,
      [](const RunResult& run) { return asked(run.seen, run.seen.exact_match); }},
-    {"f1", "F1, wordings never read", true, three_decimals,
+    {"f1", "F1, wordings never read", Better::kHigher, three_decimals,
      [](const RunResult& run) { return asked(run.unseen, run.unseen.f1); }},
-    {"nats", "nats per answer, wordings never read", false, three_decimals,
+    {"nats", "nats per answer, wordings never read", Better::kLower, three_decimals,
      [](const RunResult& run) { return asked(run.unseen, run.unseen.nats); }},
-    {"nats_seen", "nats per answer, wordings read", false, three_decimals,
+    {"nats_seen", "nats per answer, wordings read", Better::kLower, three_decimals,
      [](const RunResult& run) { return asked(run.seen, run.seen.nats); }},
-    {"loss", "training loss, last tenth of the steps", false, three_decimals, final_loss},
-    {"used_slots", "slots read while asked", true, share_text,
+    {"loss", "training loss, last tenth of the steps", Better::kLower, three_decimals, final_loss},
+    {"used_slots", "slots read while asked", Better::kHigher, share_text,
      [](const RunResult& run) { return over_layers(run, &SlotUsage::used_share); }},
-    {"read_kl", "reads against even ones, nats (KL)", false, three_decimals,
+    {"read_kl", "reads against even ones, nats (KL)", Better::kLower, three_decimals,
      [](const RunResult& run) { return over_layers(run, &SlotUsage::kl_to_uniform); }},
-    {"parameters", "parameters", false, count_like,
+    {"parameters", "parameters", Better::kLower, count_like,
      [](const RunResult& run) { return std::optional(static_cast<double>(run.parameters)); }},
-    {"flops_per_token", "training FLOPs per token", false, count_like,
+    {"table_parameters", "in tables", Better::kLower, count_like,
+     [](const RunResult& run) { return std::optional(static_cast<double>(run.table_parameters)); }},
+    {"tokens", "tokens read", Better::kLower, count_like,
+     [](const RunResult& run) {
+       return run.curve.empty() ? std::nullopt : std::optional(static_cast<double>(run.curve.back().tokens));
+     }},
+    {"flops_per_token", "training FLOPs per token", Better::kLower, count_like,
      [](const RunResult& run) { return std::optional(run.flops_per_token); }},
-    {"seconds", "training time", false, duration_text,
+    {"seconds", "training time", Better::kLower, duration_text,
      [](const RunResult& run) { return run.curve.empty() ? std::nullopt : std::optional(run.curve.back().seconds); }},
-    {"tokens_per_second", "tokens per second", true, count_like,
-     [](const RunResult& run) { return std::optional(run.tokens_per_second); }},
+    {"tokens_per_second", "tokens per second", Better::kHigher, count_like,
+     [](const RunResult& run) {
+       return run.tokens_per_second > 0 ? std::optional(run.tokens_per_second) : std::nullopt;
+     }},
 }};
 
 const KnownMetric* known(const std::string& metric) {
@@ -89,9 +97,14 @@ std::vector<std::string> general_metrics() {
 
 bool is_general_metric(const std::string& metric) { return known(metric) != nullptr; }
 
-bool higher_is_better(const std::string& metric) {
-  if (const KnownMetric* one = known(metric)) return one->higher_is_better;
-  return metric.find("loss") == std::string::npos && metric.find("nats") == std::string::npos;
+bool higher_is_better(const Comparison& comparison, const std::string& metric) {
+  if (const KnownMetric* one = known(metric)) return one->better == Better::kHigher;
+  for (const RunResult& run : comparison.runs) {
+    for (const Measure& measure : run.measures) {
+      if (measure.name == metric) return measure.direction() == Better::kHigher;
+    }
+  }
+  return true;
 }
 
 bool is_share(const std::string& metric) {
@@ -113,7 +126,8 @@ Statistic metric_statistic(const Comparison& comparison, const std::string& vari
   std::vector<double> values;
   for (const RunResult& run : comparison.runs) {
     if (run.variant != variant) continue;
-    if (const std::optional<double> value = metric_value(run, metric)) values.push_back(*value);
+    const std::optional<double> value = metric_value(run, metric);
+    if (value && std::isfinite(*value)) values.push_back(*value);
   }
   return statistic(values);
 }

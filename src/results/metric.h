@@ -4,7 +4,7 @@
 //   f1, nats, nats_seen   means over the questions (nats: minus log-probability of the answer)
 //   loss                  mean cross-entropy of training over the last tenth of the steps
 //   used_slots, read_kl   share of a table's slots read by the final asking, and KL(reads || even); means over layers
-//   seconds, tokens_per_second, parameters, flops_per_token
+//   seconds, tokens, tokens_per_second, parameters, table_parameters, flops_per_token
 //   and every measure of the run by its own name (held-out losses, bits)
 #pragma once
 
@@ -18,8 +18,8 @@ std::optional<double> metric_value(const RunResult& run, const std::string& metr
 /// The names above, which every run has.
 std::vector<std::string> general_metrics();
 bool is_general_metric(const std::string& metric);
-/// False for losses, nats, seconds, parameters and FLOPs.
-bool higher_is_better(const std::string& metric);
+/// As the metric states: those above, or the measure of that name that a run of the comparison has. True of what none has.
+bool higher_is_better(const Comparison& comparison, const std::string& metric);
 /// A share of a whole, told in percent.
 bool is_share(const std::string& metric);
 /// "recall, wordings never read"; a measure's own name with spaces.

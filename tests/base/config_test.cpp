@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <filesystem>
+#include <functional>
+#include <map>
 
 #include <array>
 #include <cmath>
@@ -474,6 +477,89 @@ TEST(EnumNames, GoBothWays) {
   EXPECT_EQ(enum_named<Color>("dark_blue"), Color::kDarkBlue);
   EXPECT_EQ(enum_named<Color>("darkblue"), std::nullopt);
   EXPECT_EQ(enum_choices<Color>(), (std::vector<std::string>{"red", "dark_blue"}));
+}
+
+struct Layered {
+  std::string extends;
+  base::IndexList layers;
+  base::NameList names;
+  std::map<std::string, int64_t> sizes;
+  static constexpr auto fields() {
+    using base::field;
+    using C = Layered;
+    return std::tuple{field("extends", &C::extends, ""), field("layers", &C::layers, ""), field("names", &C::names, ""),
+                      field("sizes", &C::sizes, "")};
+  }
+};
+
+std::string layered_refusal(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const base::UsageError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(IndexList, IsAListOrAllAndNothingElse) {
+  Layered config = base::parse_config<Layered>("layers: all\nnames: a, b\n", "x.yaml");
+  EXPECT_TRUE(config.layers.all);
+  EXPECT_EQ(base::config_to_json(config)["layers"], "all");
+  config.layers.resolve(3);
+  EXPECT_EQ(config.layers, (std::vector<int64_t>{0, 1, 2}));
+  EXPECT_EQ(config.names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(base::parse_config<Layered>("layers: 1, 3", "x.yaml").layers, (std::vector<int64_t>{1, 3}));
+  EXPECT_EQ(base::parse_config<Layered>("", "x.yaml", {"layers=all"}).layers.all, true);
+  const auto refused = [](const std::string& text) {
+    return layered_refusal([&] { base::parse_config<Layered>(text, "x.yaml"); });
+  };
+  EXPECT_EQ(refused("layers: every"),
+            "x.yaml:1: layers: expected all, or a list of whole numbers such as [1, 3], got every");
+  EXPECT_NE(refused("layers: [all]"), "accepted");
+  EXPECT_NE(refused("layers: [1, all]"), "accepted");
+  EXPECT_NE(refused("layers: {all: 1}"), "accepted");
+}
+
+class ExtendingFiles : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directories(folder_ / "below"); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void write(const std::string& name, const std::string& text) const {
+    base::write_text_atomically(folder_ / name, text);
+  }
+  Layered load(const std::string& name) const { return base::load_config<Layered>(folder_ / name); }
+  std::filesystem::path folder_ = std::filesystem::path(::testing::TempDir()) / "memlayers_extending_files";
+};
+
+TEST_F(ExtendingFiles, JoinSectionsAndTakeListsFromTheExtendingOne) {
+  write("below/base.yaml", "layers: [1, 2, 3]\nnames: [a]\nsizes: {one: 1, two: 2}\n");
+  write("middle.yaml", "extends: below/base.yaml\nsizes: {two: 22, three: 3}\n");
+  write("top.yaml", "layers: [0]\nextends: middle.yaml\n");
+  const Layered config = load("top.yaml");
+  EXPECT_EQ(config.layers, (std::vector<int64_t>{0}));
+  EXPECT_EQ(config.names, (std::vector<std::string>{"a"}));
+  EXPECT_EQ(config.sizes, (std::map<std::string, int64_t>{{"one", 1}, {"two", 22}, {"three", 3}}));
+  EXPECT_EQ(config.extends, "");
+}
+
+TEST_F(ExtendingFiles, NameTheFileAndLineThatIsWrong) {
+  write("base.yaml", "sizes: {one: 1}\nlayers: some\n");
+  write("top.yaml", "# a comment\nextends: base.yaml\n");
+  const auto refused = [&](const std::string& name) { return layered_refusal([&] { load(name); }); };
+  EXPECT_NE(refused("top.yaml").find((folder_ / "base.yaml:2: layers").string()), std::string::npos)
+      << refused("top.yaml");
+  write("base.yaml", "names: [a]\nlayer: [1]\n");
+  EXPECT_NE(refused("top.yaml").find((folder_ / "base.yaml:2: unknown key layer").string()), std::string::npos);
+  write("top.yaml", "extends: base.yaml\n\nlayerz: [1]\n");
+  write("base.yaml", "names: [a]\n");
+  EXPECT_NE(refused("top.yaml").find((folder_ / "top.yaml:3: unknown key layerz").string()), std::string::npos);
+  write("top.yaml", "\nextends: none.yaml\n");
+  EXPECT_NE(refused("top.yaml").find((folder_ / "top.yaml:2: extends: there is no file").string()), std::string::npos);
+  write("base.yaml", "extends: top.yaml\n");
+  write("top.yaml", "extends: base.yaml\n");
+  EXPECT_NE(refused("top.yaml").find("extends itself"), std::string::npos);
+  write("top.yaml", "extends: [base.yaml]\n");
+  EXPECT_NE(refused("top.yaml").find("expected the name of one file"), std::string::npos);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "report/comparison/comparison_page.h"
 #include "report/experiment/experiment_page.h"
 #include "report/inspection/inspection_page.h"
 #include "support/comparison_fixture.h"
@@ -90,7 +89,7 @@ int main(int argc, char** argv) {
   }
   const std::filesystem::path folder = argv[1];
   const auto write = [&](const std::string& name, const Comparison& comparison) {
-    base::write_text_atomically(folder / (name + ".html"), report::report_html(comparison));
+    base::write_text_atomically(folder / (name + ".html"), report::experiment_page(results::experiment_of(comparison)));
     base::write_text_atomically(folder / (name + ".json"), base::config_to_json(comparison).dump(1));
   };
   write("three_seeds", tests::fixture::comparison(3));

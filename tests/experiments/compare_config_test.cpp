@@ -85,5 +85,27 @@ TEST_F(CompareConfigTest, RefusesVariantsThatCannotBeCompared) {
   EXPECT_NE(refusal("run: {steps: 3}\n").find("variants"), std::string::npos);
 }
 
+TEST_F(CompareConfigTest, AVariantStartsFromThoseItExtends) {
+  const std::string both = "variants.2={name: both, extends: [wide, dense], set: [model.hidden_size=96]}";
+  const experiments::ComparePlan plan = load(kConfig, {both, "variants.3={name: again, extends: both}"});
+  EXPECT_EQ(plan.config.changes(3),
+            (std::vector<std::string>{"model.hidden_size=64", "model.memory.layers=[1]", "model.memory.num_sub_keys=8",
+                                      "model.memory.top_k=4", "steps=5", "model.hidden_size=96"}));
+  for (const size_t v : {2, 3}) {
+    EXPECT_EQ(plan.runs[v].model.hidden_size, 96);
+    EXPECT_EQ(plan.runs[v].model.memory.layers, (std::vector<int64_t>{1}));
+  }
+  EXPECT_NE(refusal(kConfig, {"variants.1.extends=wide"}).find("'wide' extends itself"), std::string::npos);
+  EXPECT_NE(refusal(kConfig, {"variants.1.extends=deep"}).find("'deep', which is not there"), std::string::npos);
+  EXPECT_NE(refusal(kConfig, {"variants.0.extends=wide", "variants.1.extends=dense"}).find("extends itself"),
+            std::string::npos);
+}
+
+TEST_F(CompareConfigTest, AllLayersAreThoseOfEachVariantsModel) {
+  const experiments::ComparePlan plan =
+      load(kConfig, {"variants.1.set=[model.num_hidden_layers=3, model.memory.layers=all]"});
+  EXPECT_EQ(plan.runs[1].model.memory.layers, (std::vector<int64_t>{0, 1, 2}));
+}
+
 }  // namespace
 }  // namespace memlayers::experiments

@@ -90,5 +90,16 @@ TEST_F(ExperimentConfigTest, RefusesFiguresWhoseSeriesDoNotFit) {
   EXPECT_NE(refusal({"losses=[{name: text, path: t}]"}).find("must contain the word loss"), std::string::npos);
 }
 
+TEST_F(ExperimentConfigTest, FiguresOfRunsChooseNothingAndLabelsFillInTokensAlone) {
+  EXPECT_EQ(refusal({"figures=[{kind: curve, metric: loss, over: seconds}, {kind: slots}]"}), "accepted");
+  EXPECT_NE(refusal({"figures=[{kind: curve, metric: nats}]"}).find("measured on the way"), std::string::npos);
+  EXPECT_NE(refusal({"figures=[{kind: curve, metric: loss, over: steps}]"}).find("expected tokens, flops"),
+            std::string::npos);
+  EXPECT_NE(refusal({"figures=[{kind: steps, title: mine}]"}).find("one of its own"), std::string::npos);
+  EXPECT_NE(refusal({"figures=[{kind: slots, groups: [a]}]"}).find("kind variants"), std::string::npos);
+  const std::string label = "figures=[{title: t, groups: ['after {steps}'], series: [{name: s, variants: [dense]}]}]";
+  EXPECT_NE(refusal({label}).find("only {tokens} is filled in"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace memlayers::experiments

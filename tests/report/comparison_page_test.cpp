@@ -1,10 +1,10 @@
-#include "report/comparison/comparison_page.h"
+#include "report/experiment/experiment_page.h"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 
-#include "report/comparison/report_summary.h"
+#include "report/experiment/contest.h"
 #include "support/comparison_fixture.h"
 #include "support/markup.h"
 
@@ -12,6 +12,10 @@ namespace memlayers::report {
 namespace {
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::string page_of(const results::Comparison& comparison) {
+  return report::experiment_page(results::experiment_of(comparison));
+}
 
 /// Scales what Memory+ recalls at the end and on the way.
 results::Comparison with_memory_recall(results::Comparison comparison, double factor) {
@@ -24,12 +28,11 @@ results::Comparison with_memory_recall(results::Comparison comparison, double fa
 }
 
 TEST(ReportPage, IsWellFormed) {
-  for (const uint64_t seeds : {1, 3})
-    EXPECT_EQ(tests::markup_fault(report::report_html(tests::fixture::comparison(seeds))), "");
+  for (const uint64_t seeds : {1, 3}) EXPECT_EQ(tests::markup_fault(page_of(tests::fixture::comparison(seeds))), "");
 }
 
 TEST(ReportPage, ReachesForNothingOutside) {
-  std::string page = report::report_html(tests::fixture::comparison(3));
+  std::string page = page_of(tests::fixture::comparison(3));
   for (const std::string known : {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xhtml"}) {
     for (size_t at = page.find(known); at != std::string::npos; at = page.find(known)) page.erase(at, known.size());
   }
@@ -39,7 +42,7 @@ TEST(ReportPage, ReachesForNothingOutside) {
 }
 
 TEST(ReportPage, HasATableBehindEveryChart) {
-  const std::string page = report::report_html(tests::fixture::comparison(3));
+  const std::string page = page_of(tests::fixture::comparison(3));
   EXPECT_EQ(tests::occurrences(page, "<svg"), 8U)
       << "four curves, two bar charts, one of the memory, one of a step's time";
   EXPECT_EQ(tests::occurrences(page, "<svg"), tests::occurrences(page, "<figure"));
@@ -72,22 +75,22 @@ TEST(ReportPage, EscapesNamesInEveryPlaceTheyAppear) {
     example.prompt = example.answer = nasty;
     for (auto& reply : example.replies) reply = {reply.variant + nasty, nasty, reply.correct};
   }
-  const std::string page = report::report_html(comparison);
+  const std::string page = page_of(comparison);
   EXPECT_EQ(tests::markup_fault(page), "");
   EXPECT_FALSE(contains(page, "<b>"));
 }
 
 TEST(ReportPage, DrawsWhatIsThereWhenMuchIsMissing) {
-  EXPECT_EQ(tests::markup_fault(report::report_html(results::Comparison{})), "");
-  EXPECT_TRUE(contains(report::report_html(results::Comparison{}), "No run has finished yet."));
+  EXPECT_EQ(tests::markup_fault(page_of(results::Comparison{})), "");
+  EXPECT_TRUE(contains(page_of(results::Comparison{}), "No run has finished yet."));
 
   results::Comparison one_run = tests::fixture::comparison(1);
   one_run.runs.resize(1);
   one_run.runs[0].relations.clear();
   one_run.examples.clear();
-  EXPECT_EQ(tests::markup_fault(report::report_html(one_run)), "");
-  EXPECT_TRUE(contains(report::report_html(one_run), "There is no other model to compare it with."));
-  EXPECT_FALSE(contains(report::report_html(one_run), "Recall by kind of fact"));
+  EXPECT_EQ(tests::markup_fault(page_of(one_run)), "");
+  EXPECT_TRUE(contains(page_of(one_run), "There is no other model to compare it with."));
+  EXPECT_FALSE(contains(page_of(one_run), "Recall by kind of fact"));
 
   results::Comparison never_asked = tests::fixture::comparison(2);
   for (results::RunResult& run : never_asked.runs) {
@@ -97,7 +100,7 @@ TEST(ReportPage, DrawsWhatIsThereWhenMuchIsMissing) {
     run.slot_usage.clear();
   }
   never_asked.step_times.clear();
-  const std::string page = report::report_html(never_asked);
+  const std::string page = page_of(never_asked);
   EXPECT_EQ(tests::markup_fault(page), "");
   EXPECT_TRUE(contains(page, "The models were trained, but not asked."));
   EXPECT_EQ(tests::occurrences(page, "<svg"), 1U) << "the loss";
@@ -109,7 +112,7 @@ TEST(ReportPage, DrawsWhatIsThereWhenMuchIsMissing) {
   odd.runs[1].curve[3].loss = std::numeric_limits<double>::quiet_NaN();
   odd.runs[1].slot_usage[0].read_share.clear();
   odd.runs[1].slot_usage[1].read_share.assign(7, 0.0);
-  EXPECT_EQ(tests::markup_fault(report::report_html(odd)), "");
+  EXPECT_EQ(tests::markup_fault(page_of(odd)), "");
 }
 
 TEST(ReportPage, NamesNgramLayersApartFromMemoryLayersOfTheirBlock) {
@@ -120,7 +123,7 @@ TEST(ReportPage, NamesNgramLayersApartFromMemoryLayersOfTheirBlock) {
     run.slot_usage.back().table = "ngrams";
     run.slot_usage.back().slots = 777;
   }
-  const std::string page = report::report_html(comparison);
+  const std::string page = page_of(comparison);
   EXPECT_EQ(tests::markup_fault(page), "");
   EXPECT_TRUE(contains(page, "N-gram layer 1 read"));
   EXPECT_TRUE(contains(page, "of the 777 slots"));
@@ -128,7 +131,7 @@ TEST(ReportPage, NamesNgramLayersApartFromMemoryLayersOfTheirBlock) {
 }
 
 TEST(ReportPage, ShowsEachVariantsStepAgainstItsLimits) {
-  const std::string page = report::report_html(tests::fixture::comparison(1));
+  const std::string page = page_of(tests::fixture::comparison(1));
   EXPECT_EQ(tests::occurrences(page, "<h2>Where a step&#39;s time goes</h2>"), 1U);
   EXPECT_EQ(tests::occurrences(page, "id=\"figure-step-times\""), 1U);
   EXPECT_TRUE(contains(page, "A training step of Dense: 22.5 ms on 2 threads"));
@@ -140,31 +143,31 @@ TEST(ReportPage, ShowsEachVariantsStepAgainstItsLimits) {
   EXPECT_FALSE(contains(page, "More than 100%"));
   results::Comparison busy = tests::fixture::comparison(1);
   busy.step_times[0].step.ops[5].limit_seconds = 0.001;
-  EXPECT_TRUE(contains(report::report_html(busy), "<td>0.80</td><td>3.6%</td><td>1.00</td><td>125%</td>"));
-  EXPECT_TRUE(contains(report::report_html(busy), "More than 100%"));
+  EXPECT_TRUE(contains(page_of(busy), "<td>0.80</td><td>3.6%</td><td>1.00</td><td>125%</td>"));
+  EXPECT_TRUE(contains(page_of(busy), "More than 100%"));
 }
 
 TEST(ReportPage, LeavesOutStepsThatWereNotTimed) {
   results::Comparison comparison = tests::fixture::comparison(1);
   comparison.step_times.resize(1);
-  EXPECT_EQ(tests::occurrences(report::report_html(comparison), "<caption>A training step of "), 1U);
+  EXPECT_EQ(tests::occurrences(page_of(comparison), "<caption>A training step of "), 1U);
   comparison.step_times[0].step.machine = "elsewhere";
-  EXPECT_TRUE(contains(report::report_html(comparison), "on another machine than the one named below: elsewhere."));
+  EXPECT_TRUE(contains(page_of(comparison), "on another machine than the one named below: elsewhere."));
   comparison.step_times[0].step.ops.clear();
   comparison.step_times[0].step.seconds = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_FALSE(contains(report::report_html(comparison), "A training step of "));
+  EXPECT_FALSE(contains(page_of(comparison), "A training step of "));
   comparison.step_times.clear();
-  EXPECT_FALSE(contains(report::report_html(comparison), "time goes"));
+  EXPECT_FALSE(contains(page_of(comparison), "time goes"));
 }
 
 TEST(ReportPage, DrawsManyRelationsInTwoCharts) {
   results::Comparison comparison = tests::fixture::comparison(2);
-  EXPECT_EQ(tests::occurrences(report::report_html(comparison), "id=\"figure-recall-relation"), 1U);
+  EXPECT_EQ(tests::occurrences(page_of(comparison), "id=\"figure-recall-relation"), 1U);
   for (results::RunResult& run : comparison.runs) {
     for (int r = 0; r < 20; ++r)
       run.relations.push_back(tests::fixture::score("more_" + std::to_string(r), "unseen", 7, 0.5));
   }
-  const std::string page = report::report_html(comparison);
+  const std::string page = page_of(comparison);
   EXPECT_EQ(tests::markup_fault(page), "");
   EXPECT_EQ(tests::occurrences(page, "id=\"figure-recall-relation"), 2U);
   for (int r = 0; r < 20; ++r) {
@@ -218,14 +221,14 @@ TEST(Contest, SetsTheLeaderAgainstTheBaselineOrElseTheBestRival) {
   comparison.runs.push_back(tests::fixture::run({"memory", 1, 1, 1e6, 1000, 0.6, 1.4e6, 1}, 1));
   const auto variants = report::summarize(report::completed(comparison));
   const auto ahead = report::contest(variants, results::verdict_at_equal(comparison, results::Axis::kTokens));
-  EXPECT_EQ(ahead->leader.variant, "memory_plus");
-  EXPECT_EQ(ahead->other.variant, "dense");
+  EXPECT_EQ(ahead->leader.name, "memory_plus");
+  EXPECT_EQ(ahead->other.name, "dense");
   const results::Comparison worse = with_memory_recall(comparison, 0.1);
   comparison.baseline = "memory";
   const auto baseline =
       report::contest(report::summarize(comparison), results::verdict_at_equal(worse, results::Axis::kTokens));
-  EXPECT_EQ(baseline->leader.variant, "memory");
-  EXPECT_EQ(baseline->other.variant, "dense");
+  EXPECT_EQ(baseline->leader.name, "memory");
+  EXPECT_EQ(baseline->other.name, "dense");
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "report/experiment/experiment_figures.h"
 #include "report/experiment/experiment_files.h"
 #include "report/experiment/experiment_text.h"
+#include "report/experiment/figures.h"
 #include "report/page/standalone_svg.h"
 #include "support/experiment_fixture.h"
 #include "support/markup.h"
@@ -54,17 +54,46 @@ TEST(ExperimentPage, IndexCountsWhatWasSkipped) {
 
 TEST(ExperimentFigures, LeaveOutWhatWasNotMeasured) {
   results::Experiment experiment = tests::fixture::experiment();
-  EXPECT_EQ(report::experiment_figures(experiment).size(), 2u);
+  EXPECT_EQ(report::experiment_figures(experiment, results::FigureKind::kVariants).size(), 2u);
   for (results::RunResult& run : experiment.comparison.runs) run.measures.clear();
-  const std::vector<report::Figure> figures = report::experiment_figures(experiment);
+  const std::vector<report::Figure> figures = report::experiment_figures(experiment, results::FigureKind::kVariants);
   ASSERT_EQ(figures.size(), 1u);
   EXPECT_EQ(figures[0].title, "Lines");
   ASSERT_EQ(figures[0].tables.size(), 1u);
   EXPECT_EQ(figures[0].tables[0].rows[0][0], "1.02 k");
 }
 
+TEST(ExperimentFigures, AreOfEveryKindAComparisonHas) {
+  results::Experiment experiment = tests::fixture::experiment();
+  results::FigureSpec curve;
+  curve.kind = results::FigureKind::kCurve;
+  curve.metric = "recall_seen";
+  curve.over = "seconds";
+  curve.title = "On the way";
+  experiment.figures.push_back(curve);
+  const std::string page = report::experiment_page(experiment);
+  EXPECT_EQ(tests::markup_fault(page), "");
+  EXPECT_NE(page.find("While they learned"), std::string::npos);
+  EXPECT_NE(page.find("<h3>On the way</h3>"), std::string::npos);
+  EXPECT_NE(page.find("facts recalled in wordings read"), std::string::npos);
+}
+
+TEST(ExperimentFigures, SayHowMuchTheRunsRead) {
+  results::Experiment experiment = tests::fixture::experiment();
+  experiment.figures[0].groups = {"after {tokens} tokens"};
+  experiment.figures[0].caption = "Of {tokens} tokens, {tokens} in all. ";
+  const auto kind = results::FigureKind::kVariants;
+  EXPECT_EQ(report::experiment_figures(experiment, kind)[0].tables[0].rows[0][0], "after 3.07 M tokens");
+  EXPECT_EQ(report::experiment_figures(experiment, kind)[0].caption, "Of 3.07 M tokens, 3.07 M in all. ");
+  for (results::RunResult& run : experiment.comparison.runs) {
+    if (run.variant == "dense") run.curve.resize(run.curve.size() / 2);
+  }
+  EXPECT_EQ(report::experiment_figures(experiment, kind)[0].tables[0].rows[0][0], "after 1.54 M to 3.07 M tokens");
+}
+
 TEST(StandaloneSvg, NeedsNoStyleSheetFromOutside) {
-  const std::string svg = report::standalone_svg(report::experiment_figures(tests::fixture::experiment())[0].svg);
+  const std::string svg = report::standalone_svg(
+      report::experiment_figures(tests::fixture::experiment(), results::FigureKind::kVariants)[0].svg);
   EXPECT_EQ(tests::markup_fault(svg), "");
   EXPECT_EQ(svg.find("var("), std::string::npos);
   EXPECT_NE(svg.find("#cf5a00"), std::string::npos);  // the first series' color

@@ -70,10 +70,20 @@ TEST(Criterion, HigherIsBetterForRecallAndLowerForLosses) {
   const results::Comparison comparison = comparison_of(
       {run_with("a", 1, 4, 0.2), run_with("a", 2, 4, 0.3), run_with("b", 1, 4, 0.4), run_with("b", 2, 4, 0.5)});
   EXPECT_EQ(results::decide(order({"a", "b"}, "recall"), comparison, 2).status, results::CriterionStatus::kMet);
-  EXPECT_TRUE(results::higher_is_better("recall"));
-  EXPECT_TRUE(results::higher_is_better("stored_bits"));
-  EXPECT_FALSE(results::higher_is_better("text_loss"));
-  EXPECT_FALSE(results::higher_is_better("nats"));
+  EXPECT_TRUE(results::higher_is_better(comparison, "recall"));
+  EXPECT_FALSE(results::higher_is_better(comparison, "nats"));
+}
+
+TEST(Criterion, AMeasureStatesWhatIsBetterAndOneOfAnOldFileIsTakenByItsName) {
+  results::Comparison comparison = comparison_of({run_with("a", 1, 4)});
+  comparison.runs[0].measures = {{"stored_bits", 1},
+                                 {"text_loss", 1},
+                                 {"surprise", 1, results::Better::kLower},
+                                 {"loss_avoided", 1, results::Better::kHigher}};
+  EXPECT_TRUE(results::higher_is_better(comparison, "stored_bits"));
+  EXPECT_FALSE(results::higher_is_better(comparison, "text_loss"));
+  EXPECT_FALSE(results::higher_is_better(comparison, "surprise"));
+  EXPECT_TRUE(results::higher_is_better(comparison, "loss_avoided"));
 }
 
 TEST(Criterion, EveryStepOfAnOrderMustBeShownAndTheWeakestIsNamed) {
@@ -170,8 +180,8 @@ TEST(Metric, UseOfSlotsIsTheMeanOverLayers) {
   run.slot_usage.push_back({3, 100, 0.25, 1.0, 0, {}});
   EXPECT_DOUBLE_EQ(*results::metric_value(run, "used_slots"), 0.375);
   EXPECT_DOUBLE_EQ(*results::metric_value(run, "read_kl"), 1.5);
-  EXPECT_TRUE(results::higher_is_better("used_slots"));
-  EXPECT_FALSE(results::higher_is_better("read_kl"));
+  EXPECT_TRUE(results::higher_is_better({}, "used_slots"));
+  EXPECT_FALSE(results::higher_is_better({}, "read_kl"));
   EXPECT_EQ(results::metric_number("used_slots", 0.375), "37.5%");
   EXPECT_TRUE(results::is_share("used_slots") && results::is_share("recall"));  // gains in them are told in points
   EXPECT_FALSE(results::is_share("read_kl") || results::is_share("text_loss"));

@@ -4,7 +4,7 @@
 #include "base/enum_names.h"
 #include "base/log.h"
 #include "report/capacity/capacity_text.h"
-#include "report/comparison/comparison_text.h"
+#include "report/page/text_table.h"
 #include "results/number_text.h"
 
 namespace memlayers::report {

@@ -4,11 +4,11 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/output.h"
-#include "report/comparison/comparison_page.h"
-#include "report/experiment/experiment_figures.h"
 #include "report/experiment/experiment_page.h"
 #include "report/experiment/experiment_text.h"
+#include "report/experiment/figures.h"
 #include "report/page/standalone_svg.h"
 #include "results/metric.h"
 
@@ -86,15 +86,18 @@ void write_experiment_files(const results::Experiment& experiment, const std::fi
   for (const auto& file : std::filesystem::directory_iterator(charts)) {
     if (file.path().filename().string().starts_with("chart-")) std::filesystem::remove(file.path());
   }
-  for (const Figure& figure : experiment_figures(experiment)) {
-    if (!figure.svg.empty()) base::write_text_atomically(charts / (figure.id + ".svg"), standalone_svg(figure.svg));
+  for (const auto& [kind, name] : enum_names(results::FigureKind{})) {
+    for (const Figure& figure : experiment_figures(experiment, kind)) {
+      const std::string file = figure.id.starts_with("chart-") ? figure.id : "chart-" + figure.id;
+      base::write_text_atomically(charts / (file + ".svg"), standalone_svg(figure.svg));
+    }
   }
   base::write_text_atomically(folder / "criteria.json", criteria_json(experiment));
   base::write_text_atomically(folder / "results.csv", results_csv(experiment));
   base::write_text_atomically(folder / "results.md", experiment_text(experiment));
   base::write_text_atomically(folder / "report.html", experiment_page(experiment));
   if (!experiment.comparison.runs.empty())
-    base::write_text_atomically(folder / "runs.html", report_html(experiment.comparison));
+    base::write_text_atomically(folder / "runs.html", experiment_page(results::experiment_of(experiment.comparison)));
   base::write_text_atomically(folder / kExperimentFile, dump(base::config_to_json(experiment)));
 }
 

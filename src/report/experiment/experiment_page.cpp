@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "report/comparison/comparison_page.h"
-#include "report/comparison/report_sections.h"
-#include "report/comparison/report_summary.h"
-#include "report/experiment/experiment_figures.h"
+#include "report/experiment/contest.h"
 #include "report/experiment/experiment_text.h"
-#include "report/page/html_markup.h"
+#include "report/experiment/figures.h"
+#include "report/experiment/sections.h"
+#include "report/page/page.h"
 #include "results/number_text.h"
 
 namespace memlayers::report {
@@ -27,6 +26,7 @@ std::string bullets(const std::vector<std::string>& lines) {
 }
 
 std::string answer(const results::Experiment& experiment) {
+  if (experiment.criteria.empty()) return answer_section(experiment.comparison);
   std::vector<std::string> notes;
   if (!experiment.failures.empty()) notes.push_back(concat(experiment.failures.size(), " cells failed, see below"));
   for (const std::string& missing : experiment.left_out) notes.push_back("left out: " + missing);
@@ -35,6 +35,7 @@ std::string answer(const results::Experiment& experiment) {
 }
 
 std::string criteria_section(const results::Experiment& experiment) {
+  if (experiment.criteria.empty()) return {};
   const std::string how =
       "Each was written before the runs. A gain is how much better the second model's number is than the first's "
       "within one seed (for "
@@ -43,6 +44,43 @@ std::string criteria_section(const results::Experiment& experiment) {
       "confidence interval over seeds (Student's t) lies above the size claimed, or above zero where none is.";
   return html::section("What was claimed",
                        paragraph("", how) + wide(html::table(criteria_table(experiment), "scroll whole wrap")));
+}
+
+/// Who reads a comparison is told what was asked; an experiment's file says so itself.
+std::string introduction(const results::Experiment& experiment) {
+  const results::Comparison& comparison = experiment.comparison;
+  const bool claims = !experiment.criteria.empty();
+  std::string text;
+  const auto add = [&](const std::string& style, const std::string& words) {
+    if (!words.empty()) text += paragraph(style, words);
+  };
+  if (!claims) add("", question_text(comparison)), add("", models_text(comparison));
+  add(claims ? "" : "lead", comparison.description);
+  if (!experiment.paper.empty()) add("lead", "In the paper: " + experiment.paper + ".");
+  return text;
+}
+
+std::string measured_sections(const results::Experiment& experiment) {
+  using enum results::FigureKind;
+  const results::Comparison& comparison = experiment.comparison;
+  const std::vector<Variant> variants = summarize(comparison);
+  const std::vector<Figure> curves = experiment_figures(experiment, kCurve);
+  std::vector<Figure> end = experiment_figures(experiment, kVariants);
+  for (const auto kind : {kWordings, kRelations}) {
+    for (Figure& figure : experiment_figures(experiment, kind)) end.push_back(std::move(figure));
+  }
+  const std::vector<Figure> steps = experiment_figures(experiment, kSteps);
+  const bool claims = !experiment.criteria.empty();
+  std::string text;
+  if (!claims) text += equal_cost_section(comparison, variants);
+  text += figures_section("While they learned", curves);
+  text += figures_section(claims ? "What was measured" : "What they knew in the end", end);
+  if (!claims) text += examples_section(comparison);
+  text += figures_section("How the memory was used", experiment_figures(experiment, kSlots));
+  if (!steps.empty()) text += figures_section("Where a step's time goes", steps, step_tables(comparison, variants));
+  const std::string runs = claims ? "" : html::details("Every run by itself", html::table(runs_table(experiment)));
+  return text + html::section(claims ? "Every variant" : "The models",
+                              wide(html::table(variants_table(experiment), "scroll whole") + runs));
 }
 
 std::string published_section(const results::Experiment& experiment) {
@@ -79,24 +117,24 @@ std::string index_card(const IndexEntry& entry) {
 
 }  // namespace
 
-std::string experiment_page(const results::Experiment& experiment) {
-  const results::Comparison comparison = completed(experiment.comparison);
-  const std::string title = comparison.title;
-  std::string body = concat("<h1>", results::escape_markup(title), "</h1>\n");
-  if (!comparison.description.empty()) body += paragraph("", comparison.description);
-  if (!experiment.paper.empty()) body += paragraph("lead", "In the paper: " + experiment.paper + ".");
-  body += answer(experiment) + criteria_section(experiment);
-  body += figures_section("What was measured", experiment_figures(experiment));
-  if (!comparison.runs.empty()) {
-    body += html::section("Every variant", wide(html::table(variants_table(experiment), "scroll whole")));
-  }
+std::string experiment_page(const results::Experiment& given) {
+  results::Experiment experiment = given;
+  experiment.comparison = completed(given.comparison);
+  const results::Comparison& comparison = experiment.comparison;
+  const bool claims = !experiment.criteria.empty();
+  const std::string title = comparison.title.empty() ? "Comparison of language models" : comparison.title;
+  std::string body = element("h1", "", results::escape_markup(title)) + introduction(experiment) + answer(experiment) +
+                     criteria_section(experiment);
+  if (!comparison.runs.empty()) body += measured_sections(experiment);
   body += published_section(experiment);
   if (!experiment.failures.empty()) body += html::section("Cells that failed", bullets(experiment.failures));
-  if (!comparison.runs.empty()) {
+  if (claims && !comparison.runs.empty()) {
     body += paragraph("", "Learning curves, examples and every run by itself are on the page of the runs: ") +
-            "<p><a href=\"runs.html\">runs.html</a></p>\n" + method_section(comparison);
+            "<p><a href=\"runs.html\">runs.html</a></p>\n";
   }
-  return page_html(title, "memlayers experiment", body, "Drawn by memlayers experiment from experiment.json.");
+  if (!claims || !comparison.runs.empty()) body += method_section(comparison);
+  return claims ? page_html(title, "memlayers experiment", body, "Drawn by memlayers experiment from experiment.json.")
+                : page_html(title, "memlayers report", body, "Drawn by memlayers report from results.json.");
 }
 
 std::string index_page(const std::vector<IndexEntry>& entries) {

@@ -99,6 +99,27 @@ Table variants_table(const results::Experiment& experiment) {
   return table;
 }
 
+Table runs_table(const results::Experiment& experiment) {
+  std::vector<std::string> metrics{"tokens", "seconds"};
+  for (const std::string& metric : experiment.metrics) {
+    if (metric != "table_parameters") metrics.push_back(metric);
+  }
+  Table table{"Every run", {"model", "seed"}, {}};
+  for (const std::string& metric : metrics) table.head.push_back(results::metric_label(metric));
+  for (const std::string& variant : experiment.comparison.variants) {
+    for (const results::RunResult& run : experiment.comparison.runs) {
+      if (run.variant != variant) continue;
+      std::vector<std::string> row{results::variant_label(variant), std::to_string(run.seed)};
+      for (const std::string& metric : metrics) {
+        const std::optional<double> value = results::metric_value(run, metric);
+        row.push_back(value ? results::metric_number(metric, *value) : "not measured");
+      }
+      table.rows.push_back(std::move(row));
+    }
+  }
+  return table;
+}
+
 std::string experiment_text(const results::Experiment& experiment) {
   const results::Comparison& comparison = experiment.comparison;
   std::string text = "# " + comparison.title + "\n\n";

@@ -17,5 +17,7 @@ std::string verdict_text(const results::Experiment& experiment);
 Table criteria_table(const results::Experiment& experiment);
 /// One row a variant: parameters, FLOPs, and mean ± sample deviation of the experiment's metrics.
 Table variants_table(const results::Experiment& experiment);
+/// One row a run: tokens, time, and the experiment's metrics.
+Table runs_table(const results::Experiment& experiment);
 
 }  // namespace memlayers::report

@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "report/charts/svg_chart.h"
-#include "report/comparison/comparison_page.h"
 #include "report/inspection/inspection_tables.h"
+#include "report/page/page.h"
 #include "results/number_text.h"
 
 namespace memlayers::report {

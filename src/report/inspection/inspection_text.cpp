@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "report/comparison/comparison_text.h"
 #include "report/inspection/inspection_tables.h"
+#include "report/page/text_table.h"
 #include "results/number_text.h"
 
 namespace memlayers::report {

@@ -1,4 +1,4 @@
-#include "report/comparison/comparison_page.h"
+#include "report/page/page.h"
 
 namespace memlayers::report {
 

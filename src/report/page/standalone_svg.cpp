@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "report/comparison/comparison_page.h"
+#include "report/page/page.h"
 
 namespace memlayers::report {
 namespace {

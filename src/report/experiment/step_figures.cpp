@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "report/charts/svg_chart.h"
-#include "report/comparison/report_figures.h"
-#include "report/comparison/report_sections.h"
+#include "report/experiment/figures.h"
+#include "report/experiment/sections.h"
 #include "report/page/html_markup.h"
 #include "results/number_text.h"
 #include "results/step_shares.h"
@@ -24,11 +24,11 @@ struct Timed {
 };
 
 /// In the order of the variants; profiles of others are passed over.
-std::vector<Timed> timed_variants(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
+std::vector<Timed> timed_variants(const results::Comparison& comparison, const std::vector<Variant>& variants) {
   std::vector<Timed> timed;
-  for (const VariantSummary& variant : variants) {
+  for (const Variant& variant : variants) {
     for (const results::VariantStep& each : comparison.step_times) {
-      if (each.variant != variant.variant || !(each.step.seconds > 0)) continue;
+      if (each.variant != variant.name || !(each.step.seconds > 0)) continue;
       timed.push_back({variant.label, &each.step});
       break;
     }
@@ -127,7 +127,7 @@ std::string machines_text(const results::Comparison& comparison, const std::vect
 
 }  // namespace
 
-std::vector<Figure> step_figures(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
+std::vector<Figure> step_figures(const results::Comparison& comparison, const std::vector<Variant>& variants) {
   const std::vector<Timed> all = timed_variants(comparison, variants);
   if (all.empty()) return {};
   const std::vector<std::string> order = results::group_order(comparison.step_times);
@@ -151,7 +151,7 @@ std::vector<Figure> step_figures(const results::Comparison& comparison, const st
   return {figure};
 }
 
-std::string step_tables(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
+std::string step_tables(const results::Comparison& comparison, const std::vector<Variant>& variants) {
   const std::vector<Timed> all = timed_variants(comparison, variants);
   if (all.empty()) return {};
   const std::vector<std::string> order = results::group_order(comparison.step_times);

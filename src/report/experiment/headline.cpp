@@ -4,36 +4,37 @@
 #include <limits>
 
 #include "base/error.h"
-#include "report/comparison/report_summary.h"
+#include "report/experiment/contest.h"
+#include "results/metric.h"
 #include "results/number_text.h"
 
 namespace memlayers::report {
 namespace {
 
 /// The final scores as a verdict, so that they can be contested like one.
-results::Verdict final_scores(const std::vector<VariantSummary>& variants) {
+results::Verdict final_scores(const results::Comparison& comparison) {
   results::Verdict verdict{results::Axis::kTokens, 0, {}};
-  for (const VariantSummary& variant : variants) {
-    const results::Statistic& recall = variant.unseen;
+  for (const std::string& variant : comparison.variants) {
+    const results::Statistic recall = results::metric_statistic(comparison, variant, "recall");
     if (recall.count == 0) continue;
-    verdict.rows.push_back(
-        {variant.variant, recall.count, recall.mean, recall.deviation, recall.lowest, recall.highest});
+    verdict.rows.push_back({variant, recall.count, recall.mean, recall.deviation, recall.lowest, recall.highest});
   }
   return verdict;
 }
 
 /// "its dense twin" beside a memory model; the variant's own name where that would not be clear.
-std::string called_beside(const VariantSummary& variant) {
-  return variant.baseline && variant.variant == "dense" ? "its dense twin" : variant.label;
+std::string called_beside(const Variant& variant) {
+  return variant.baseline && variant.name == "dense" ? "its dense twin" : variant.label;
 }
 
 /// Tokens that every run read, where they all read equally many.
-std::optional<double> same_tokens(const std::vector<VariantSummary>& variants) {
+std::optional<double> same_tokens(const results::Comparison& comparison) {
   double low = std::numeric_limits<double>::infinity(), high = 0;
-  for (const VariantSummary& variant : variants) {
-    if (variant.tokens.count == 0) continue;
-    low = std::min(low, variant.tokens.lowest);
-    high = std::max(high, variant.tokens.highest);
+  for (const std::string& variant : comparison.variants) {
+    const results::Statistic tokens = results::metric_statistic(comparison, variant, "tokens");
+    if (tokens.count == 0) continue;
+    low = std::min(low, tokens.lowest);
+    high = std::max(high, tokens.highest);
   }
   return high > 0 && low == high ? std::optional(high) : std::nullopt;
 }
@@ -41,8 +42,8 @@ std::optional<double> same_tokens(const std::vector<VariantSummary>& variants) {
 std::string answer_of(const Contest& contest) {
   // The sentence is about the model that is compared; the baseline is what it is measured by.
   const bool baseline_leads = contest.leader.baseline;
-  const VariantSummary& subject = baseline_leads ? contest.other : contest.leader;
-  const VariantSummary& reference = baseline_leads ? contest.leader : contest.other;
+  const Variant& subject = baseline_leads ? contest.other : contest.leader;
+  const Variant& reference = baseline_leads ? contest.leader : contest.other;
   const double own = baseline_leads ? contest.other_recall.mean : contest.leader_recall.mean;
   const double others = baseline_leads ? contest.leader_recall.mean : contest.other_recall.mean;
   const int decimals = contest.lead < 0.02 || std::max(own, others) < 0.1 ? 1 : 0;
@@ -72,7 +73,7 @@ std::string seeds_note(const Contest& contest) {
                       confidence_text(contest));
 }
 
-std::string seconds_note(const std::vector<VariantSummary>& variants, const results::Verdict& verdict) {
+std::string seconds_note(const std::vector<Variant>& variants, const results::Verdict& verdict) {
   const std::optional<Contest> in_time = contest(variants, verdict);
   if (!in_time) return {};
   const std::string time = results::seconds_text(verdict.budget);
@@ -89,11 +90,11 @@ std::string seconds_note(const std::vector<VariantSummary>& variants, const resu
 }  // namespace
 
 Headline headline(const results::Comparison& comparison) {
-  const std::vector<VariantSummary> variants = summarize(comparison);
-  const std::optional<double> tokens = same_tokens(variants);
+  const std::vector<Variant> variants = summarize(comparison);
+  const std::optional<double> tokens = same_tokens(comparison);
   // Only at equal tokens are the final scores a fair comparison; they rest on all questions, the curves may not.
   results::Verdict verdict =
-      tokens ? final_scores(variants) : results::verdict_at_equal(comparison, results::Axis::kTokens);
+      tokens ? final_scores(comparison) : results::verdict_at_equal(comparison, results::Axis::kTokens);
   if (verdict.rows.empty()) verdict = results::verdict_at_equal(comparison, results::Axis::kTokens);
   Headline result;
   if (comparison.runs.empty()) {

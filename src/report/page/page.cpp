@@ -1,9 +1,6 @@
-#include "report/comparison/comparison_page.h"
+#include "report/page/page.h"
 
 #include "base/error.h"
-#include "report/comparison/report_figures.h"
-#include "report/comparison/report_sections.h"
-#include "report/page/html_markup.h"
 #include "results/number_text.h"
 
 namespace memlayers::report {
@@ -46,29 +43,6 @@ std::string figures_section(std::string_view heading, const std::vector<Figure>&
     drawn += figure_markup(figures[i], i == 0 && figures.size() % 2 == 1);
   }
   return html::section(heading, element("div", "class=\"figures\"", drawn) + below_markup);
-}
-
-std::string report_html(const results::Comparison& given) {
-  const results::Comparison comparison = completed(given);
-  const std::vector<VariantSummary> variants = summarize(comparison);
-  const std::string title = comparison.title.empty() ? "Comparison of language models" : comparison.title;
-  std::string body = concat("<h1>", results::escape_markup(title), "</h1>\n", paragraph("", question_text(comparison)));
-  const std::string kinds = models_text(comparison);
-  if (!kinds.empty()) body += paragraph("", kinds);
-  if (!comparison.description.empty()) body += paragraph("lead", comparison.description);
-  body += answer_section(comparison);
-  if (!comparison.runs.empty()) {
-    body += verdicts_section(comparison, variants);
-    body += figures_section("While they learned", learning_figures(comparison, variants));
-    body += figures_section("What they knew in the end", recall_figures(comparison, variants));
-    body += examples_section(comparison);
-    body += figures_section("How the memory was used", usage_figures(comparison, variants));
-    body += figures_section("Where a step's time goes", step_figures(comparison, variants),
-                            step_tables(comparison, variants));
-    body += models_section(comparison, variants);
-  }
-  body += method_section(comparison);
-  return page_html(title, "memlayers report", body, "Drawn by memlayers report from results.json.");
 }
 
 }  // namespace memlayers::report

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "report/comparison/report_summary.h"
+#include "report/experiment/contest.h"
 #include "results/comparison.h"
 
 namespace memlayers::report {
@@ -12,12 +12,10 @@ namespace memlayers::report {
 /// The headline and what to know about it.
 std::string answer_section(const results::Comparison& comparison);
 /// Cards: who leads at equal tokens, FLOPs and seconds.
-std::string verdicts_section(const results::Comparison& comparison, const std::vector<VariantSummary>& variants);
+std::string equal_cost_section(const results::Comparison& comparison, const std::vector<Variant>& variants);
 std::string examples_section(const results::Comparison& comparison);
 /// Under the chart of a step's time: for each variant its groups of operations against their limits, and how those were obtained.
-std::string step_tables(const results::Comparison& comparison, const std::vector<VariantSummary>& variants);
-/// The table of variants and the table of runs.
-std::string models_section(const results::Comparison& comparison, const std::vector<VariantSummary>& variants);
+std::string step_tables(const results::Comparison& comparison, const std::vector<Variant>& variants);
 /// Machine, commit, command and what the words mean.
 std::string method_section(const results::Comparison& comparison);
 

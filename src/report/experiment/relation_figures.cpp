@@ -4,7 +4,8 @@
 
 #include "base/error.h"
 #include "report/charts/svg_chart.h"
-#include "report/comparison/report_figures.h"
+#include "report/experiment/figures.h"
+#include "results/metric.h"
 #include "results/number_text.h"
 
 namespace memlayers::report {
@@ -20,10 +21,8 @@ ChartAxis recall_axis() {
   return {"share of questions answered exactly", false, {}, {}, [](double v) { return results::percent_text(v, 0); }};
 }
 
-std::string whisker_caption(const std::vector<VariantSummary>& variants) {
-  const bool spread =
-      std::any_of(variants.begin(), variants.end(), [](const auto& variant) { return variant.runs > 1; });
-  return spread ? " Bars: means over seeds; thin lines: lowest to highest seed." : "";
+std::string whisker_caption(const std::vector<Variant>& variants) {
+  return has_spread(variants) ? " Bars: means over seeds; thin lines: lowest to highest seed." : "";
 }
 
 /// The table behind grouped bars: one row a group, one column a variant.
@@ -62,28 +61,6 @@ std::string bars_description(const BarChart& chart) {
   return text;
 }
 
-Figure wording_figure(const std::vector<VariantSummary>& variants) {
-  Figure figure{
-      "recall-wording",
-      "Recall by wording",
-      "A fact is stored well when it can be recalled in words other than those it was read in: the closer the two "
-      "bars of a model, the better." +
-          whisker_caption(variants),
-      {},
-      {}};
-  BarChart chart{figure.id, figure.title, {}, recall_axis(), {"wordings read", "wordings never read"}, {}};
-  bool any = false;
-  for (const VariantSummary& variant : variants) {
-    chart.series.push_back({variant.label, variant.color, {bar_of(variant.seen), bar_of(variant.unseen)}});
-    any = any || variant.seen.count > 0 || variant.unseen.count > 0;
-  }
-  if (!any) return figure;
-  chart.description = "Bar chart of recall at the end of training." + bars_description(chart);
-  figure.svg = bar_chart_svg(chart);
-  figure.tables.push_back(table_of(figure.title, "questions asked in", chart));
-  return figure;
-}
-
 struct RelationRow {
   std::string relation;
   int64_t questions = 0;
@@ -91,7 +68,7 @@ struct RelationRow {
   double lead = 0;                         // best other variant over the baseline
 };
 
-double lead_over_baseline(const std::vector<results::Statistic>& recall, const std::vector<VariantSummary>& variants) {
+double lead_over_baseline(const std::vector<results::Statistic>& recall, const std::vector<Variant>& variants) {
   double baseline = 0, best = -1;
   for (size_t v = 0; v < variants.size(); ++v) {
     if (variants[v].baseline)
@@ -102,8 +79,7 @@ double lead_over_baseline(const std::vector<results::Statistic>& recall, const s
   return best < 0 ? baseline : best - baseline;
 }
 
-std::vector<RelationRow> relation_rows(const results::Comparison& comparison,
-                                       const std::vector<VariantSummary>& variants) {
+std::vector<RelationRow> relation_rows(const results::Comparison& comparison, const std::vector<Variant>& variants) {
   std::map<std::string, RelationRow> rows;
   std::map<std::string, std::map<std::string, std::vector<double>>> values;
   for (const results::RunResult& run : comparison.runs) {
@@ -116,8 +92,7 @@ std::vector<RelationRow> relation_rows(const results::Comparison& comparison,
   std::vector<RelationRow> result;
   for (auto& [relation, row] : rows) {
     row.relation = relation;
-    for (const VariantSummary& variant : variants)
-      row.recall.push_back(results::statistic(values[relation][variant.variant]));
+    for (const Variant& variant : variants) row.recall.push_back(results::statistic(values[relation][variant.name]));
     row.lead = lead_over_baseline(row.recall, variants);
     result.push_back(std::move(row));
   }
@@ -125,7 +100,7 @@ std::vector<RelationRow> relation_rows(const results::Comparison& comparison,
   return result;
 }
 
-std::string order_caption(const std::vector<VariantSummary>& variants) {
+std::string order_caption(const std::vector<Variant>& variants) {
   if (variants.size() < 2) return {};
   const auto baseline = std::find_if(variants.begin(), variants.end(), [](const auto& one) { return one.baseline; });
   const auto rival = std::find_if(variants.begin(), variants.end(), [](const auto& one) { return !one.baseline; });
@@ -133,12 +108,12 @@ std::string order_caption(const std::vector<VariantSummary>& variants) {
                       " is furthest ahead of ", baseline->label, ".");
 }
 
-Figure relation_figure(const std::vector<RelationRow>& rows, const std::vector<VariantSummary>& variants,
+Figure relation_figure(const std::vector<RelationRow>& rows, const std::vector<Variant>& variants,
                        const std::string& id, const std::string& title, double axis_end) {
   Figure figure{id, title, {}, {}, {}};
   BarChart chart{id, title, {}, recall_axis(), {}, {}};
   chart.value.high = axis_end;
-  for (const VariantSummary& variant : variants) chart.series.push_back({variant.label, variant.color, {}});
+  for (const Variant& variant : variants) chart.series.push_back({variant.label, variant.color, {}});
   for (const RelationRow& row : rows) {
     chart.groups.push_back(
         base::concat(results::relation_label(row.relation), " (", results::count_text(row.questions), ")"));
@@ -151,9 +126,34 @@ Figure relation_figure(const std::vector<RelationRow>& rows, const std::vector<V
   return figure;
 }
 
-/// One chart, or two of half the length that stand side by side, with the same axis.
-std::vector<Figure> relation_figures(const results::Comparison& comparison,
-                                     const std::vector<VariantSummary>& variants) {
+}  // namespace
+
+Figure wordings_figure(const results::Comparison& comparison, const std::vector<Variant>& variants) {
+  Figure figure{
+      "recall-wording",
+      "Recall by wording",
+      "A fact is stored well when it can be recalled in words other than those it was read in: the closer the two "
+      "bars of a model, the better." +
+          whisker_caption(variants),
+      {},
+      {}};
+  BarChart chart{figure.id, figure.title, {}, recall_axis(), {"wordings read", "wordings never read"}, {}};
+  bool any = false;
+  for (const Variant& variant : variants) {
+    BarSeries& bars = chart.series.emplace_back(BarSeries{variant.label, variant.color, {}});
+    for (const char* metric : {"recall_seen", "recall"}) {
+      bars.bars.push_back(bar_of(results::metric_statistic(comparison, variant.name, metric)));
+      any = any || bars.bars.back();
+    }
+  }
+  if (!any) return figure;
+  chart.description = "Bar chart of recall at the end of training." + bars_description(chart);
+  figure.svg = bar_chart_svg(chart);
+  figure.tables.push_back(table_of(figure.title, "questions asked in", chart));
+  return figure;
+}
+
+std::vector<Figure> relation_figures(const results::Comparison& comparison, const std::vector<Variant>& variants) {
   constexpr size_t kMostInOne = 12;
   const std::vector<RelationRow> rows = relation_rows(comparison, variants);
   if (rows.empty()) return {};
@@ -177,15 +177,6 @@ std::vector<Figure> relation_figures(const results::Comparison& comparison,
                                     "Recall by kind of fact, second half", axis_end));
   figures[0].caption = caption;
   figures[1].caption = "The first half continued, in the same order and on the same axis.";
-  return figures;
-}
-
-}  // namespace
-
-std::vector<Figure> recall_figures(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
-  std::vector<Figure> figures = relation_figures(comparison, variants);
-  Figure wording = wording_figure(variants);
-  if (!wording.svg.empty()) figures.insert(figures.begin(), std::move(wording));
   return figures;
 }
 

@@ -1,4 +1,4 @@
-#include "report/comparison/comparison_text.h"
+#include "report/experiment/terminal_text.h"
 
 #include <gtest/gtest.h>
 

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "report/charts/svg_chart.h"
-#include "report/comparison/report_figures.h"
+#include "report/experiment/figures.h"
 #include "results/number_text.h"
 
 namespace memlayers::report {
@@ -107,7 +107,7 @@ Table curve_table(const std::vector<LayerUsage>& layers) {
   return table;
 }
 
-Figure usage_figure(const VariantSummary& variant, const std::vector<LayerUsage>& layers) {
+Figure usage_figure(const Variant& variant, const std::vector<LayerUsage>& layers) {
   Figure figure{"slots-" + std::to_string(variant.color), "Slot usage of " + variant.label, {}, {}, {}};
   LineChart chart{figure.id, figure.title, {}, {}, {}, {}};
   const auto percent = [](double v) { return results::percent_text(v, 0); };
@@ -136,10 +136,10 @@ Figure usage_figure(const VariantSummary& variant, const std::vector<LayerUsage>
 
 }  // namespace
 
-std::vector<Figure> usage_figures(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
+std::vector<Figure> slot_figures(const results::Comparison& comparison, const std::vector<Variant>& variants) {
   std::vector<Figure> figures;
-  for (const VariantSummary& variant : variants) {
-    const std::vector<LayerUsage> layers = layers_of(comparison, variant.variant);
+  for (const Variant& variant : variants) {
+    const std::vector<LayerUsage> layers = layers_of(comparison, variant.name);
     if (!layers.empty()) figures.push_back(usage_figure(variant, layers));
   }
   return figures;

@@ -1,4 +1,4 @@
-#include "report/comparison/report_summary.h"
+#include "report/experiment/contest.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,50 +8,6 @@
 
 namespace memlayers::report {
 namespace {
-
-std::vector<double> values_of(const std::vector<const results::RunResult*>& runs, auto&& value) {
-  std::vector<double> values;
-  for (const results::RunResult* run : runs) {
-    const std::optional<double> one = value(*run);
-    if (one && std::isfinite(*one)) values.push_back(*one);
-  }
-  return values;
-}
-
-auto asked_value(results::RelationScore results::RunResult::*wording, double results::RelationScore::*number) {
-  return [=](const results::RunResult& run) -> std::optional<double> {
-    const results::RelationScore& score = run.*wording;
-    return score.questions > 0 ? std::optional(score.*number) : std::nullopt;
-  };
-}
-
-VariantSummary summary_of(const std::string& variant, const std::vector<const results::RunResult*>& runs) {
-  VariantSummary summary;
-  summary.variant = variant;
-  summary.label = results::variant_label(variant);
-  summary.runs = static_cast<int64_t>(runs.size());
-  if (!runs.empty()) {
-    summary.parameters = runs.front()->parameters;
-    summary.table_parameters = runs.front()->table_parameters;
-    summary.flops_per_token = runs.front()->flops_per_token;
-  }
-  summary.tokens = results::statistic(values_of(runs, [](const results::RunResult& run) -> std::optional<double> {
-    return run.curve.empty() ? std::nullopt : std::optional(static_cast<double>(run.curve.back().tokens));
-  }));
-  summary.tokens_per_second =
-      results::statistic(values_of(runs, [](const results::RunResult& run) -> std::optional<double> {
-        return run.tokens_per_second > 0 ? std::optional(run.tokens_per_second) : std::nullopt;
-      }));
-  summary.seen =
-      results::statistic(values_of(runs, asked_value(&results::RunResult::seen, &results::RelationScore::exact_match)));
-  summary.unseen = results::statistic(
-      values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::exact_match)));
-  summary.f1 =
-      results::statistic(values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::f1)));
-  summary.nats =
-      results::statistic(values_of(runs, asked_value(&results::RunResult::unseen, &results::RelationScore::nats)));
-  return summary;
-}
 
 std::optional<double> tokens_at(const results::RunResult& run, results::Axis axis, double budget) {
   double before = 0, tokens_before = 0;
@@ -66,9 +22,9 @@ std::optional<double> tokens_at(const results::RunResult& run, results::Axis axi
   return std::nullopt;
 }
 
-const VariantSummary* find(const std::vector<VariantSummary>& variants, const std::string& variant) {
+const Variant* find(const std::vector<Variant>& variants, const std::string& variant) {
   const auto found =
-      std::find_if(variants.begin(), variants.end(), [&](const auto& one) { return one.variant == variant; });
+      std::find_if(variants.begin(), variants.end(), [&](const auto& one) { return one.name == variant; });
   return found == variants.end() ? nullptr : &*found;
 }
 
@@ -86,23 +42,23 @@ results::Comparison completed(results::Comparison comparison) {
   return comparison;
 }
 
-std::vector<VariantSummary> summarize(const results::Comparison& comparison) {
-  std::vector<VariantSummary> summaries;
+std::vector<Variant> summarize(const results::Comparison& comparison) {
+  std::vector<Variant> variants;
   int next_color = 1;
-  for (const std::string& variant : comparison.variants) {
-    std::vector<const results::RunResult*> runs;
-    for (const results::RunResult& run : comparison.runs) {
-      if (run.variant == variant) runs.push_back(&run);
-    }
-    VariantSummary summary = summary_of(variant, runs);
-    summary.baseline = variant == comparison.baseline;
-    summary.color = summary.baseline ? 0 : next_color++;
-    summaries.push_back(std::move(summary));
+  for (const std::string& name : comparison.variants) {
+    const bool baseline = name == comparison.baseline;
+    const auto runs = std::count_if(comparison.runs.begin(), comparison.runs.end(),
+                                    [&](const results::RunResult& run) { return run.variant == name; });
+    variants.push_back({name, results::variant_label(name), baseline ? 0 : next_color++, baseline, runs});
   }
-  return summaries;
+  return variants;
 }
 
-std::optional<Contest> contest(const std::vector<VariantSummary>& variants, const results::Verdict& verdict) {
+bool has_spread(const std::vector<Variant>& variants) {
+  return std::any_of(variants.begin(), variants.end(), [](const Variant& variant) { return variant.runs > 1; });
+}
+
+std::optional<Contest> contest(const std::vector<Variant>& variants, const results::Verdict& verdict) {
   if (verdict.rows.size() < 2) return std::nullopt;
   const auto best = [&](auto&& admitted) {
     const results::Verdict::Row* best_row = nullptr;
@@ -112,7 +68,7 @@ std::optional<Contest> contest(const std::vector<VariantSummary>& variants, cons
     return best_row;
   };
   const auto is_baseline = [&](const results::Verdict::Row& row) {
-    const VariantSummary* variant = find(variants, row.variant);
+    const Variant* variant = find(variants, row.variant);
     return variant != nullptr && variant->baseline;
   };
   const results::Verdict::Row* leader = best([](const results::Verdict::Row&) { return true; });

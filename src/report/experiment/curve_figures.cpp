@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "report/charts/svg_chart.h"
-#include "report/comparison/report_figures.h"
+#include "report/experiment/figures.h"
 #include "results/number_text.h"
 
 namespace memlayers::report {
@@ -15,6 +15,7 @@ struct Sample {
   double step, x, y;
 };
 using Curve = std::vector<Sample>;
+using results::CurvePoint;
 
 /// What a horizontal axis counts, in a unit that keeps its ticks short.
 struct Budget {
@@ -128,18 +129,29 @@ std::vector<std::pair<double, results::Statistic>> over_seeds(const std::vector<
   return result;
 }
 
+/// What is measured on the way.
 struct Quantity {
-  std::string column;
+  std::string metric, column, axis;
   std::string (*text)(double);
-  bool (*there)(const results::CurvePoint&);
-  double (*value)(const results::CurvePoint&);
+  std::string (*tick)(double);  // null: as numbers are
+  std::string (*end)(double);   // beside the last point
+  double CurvePoint::*value;
+  double lowest;  // a smaller value says that nothing was measured
+  double least_top;
 };
-const Quantity kRecall{"recall, unseen wordings", [](double v) { return results::percent_text(v); },
-                       [](const results::CurvePoint& p) { return p.recall >= 0; },
-                       [](const results::CurvePoint& p) { return p.recall; }};
-const Quantity kLoss{"loss (nats per token)", [](double v) { return results::decimal_text(v, 3); },
-                     [](const results::CurvePoint& p) { return std::isfinite(p.loss) && p.loss > 0; },
-                     [](const results::CurvePoint& p) { return p.loss; }};
+std::string percent(double v) { return results::percent_text(v); }
+std::string whole_percent(double v) { return results::percent_text(v, 0); }
+const Quantity kQuantities[] = {{"recall", "recall, unseen wordings", "facts recalled in wordings never read", percent,
+                                 whole_percent, percent, &CurvePoint::recall, 0, 0.05},
+                                {"recall_seen", "recall, seen wordings", "facts recalled in wordings read", percent,
+                                 whole_percent, percent, &CurvePoint::recall_seen, 0, 0.05},
+                                {"loss", "loss (nats per token)", "training loss (nats per token)",
+                                 [](double v) { return results::decimal_text(v, 3); }, nullptr,
+                                 [](double v) { return results::decimal_text(v, 2); }, &CurvePoint::loss, 1e-12, 0}};
+
+bool there(const Quantity& quantity, const CurvePoint& point) {
+  return std::isfinite(point.*quantity.value) && point.*quantity.value >= quantity.lowest;
+}
 
 std::vector<Curve> curves_of(const results::Comparison& comparison, const std::string& variant, const Budget& budget,
                              const Quantity& quantity) {
@@ -148,9 +160,9 @@ std::vector<Curve> curves_of(const results::Comparison& comparison, const std::s
     if (run.variant != variant) continue;
     Curve curve;
     for (const results::CurvePoint& point : run.curve) {
-      if (quantity.there(point)) {
+      if (there(quantity, point)) {
         curve.push_back(
-            {static_cast<double>(point.step), position(point, budget.axis) / budget.unit, quantity.value(point)});
+            {static_cast<double>(point.step), position(point, budget.axis) / budget.unit, point.*quantity.value});
       }
     }
     if (!curve.empty()) curves.push_back(averaged_down(curve));
@@ -159,14 +171,13 @@ std::vector<Curve> curves_of(const results::Comparison& comparison, const std::s
 }
 
 /// Fills the chart's series and the table behind it.
-void add_series(const results::Comparison& comparison, const std::vector<VariantSummary>& variants,
-                const Budget& budget, const Quantity& quantity, LineChart& chart, Table& table) {
-  const bool spread =
-      std::any_of(variants.begin(), variants.end(), [](const auto& variant) { return variant.runs > 1; });
+void add_series(const results::Comparison& comparison, const std::vector<Variant>& variants, const Budget& budget,
+                const Quantity& quantity, LineChart& chart, Table& table) {
+  const bool spread = has_spread(variants);
   table.head = {"model", budget.column, quantity.column};
   if (spread) table.head.insert(table.head.end(), {"lowest seed", "highest seed"});
-  for (const VariantSummary& variant : variants) {
-    const std::vector<Curve> curves = curves_of(comparison, variant.variant, budget, quantity);
+  for (const Variant& variant : variants) {
+    const std::vector<Curve> curves = curves_of(comparison, variant.name, budget, quantity);
     if (curves.empty()) continue;
     LineSeries series{variant.label, variant.color, 0, true, {}, {}};
     for (const auto& [x, value] : over_seeds(curves)) {
@@ -178,7 +189,7 @@ void add_series(const results::Comparison& comparison, const std::vector<Variant
       if (spread) row.insert(row.end(), {quantity.text(value.lowest), quantity.text(value.highest)});
       table.rows.push_back(std::move(row));
     }
-    if (!series.points.empty()) series.end_label = quantity.text(series.points.back().y);
+    if (!series.points.empty()) series.end_label = quantity.end(series.points.back().y);
     chart.series.push_back(std::move(series));
   }
 }
@@ -191,70 +202,41 @@ std::string ends_description(const LineChart& chart) {
   return text;
 }
 
-std::string seeds_caption(const std::vector<VariantSummary>& variants) {
-  const bool spread =
-      std::any_of(variants.begin(), variants.end(), [](const auto& variant) { return variant.runs > 1; });
-  return spread ? " Line: mean over seeds; shaded: lowest to highest seed." : "";
-}
-
-Figure recall_figure(const results::Comparison& comparison, const std::vector<VariantSummary>& variants,
-                     const Budget& budget, const std::string& meaning) {
-  Figure figure{"recall-" + budget.id, "Recall over " + budget.title, meaning + seeds_caption(variants), {}, {}};
-  LineChart chart{figure.id, figure.title, {}, {budget.label, false, 0.0, {}, {}}, {}, {}};
-  chart.y = {
-      "facts recalled in wordings never read", false, 0.0, {}, [](double v) { return results::percent_text(v, 0); }};
-  Table table{figure.title, {}, {}};
-  add_series(comparison, variants, budget, kRecall, chart, table);
-  chart.description = "Line chart of the share of facts recalled over " + budget.label + "." + ends_description(chart);
-  if (chart.series.empty()) return figure;
-  // Recall of next to nothing is drawn as such, not stretched over the whole height.
-  constexpr double kLeastTop = 0.05;
-  const bool tiny = std::all_of(chart.series.begin(), chart.series.end(), [](const LineSeries& series) {
-    return std::all_of(series.points.begin(), series.points.end(), [](const auto& p) { return p.high < kLeastTop; });
-  });
-  if (tiny) chart.y.high = kLeastTop;
-  figure.svg = line_chart_svg(chart);
-  figure.tables.push_back(std::move(table));
-  return figure;
-}
-
-Figure loss_figure(const results::Comparison& comparison, const std::vector<VariantSummary>& variants,
-                   const Budget& budget) {
-  Figure figure{
-      "loss-tokens",
-      "Loss over text read",
-      "How surprised a model is by each next token of its training text; lower is better. A low loss does not yet "
-      "mean that facts can be recalled in other words." +
-          seeds_caption(variants),
-      {},
-      {}};
-  LineChart chart{figure.id, figure.title, {}, {budget.label, false, 0.0, {}, {}}, {}, {}};
-  chart.y = {"training loss (nats per token)", false, 0.0, {}, {}};
-  Table table{figure.title, {}, {}};
-  add_series(comparison, variants, budget, kLoss, chart, table);
-  for (LineSeries& series : chart.series) series.end_label = results::decimal_text(series.points.back().y, 2);
-  chart.description = "Line chart of the training loss over " + budget.label + "." + ends_description(chart);
-  if (chart.series.empty()) return figure;
-  figure.svg = line_chart_svg(chart);
-  figure.tables.push_back(std::move(table));
-  return figure;
+Budget budget_over(const std::string& over, const results::Comparison& comparison) {
+  if (over == "flops") return flops_budget(largest(comparison, results::Axis::kFlops));
+  if (over == "seconds") return seconds_budget(largest(comparison, results::Axis::kSeconds));
+  return tokens_budget(largest(comparison, results::Axis::kTokens));
 }
 
 }  // namespace
 
-std::vector<Figure> learning_figures(const results::Comparison& comparison,
-                                     const std::vector<VariantSummary>& variants) {
-  const Budget tokens = tokens_budget(largest(comparison, results::Axis::kTokens));
-  const Budget flops = flops_budget(largest(comparison, results::Axis::kFlops));
-  const Budget seconds = seconds_budget(largest(comparison, results::Axis::kSeconds));
-  std::vector<Figure> figures{
-      recall_figure(comparison, variants, tokens, "Which model makes more of the same text?"),
-      recall_figure(comparison, variants, seconds, "Which model makes more of the same time on this machine?"),
-      recall_figure(comparison, variants, flops,
-                    "Which model makes more of the same arithmetic, as counted from the models' shapes?"),
-      loss_figure(comparison, variants, tokens)};
-  std::erase_if(figures, [](const Figure& figure) { return figure.svg.empty(); });
-  return figures;
+Figure curve_figure(const results::FigureSpec& spec, const results::Comparison& comparison,
+                    const std::vector<Variant>& variants) {
+  const auto quantity = std::find_if(std::begin(kQuantities), std::end(kQuantities),
+                                     [&](const Quantity& one) { return one.metric == spec.metric; });
+  if (quantity == std::end(kQuantities)) return {};
+  const Budget budget = budget_over(spec.over, comparison);
+  const std::string subject = spec.metric == "loss" ? "Loss" : "Recall";
+  const std::string title = spec.title.empty() ? base::concat(subject, " over ", budget.title) : spec.title;
+  Figure figure{spec.metric + "-" + budget.id, title, {}, {}, {}};
+  if (has_spread(variants)) figure.caption = " Line: mean over seeds; shaded: lowest to highest seed.";
+  LineChart chart{figure.id, figure.title, {}, {budget.label, false, 0.0, {}, {}}, {}, {}};
+  chart.y = {quantity->axis, false, 0.0, {}, {}};
+  if (quantity->tick != nullptr) chart.y.text = quantity->tick;
+  Table table{figure.title, {}, {}};
+  add_series(comparison, variants, budget, *quantity, chart, table);
+  if (chart.series.empty()) return figure;
+  chart.description =
+      base::concat("Line chart of ", quantity->axis, " over ", budget.label, ".", ends_description(chart));
+  // Recall of next to nothing is drawn as such, not stretched over the whole height.
+  const bool tiny = std::all_of(chart.series.begin(), chart.series.end(), [&](const LineSeries& series) {
+    return std::all_of(series.points.begin(), series.points.end(),
+                       [&](const auto& p) { return p.high < quantity->least_top; });
+  });
+  if (tiny) chart.y.high = quantity->least_top;
+  figure.svg = line_chart_svg(chart);
+  figure.tables.push_back(std::move(table));
+  return figure;
 }
 
 }  // namespace memlayers::report

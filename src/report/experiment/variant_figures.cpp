@@ -1,4 +1,4 @@
-#include "report/experiment/experiment_figures.h"
+#include "report/experiment/figures.h"
 
 #include <algorithm>
 
@@ -23,7 +23,7 @@ std::string range_text(const std::string& metric, const results::Statistic& s) {
 ChartAxis metric_axis(const std::string& metric) {
   ChartAxis axis;
   axis.label = results::metric_label(metric);
-  if (metric == "recall" || metric == "recall_seen") axis.text = [](double v) { return results::percent_text(v, 0); };
+  if (results::is_share(metric)) axis.text = [](double v) { return results::percent_text(v, 0); };
   return axis;
 }
 
@@ -101,21 +101,13 @@ std::string lines_svg(const results::FigureSpec& figure, const std::string& id, 
 
 }  // namespace
 
-std::vector<Figure> experiment_figures(const results::Experiment& experiment) {
-  std::vector<Figure> figures;
-  for (size_t i = 0; i < experiment.figures.size(); ++i) {
-    const results::FigureSpec& spec = experiment.figures[i];
-    const bool bars = spec.x.empty();
-    Figure figure{concat("chart-", i + 1, "-", spec.metric), spec.title, spec.caption, {}, {}};
-    figure.svg =
-        bars ? bars_svg(spec, figure.id, experiment.comparison) : lines_svg(spec, figure.id, experiment.comparison);
-    if (figure.svg.empty()) continue;
-    std::vector<std::string> rows = spec.groups;
-    for (const double x : spec.x) rows.push_back(results::metric_text(x));
-    figure.tables.push_back(numbers(spec, rows, experiment.comparison));
-    figures.push_back(std::move(figure));
-  }
-  return figures;
+Figure variants_figure(const results::FigureSpec& spec, const std::string& id, const results::Comparison& comparison) {
+  Figure figure{id, spec.title, {}, {}, {}};
+  figure.svg = spec.x.empty() ? bars_svg(spec, id, comparison) : lines_svg(spec, id, comparison);
+  std::vector<std::string> rows = spec.groups;
+  for (const double x : spec.x) rows.push_back(results::metric_text(x));
+  if (!figure.svg.empty()) figure.tables.push_back(numbers(spec, rows, comparison));
+  return figure;
 }
 
 }  // namespace memlayers::report

@@ -1,4 +1,4 @@
-#include "report/comparison/report_sections.h"
+#include "report/experiment/sections.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "report/comparison/report_sections.h"
+#include "report/experiment/sections.h"
 
 #include <algorithm>
 #include <cmath>
@@ -15,7 +15,7 @@ using base::concat;
 using html::element;
 using html::paragraph;
 
-std::string verdict_row(const VariantSummary& variant, const results::Verdict::Row& row) {
+std::string verdict_row(const Variant& variant, const results::Verdict::Row& row) {
   const double width = std::clamp(std::isfinite(row.mean) ? 100 * row.mean : 0.0, 0.0, 100.0);
   return concat("<div class=\"row\"><div class=\"line-of-text\"><span class=\"name\">",
                 results::escape_markup(variant.label), "</span><span class=\"number\">",
@@ -25,19 +25,19 @@ std::string verdict_row(const VariantSummary& variant, const results::Verdict::R
 }
 
 /// At equal FLOPs or seconds the variants have read different amounts of text: says how much.
-std::string progress_text(const results::Comparison& comparison, const std::vector<VariantSummary>& variants,
+std::string progress_text(const results::Comparison& comparison, const std::vector<Variant>& variants,
                           const results::Verdict& verdict) {
   if (verdict.axis == results::Axis::kTokens) return {};
   std::string text;
-  for (const VariantSummary& variant : variants) {
-    const std::optional<double> tokens = tokens_at(comparison, variant.variant, verdict.axis, verdict.budget);
+  for (const Variant& variant : variants) {
+    const std::optional<double> tokens = tokens_at(comparison, variant.name, verdict.axis, verdict.budget);
     if (tokens)
       text += concat(text.empty() ? "Text read by then: " : ", ", variant.label, " ", results::spoken_count(*tokens));
   }
   return text.empty() ? text : text + " tokens.";
 }
 
-std::string verdict_card(const results::Comparison& comparison, const std::vector<VariantSummary>& variants,
+std::string verdict_card(const results::Comparison& comparison, const std::vector<Variant>& variants,
                          results::Axis axis, std::string_view title, std::string_view meaning) {
   const results::Verdict verdict = results::verdict_at_equal(comparison, axis);
   std::string content = element("h3", "", results::escape_markup(title));
@@ -49,7 +49,7 @@ std::string verdict_card(const results::Comparison& comparison, const std::vecto
   content += paragraph("budget", concat("Recall ", budget_text(verdict), ", ", meaning, "."));
   for (const results::Verdict::Row& row : verdict.rows) {
     const auto variant =
-        std::find_if(variants.begin(), variants.end(), [&](const auto& v) { return v.variant == row.variant; });
+        std::find_if(variants.begin(), variants.end(), [&](const auto& v) { return v.name == row.variant; });
     content += verdict_row(*variant, row);
   }
   if (decided) content += paragraph("small", confidence_text(*decided));
@@ -68,9 +68,7 @@ std::string answer_section(const results::Comparison& comparison) {
                  paragraph("headline", told.answer) + (notes.empty() ? "" : element("ul", "", notes)));
 }
 
-std::string verdicts_section(const results::Comparison& comparison, const std::vector<VariantSummary>& variants) {
-  const bool spread =
-      std::any_of(variants.begin(), variants.end(), [](const auto& variant) { return variant.runs > 1; });
+std::string equal_cost_section(const results::Comparison& comparison, const std::vector<Variant>& variants) {
   std::string text =
       "Recall, the share of questions answered exactly, in wordings never read, where the models had used up the same "
       "text, the same computation, or the same time.";
@@ -81,8 +79,9 @@ std::string verdicts_section(const results::Comparison& comparison, const std::v
                             verdict_card(comparison, variants, results::Axis::kSeconds, "Time (equal seconds)",
                                          "the longest that every run trained");
   const std::string note =
-      spread ? paragraph("lead", "Numbers are means over seeds ± one sample standard deviation, in percentage points.")
-             : "";
+      has_spread(variants)
+          ? paragraph("lead", "Numbers are means over seeds ± one sample standard deviation, in percentage points.")
+          : "";
   return html::section("Who knows more at equal cost",
                        paragraph("", text) + element("div", "class=\"cards\"", cards) + note);
 }

@@ -1,4 +1,4 @@
-// What a comparison says, in numbers per variant and in sentences; the page and the terminal table share it.
+// Who knows more, in numbers and in sentences; the page and the terminal table share it.
 #pragma once
 
 #include <string>
@@ -9,28 +9,24 @@
 
 namespace memlayers::report {
 
-/// All runs of one variant.
-struct VariantSummary {
-  std::string variant, label;
+/// A variant as charts and sentences name it.
+struct Variant {
+  std::string name, label;
   int color = 0;  // of its series: the baseline has 0, the others follow in order
   bool baseline = false;
   int64_t runs = 0;  // seeds
-  int64_t parameters = 0, table_parameters = 0;
-  double flops_per_token = 0;
-  results::Statistic tokens, tokens_per_second;
-  results::Statistic seen, unseen, f1, nats;  // of runs that were asked; f1 and nats: unseen wordings
 };
 
 /// `comparison` with every variant of its runs listed and a baseline that exists (else the first variant).
 results::Comparison completed(results::Comparison comparison);
 
 /// In the order of comparison.variants; `comparison` is completed.
-std::vector<VariantSummary> summarize(const results::Comparison& comparison);
+std::vector<Variant> summarize(const results::Comparison& comparison);
 
 /// Two variants side by side: the leader, and the best of those it is fairly set against (the baseline, or, when that
 /// leads, the best of the others).
 struct Contest {
-  VariantSummary leader, other;
+  Variant leader, other;
   results::Verdict::Row leader_recall, other_recall;
   double lead = 0;                             // shares, not negative
   bool level() const { return lead < 0.005; }  // under half a percentage point
@@ -38,7 +34,7 @@ struct Contest {
   bool overlapping() const { return leader_recall.lowest <= other_recall.highest; }
 };
 /// Nothing with fewer than two variants.
-std::optional<Contest> contest(const std::vector<VariantSummary>& variants, const results::Verdict& verdict);
+std::optional<Contest> contest(const std::vector<Variant>& variants, const results::Verdict& verdict);
 /// "Memory+ leads Dense by 23.1 points", "Memory+ and Dense are level".
 std::string lead_text(const Contest& contest);
 /// How far the lead can be trusted, from the seeds: a sentence.
@@ -46,6 +42,9 @@ std::string confidence_text(const Contest& contest);
 
 /// "after 3.03 M tokens", "after 20.6 TFLOP", "after 6 min 40 s of training".
 std::string budget_text(const results::Verdict& verdict);
+/// Whether a variant has several seeds.
+bool has_spread(const std::vector<Variant>& variants);
+
 /// "64.3% ± 1.2", without spread for one seed; "not asked" for none.
 std::string recall_text(const results::Statistic& recall);
 std::string recall_text(const results::Verdict::Row& row);

@@ -1,0 +1,36 @@
+#include "results/experiment.h"
+
+namespace memlayers::results {
+namespace {
+
+FigureSpec curve(const std::string& metric, const std::string& over, const std::string& caption) {
+  FigureSpec figure;
+  figure.kind = FigureKind::kCurve;
+  figure.metric = metric;
+  figure.over = over;
+  figure.caption = caption;
+  return figure;
+}
+
+}  // namespace
+
+Experiment experiment_of(Comparison comparison) {
+  Experiment experiment;
+  experiment.metrics = {"table_parameters", "tokens_per_second", "recall_seen", "recall", "f1", "nats"};
+  experiment.figures = {
+      curve("recall", "tokens", "Which model makes more of the same text?"),
+      curve("recall", "seconds", "Which model makes more of the same time on this machine?"),
+      curve("recall", "flops", "Which model makes more of the same arithmetic, as counted from the models' shapes?"),
+      curve(
+          "loss", "tokens",
+          "How surprised a model is by each next token of its training text; lower is better. A low loss does not yet "
+          "mean that facts can be recalled in other words.")};
+  for (const FigureKind kind :
+       {FigureKind::kWordings, FigureKind::kRelations, FigureKind::kSlots, FigureKind::kSteps}) {
+    experiment.figures.emplace_back().kind = kind;
+  }
+  experiment.comparison = std::move(comparison);
+  return experiment;
+}
+
+}  // namespace memlayers::results
