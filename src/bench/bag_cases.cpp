@@ -12,7 +12,7 @@
 #include "bench/table_memory.h"
 #include "bench/torch_compositions.h"
 #include "ops/memory_bag/memory_bag.h"
-#include "ops/memory_bag/quantized_rows.h"
+#include "ops/quantized_bag/quantized_rows.h"
 #include "profiling/limits.h"
 
 namespace memlayers::bench {

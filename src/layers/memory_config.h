@@ -49,6 +49,12 @@ struct MemoryConfig {
   int64_t random_reads = 0;
   double input_dropout = 0, query_dropout = 0, value_dropout = 0;
 
+  /// Whether a layer of a model of width `hidden` has W2. Beside a feed-forward there is always one, since it is what
+  /// starts at zero.
+  bool has_out_projection(int64_t hidden) const {
+    return output == MemoryOutput::kGated || value_dim != hidden || placement == MemoryPlacement::kBeside;
+  }
+
   static constexpr auto fields() {
     using base::field;
     using C = MemoryConfig;

@@ -42,14 +42,8 @@ MemoryLayer::MemoryLayer(const MemoryConfig& config, int64_t hidden, double norm
     sink_value_ = at::empty({config.value_dim}, at::kFloat);
   }
   if (config.output == MemoryOutput::kGated) gate_proj_.emplace(hidden, config.value_dim, true);
-  if (has_out_projection()) out_proj_.emplace(config.value_dim, hidden, true);
+  if (config.has_out_projection(hidden)) out_proj_.emplace(config.value_dim, hidden, true);
   if (config.scalar_gate) scalar_gate_.emplace(hidden, 1, true);
-}
-
-// Beside a feed-forward there is always one, since it is what starts at zero.
-bool MemoryLayer::has_out_projection() const {
-  return config_.output == MemoryOutput::kGated || config_.value_dim != hidden_ ||
-         config_.placement == MemoryPlacement::kBeside;
 }
 
 void MemoryLayer::collect(const std::string& name, ParameterList& parameters, ParameterList& buffers) {

@@ -56,7 +56,6 @@ class MemoryLayer {
   /// All of forward() but the scalar gate, in one call. x [N, d].
   at::Tensor decode_at_once(const at::Tensor& x) const;
   at::Tensor batch_normalize(const at::Tensor& query) const;
-  bool has_out_projection() const;
 
   MemoryConfig config_;
   int64_t hidden_, layer_;

@@ -47,10 +47,7 @@ MemoryLayerCount count_memory_layer(const MemoryConfig& memory, int64_t hidden) 
     count.flops += 2.0 * static_cast<double>(width + memory.value_dim);
   }
   if (memory.output == MemoryOutput::kGated) add_linear(count, hidden, memory.value_dim);
-  if (memory.output == MemoryOutput::kGated || memory.value_dim != hidden ||
-      memory.placement == MemoryPlacement::kBeside) {
-    add_linear(count, memory.value_dim, hidden);
-  }
+  if (memory.has_out_projection(hidden)) add_linear(count, memory.value_dim, hidden);
   if (memory.scalar_gate) add_linear(count, hidden, 1);
   if (memory.query_batch_norm) count.parameters += 2 * width;
   if (memory.qk_norm) count.norms += 2 * memory.key_dim;

@@ -2,29 +2,17 @@
 // the shapes it is called with.
 #pragma once
 
-#include <ATen/core/ivalue.h>
-
 #include <string>
+
+#include "ops/op_work.h"
 
 namespace memlayers::profiling {
 
-/// The least that one call must do. What is read twice counts once; what is kept for backward counts as written.
-struct OpWork {
-  double flops = 0, narrow_flops = 0;        // in float32 or wider, and in 16 bits
-  double read_bytes = 0, written_bytes = 0;  // in order
-  double gathered_bytes = 0;                 // rows of a table, at random
-};
+using ops::OpCall;
+using ops::OpRule;
+using ops::OpWork;
 
-struct OpCall {
-  c10::ArrayRef<at::IValue> inputs, outputs;
-};
-
-struct OpRule {
-  const char* group;
-  OpWork (*work)(const OpCall& call);  // null: no limit can be stated
-};
-
-/// Never fails: an operation without a rule of its own is "everything else", without a limit.
+/// Of torch's operations the rules are here, of ours each op states its own. Never fails: an operation without a rule of its own is "everything else", without a limit.
 const OpRule& rule_of(const std::string& name);
 
 /// Time between operations, and in autograd's own engine.

@@ -6,8 +6,8 @@
 
 #include "bench/draws.h"
 #include "ops/memory_bag/memory_bag.h"
-#include "ops/memory_bag/quantized_rows.h"
 #include "ops/product_key_topk/product_key_topk.h"
+#include "ops/quantized_bag/quantized_rows.h"
 #include "ops/row_update/row_update.h"
 
 namespace memlayers::bench {

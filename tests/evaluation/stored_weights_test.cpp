@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "ops/memory_bag/quantized_rows_reference.h"
+#include "ops/quantized_bag/quantized_rows_reference.h"
 #include "support/tiny_model.h"
 
 namespace memlayers::evaluation {

@@ -8,6 +8,7 @@
 
 #include "base/cpu.h"
 #include "ops/kernel_choice.h"
+#include "ops/op_work.h"
 #include "ops/product_key_topk/product_key_topk.h"
 
 namespace memlayers::ops {
@@ -56,6 +57,27 @@ TEST(OpsRegistration, EveryOpHasASchemaAndACpuKernel) {
 TEST(OpsRegistration, DifferentiableOpsHaveTheirGradient) {
   for (const char* name : {"product_key_topk", "memory_bag", "quantized_bag", "rms_norm", "swiglu", "rotary"}) {
     EXPECT_TRUE(find(name)->hasKernelForDispatchKey(c10::DispatchKey::Autograd)) << name;
+  }
+}
+
+// What has no entry goes through torch's fallback, which boxes every argument at every call.
+TEST(OpsRegistration, EveryOpTellsAutogradWhetherItHasAGradient) {
+  int ops = 0;
+  for (const c10::OperatorName& name : c10::Dispatcher::singleton().getAllOpNames()) {
+    if (!name.name.starts_with("memlayers::")) continue;
+    ++ops;
+    EXPECT_TRUE(c10::Dispatcher::singleton().findOp(name)->hasKernelForDispatchKey(c10::DispatchKey::Autograd))
+        << name.name;
+  }
+  EXPECT_GE(ops, 28);
+}
+
+// A name that is misspelled where an op states its work would be nobody's.
+TEST(OpsRegistration, WhatStatesItsWorkIsAnOp) {
+  const std::vector<std::string> stated = ops_with_stated_work();
+  EXPECT_GE(stated.size(), 17u);
+  for (const std::string& name : stated) {
+    EXPECT_TRUE(c10::Dispatcher::singleton().findSchema({name, ""}).has_value()) << name;
   }
 }
 

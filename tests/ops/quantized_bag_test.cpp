@@ -9,8 +9,8 @@
 
 #include "ops/column_blocks.h"
 #include "ops/memory_bag/memory_bag.h"
-#include "ops/memory_bag/quantized_rows.h"
-#include "ops/memory_bag/quantized_rows_reference.h"
+#include "ops/quantized_bag/quantized_rows.h"
+#include "ops/quantized_bag/quantized_rows_reference.h"
 #include "support/seeds.h"
 #include "support/tolerance.h"
 #include "support/usage_error.h"

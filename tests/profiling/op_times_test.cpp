@@ -5,6 +5,7 @@
 
 #include "ops/memory_bag/memory_bag.h"
 #include "ops/product_key_topk/product_key_topk.h"
+#include "ops/quantized_bag/quantized_rows.h"
 #include "ops/row_update/row_update.h"
 
 namespace memlayers::profiling {
@@ -75,6 +76,16 @@ TEST(OpWork, OfABagIsARowForEverySlot) {
   });
   EXPECT_EQ(gradient.gathered_bytes, work.gathered_bytes);
   EXPECT_EQ(gradient.read_bytes, 6 * 4 * 8 + 6 * 16 * 4);
+}
+
+TEST(OpWork, OfABagOfQuantizedRowsIsItsCodesAndScales) {
+  const ops::QuantizedRows table = ops::quantize_rows(at::ones({50, 40}), 4);  // rows of 32 bytes
+  const at::Tensor slots = at::zeros({6, 4}, at::kLong), weights = at::ones({6, 4});
+  const OpWork work = work_of("memlayers::quantized_bag", [&] { ops::memory_bag(table, slots, weights); });
+  EXPECT_EQ(work.gathered_bytes, 6 * 4 * (32 + 4));
+  EXPECT_EQ(work.flops, 2 * 6 * 4 * 40);
+  EXPECT_EQ(work.read_bytes, 6 * 4 * (8 + 4));
+  EXPECT_EQ(work.written_bytes, 6 * 40 * 4);
 }
 
 TEST(OpWork, OfSelectionIsADotProductWithEverySubKey) {

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "model/transformer.h"
-#include "ops/memory_bag/quantized_rows.h"
+#include "ops/quantized_bag/quantized_rows.h"
 
 namespace memlayers::evaluation {
 namespace {

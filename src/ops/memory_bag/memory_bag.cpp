@@ -13,6 +13,7 @@
 #include "ops/kernel_choice.h"
 #include "ops/memory_bag/memory_bag_checks.h"
 #include "ops/memory_bag/memory_bag_cpu.h"
+#include "ops/without_gradient.h"
 
 namespace memlayers::ops {
 namespace {
@@ -173,6 +174,9 @@ TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("memory_bag", forward_cpu);
   library.impl("memory_bag_weight_gradient", weight_gradient_cpu);
 }
-TORCH_LIBRARY_IMPL(memlayers, Autograd, library) { library.impl("memory_bag", forward_autograd); }
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
+  library.impl("memory_bag", forward_autograd);
+  without_gradient(library, {"memory_bag_weight_gradient"});
+}
 
 }  // namespace memlayers::ops

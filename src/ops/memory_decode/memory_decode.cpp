@@ -13,6 +13,7 @@
 #include "ops/product_key_topk/product_key_topk_checks.h"
 #include "ops/rms_norm/rms_norm_kernel.h"
 #include "ops/swiglu/swiglu_kernel.h"
+#include "ops/without_gradient.h"
 
 namespace memlayers::ops {
 namespace {
@@ -292,5 +293,6 @@ TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("pack_projection", pack_projection_cpu);
   library.impl("decode_memory", decode_cpu);
 }
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) { without_gradient(library, {"decode_memory", "pack_projection"}); }
 
 }  // namespace memlayers::ops

@@ -14,6 +14,7 @@
 #include "ops/product_key_topk/product_key_topk_checks.h"
 #include "ops/product_key_topk/product_key_topk_filter.h"
 #include "ops/product_key_topk/product_key_topk_kernel.h"
+#include "ops/without_gradient.h"
 
 namespace memlayers::ops {
 namespace {
@@ -296,6 +297,10 @@ TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("product_key_topk_packed", packed_forward_cpu);
   library.impl("product_key_topk_backward", backward_cpu);
 }
-TORCH_LIBRARY_IMPL(memlayers, Autograd, library) { library.impl("product_key_topk", forward_autograd); }
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
+  library.impl("product_key_topk", forward_autograd);
+  without_gradient(library, {"pack_sub_keys", "product_key_topk_backward", "product_key_topk_of_half_scores",
+                             "product_key_topk_packed"});
+}
 
 }  // namespace memlayers::ops

@@ -10,8 +10,10 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/op_work.h"
 #include "ops/rms_norm/rms_norm_checks.h"
 #include "ops/rms_norm/rms_norm_kernel.h"
+#include "ops/without_gradient.h"
 
 namespace memlayers::ops {
 namespace {
@@ -146,6 +148,8 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   return std::get<0>(call_forward(x, weight, eps));
 }
 
+static const StatesWork kNormWork("memlayers::rms_norm", op_groups::kNorms, pass_work);
+static const StatesWork kNormBackwardWork("memlayers::rms_norm_backward", op_groups::kNorms, pass_work);
 TORCH_LIBRARY_FRAGMENT(memlayers, library) {
   library.def("rms_norm(Tensor x, Tensor weight, float eps) -> (Tensor y, Tensor inverse_root)");
   library.def(
@@ -156,6 +160,9 @@ TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("rms_norm", forward_cpu);
   library.impl("rms_norm_backward", backward_cpu);
 }
-TORCH_LIBRARY_IMPL(memlayers, Autograd, library) { library.impl("rms_norm", forward_autograd); }
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
+  library.impl("rms_norm", forward_autograd);
+  without_gradient(library, {"rms_norm_backward"});
+}
 
 }  // namespace memlayers::ops

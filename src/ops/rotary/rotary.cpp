@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/op_work.h"
 #include "ops/rotary/rotary_checks.h"
 #include "ops/rotary/rotary_kernel.h"
 
@@ -92,6 +93,7 @@ at::Tensor rotary(const at::Tensor& x, const at::Tensor& cosine, const at::Tenso
   return op.call(x, cosine, sine, start, inverse);
 }
 
+static const StatesWork kRotaryWork("memlayers::rotary", op_groups::kAttention, pass_work);
 TORCH_LIBRARY_FRAGMENT(memlayers, library) {
   library.def("rotary(Tensor x, Tensor cosine, Tensor sine, int start, bool inverse=False) -> Tensor");
 }

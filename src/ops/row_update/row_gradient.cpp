@@ -17,6 +17,7 @@
 #include "ops/row_update/row_squares.h"
 #include "ops/row_update/row_sums.h"
 #include "ops/row_update/row_update.h"
+#include "ops/without_gradient.h"
 
 namespace memlayers::ops {
 namespace {
@@ -332,6 +333,9 @@ TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("row_squared_norm", squared_norm_cpu);
   library.impl("sort_records", sort_cpu);
   library.impl("sum_touched_rows", sum_touched_cpu);
+}
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
+  without_gradient(library, {"gather_row_gradient", "row_squared_norm", "sort_records", "sum_touched_rows"});
 }
 
 }  // namespace memlayers::ops

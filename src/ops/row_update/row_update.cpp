@@ -15,6 +15,7 @@
 #include "ops/kernel_choice.h"
 #include "ops/row_update/row_update_checks.h"
 #include "ops/row_update/row_update_kernel.h"
+#include "ops/without_gradient.h"
 
 namespace memlayers::ops {
 namespace {
@@ -279,6 +280,9 @@ TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("row_update", update_cpu);
   library.impl("bring_rows_up_to_date", bring_up_to_date_cpu);
   library.impl("dense_row_update", update_dense_cpu);
+}
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
+  without_gradient(library, {"bring_rows_up_to_date", "dense_row_update", "row_update"});
 }
 
 }  // namespace memlayers::ops

@@ -9,8 +9,10 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/op_work.h"
 #include "ops/softmax_cross_entropy/softmax_cross_entropy_checks.h"
 #include "ops/softmax_cross_entropy/softmax_cross_entropy_kernel.h"
+#include "ops/without_gradient.h"
 
 namespace memlayers::ops {
 namespace {
@@ -105,6 +107,8 @@ at::Tensor softmax_cross_entropy_gradient_(at::Tensor& logits, const at::Tensor&
   return op.call(logits, targets, scale);
 }
 
+static const StatesWork kLossWork("memlayers::softmax_cross_entropy", op_groups::kLoss, pass_work);
+static const StatesWork kLossGradientWork("memlayers::softmax_cross_entropy_gradient_", op_groups::kLoss, pass_work);
 TORCH_LIBRARY_FRAGMENT(memlayers, library) {
   library.def("softmax_cross_entropy(Tensor logits, Tensor targets) -> Tensor");
   library.def("softmax_cross_entropy_gradient_(Tensor(a!) logits, Tensor targets, float scale) -> Tensor");
@@ -112,6 +116,9 @@ TORCH_LIBRARY_FRAGMENT(memlayers, library) {
 TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("softmax_cross_entropy", losses_cpu);
   library.impl("softmax_cross_entropy_gradient_", gradient_cpu);
+}
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
+  without_gradient(library, {"softmax_cross_entropy", "softmax_cross_entropy_gradient_"});
 }
 
 }  // namespace memlayers::ops

@@ -9,8 +9,10 @@
 
 #include "base/error.h"
 #include "ops/kernel_choice.h"
+#include "ops/op_work.h"
 #include "ops/swiglu/swiglu_checks.h"
 #include "ops/swiglu/swiglu_kernel.h"
+#include "ops/without_gradient.h"
 
 namespace memlayers::ops {
 namespace {
@@ -118,6 +120,8 @@ at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
   return op.call(gate, up);
 }
 
+static const StatesWork kSwigluWork("memlayers::swiglu", op_groups::kActivation, pass_work);
+static const StatesWork kSwigluBackwardWork("memlayers::swiglu_backward", op_groups::kActivation, pass_work);
 TORCH_LIBRARY_FRAGMENT(memlayers, library) {
   library.def("swiglu(Tensor gate, Tensor up) -> Tensor");
   library.def("swiglu_backward(Tensor grad, Tensor gate, Tensor up) -> (Tensor grad_gate, Tensor grad_up)");
@@ -126,6 +130,9 @@ TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("swiglu", forward_cpu);
   library.impl("swiglu_backward", backward_cpu);
 }
-TORCH_LIBRARY_IMPL(memlayers, Autograd, library) { library.impl("swiglu", forward_autograd); }
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
+  library.impl("swiglu", forward_autograd);
+  without_gradient(library, {"swiglu_backward"});
+}
 
 }  // namespace memlayers::ops

@@ -7,7 +7,7 @@
 #include "ops/cuda/slot_check.h"
 #include "ops/memory_bag/memory_bag_checks.h"
 #include "ops/memory_bag/memory_bag_cuda.h"
-#include "ops/memory_bag/quantized_rows_checks.h"
+#include "ops/quantized_bag/quantized_rows_checks.h"
 
 namespace memlayers::ops::MEMLAYERS_DEVICE {
 namespace {

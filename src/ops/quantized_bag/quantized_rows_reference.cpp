@@ -1,4 +1,4 @@
-#include "ops/memory_bag/quantized_rows_reference.h"
+#include "ops/quantized_bag/quantized_rows_reference.h"
 
 #include <ATen/ATen.h>
 

@@ -9,8 +9,9 @@
 #include "base/error.h"
 #include "ops/memory_bag/memory_bag_checks.h"
 #include "ops/memory_bag/memory_bag_cpu.h"
-#include "ops/memory_bag/quantized_rows.h"
-#include "ops/memory_bag/quantized_rows_checks.h"
+#include "ops/quantized_bag/quantized_rows.h"
+#include "ops/quantized_bag/quantized_rows_checks.h"
+#include "ops/without_gradient.h"
 
 namespace memlayers::ops {
 namespace {
@@ -112,6 +113,9 @@ TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("quantized_bag", forward_cpu);
   library.impl("quantized_bag_weight_gradient", weight_gradient_cpu);
 }
-TORCH_LIBRARY_IMPL(memlayers, Autograd, library) { library.impl("quantized_bag", forward_autograd); }
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) {
+  library.impl("quantized_bag", forward_autograd);
+  without_gradient(library, {"quantized_bag_weight_gradient"});
+}
 
 }  // namespace memlayers::ops

@@ -1,5 +1,5 @@
 // Quantizing and dequantizing on the CPU: once a table, row by row.
-#include "ops/memory_bag/quantized_rows.h"
+#include "ops/quantized_bag/quantized_rows.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -14,7 +14,8 @@
 
 #include "base/error.h"
 #include "ops/memory_bag/memory_bag_kernel.h"
-#include "ops/memory_bag/quantized_rows_checks.h"
+#include "ops/quantized_bag/quantized_rows_checks.h"
+#include "ops/without_gradient.h"
 
 namespace memlayers::ops {
 namespace {
@@ -126,5 +127,6 @@ TORCH_LIBRARY_IMPL(memlayers, CPU, library) {
   library.impl("quantize_rows", quantize_cpu);
   library.impl("dequantize_rows", dequantize_cpu);
 }
+TORCH_LIBRARY_IMPL(memlayers, Autograd, library) { without_gradient(library, {"dequantize_rows", "quantize_rows"}); }
 
 }  // namespace memlayers::ops

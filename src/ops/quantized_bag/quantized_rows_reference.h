@@ -1,7 +1,7 @@
 // The definitions in torch's own operations, for tests.
 #pragma once
 
-#include "ops/memory_bag/quantized_rows.h"
+#include "ops/quantized_bag/quantized_rows.h"
 
 namespace memlayers::ops {
 
