@@ -1,5 +1,5 @@
-// Times the ops on a GPU against torch's own operations and against the device's copy, and prints rows of a Markdown table
-// (tools/gpu_check puts them into docs/results). Medians; every time includes the op's checks and launches.
+// Times the ops on a GPU against torch's own operations and against the device's copy, and prints rows of a Markdown
+// table (tools/gpu_check puts them into docs/results). Medians; every time includes the op's checks and launches.
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/InferenceMode.h>

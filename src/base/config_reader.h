@@ -59,7 +59,7 @@ class ConfigReader {
   std::vector<std::string> path_;
 };
 
-/// Nearest of `names` by edit distance (a swap of neighbours counts as one edit); empty when none is near enough.
+/// Nearest of `names` by edit distance (a swap of neighbors counts as one edit); empty when none is near enough.
 std::string nearest_name(const std::string& name, const std::vector<std::string>& names);
 
 /// The whole file. Throws IoError; UsageError if it is larger than any configuration (kMaxConfigBytes).
@@ -67,8 +67,8 @@ std::string read_config_text(const std::filesystem::path& path);
 
 /// The tree of `path`, whose name is added to `origins`; throws what read_config_text and parse_yaml throw.
 ConfigNode read_alone(const std::filesystem::path& path, std::vector<std::string>& origins);
-/// The same with what its key `extends` names (and that file's, and so on) under it; the key itself is gone. Throws UsageError
-/// too where a file extends itself or is not there, with the file and line that say so.
+/// The same with what its key `extends` names (and that file's, and so on) under it; the key itself is gone. Throws
+/// UsageError too where a file extends itself or is not there, with the file and line that say so.
 ConfigNode read_extending(const std::filesystem::path& path, std::vector<std::string>& origins);
 
 struct ConfigOverride {
@@ -78,7 +78,7 @@ struct ConfigOverride {
 };
 ConfigOverride parse_override(const std::string& text);
 
-/// Shortest text that reads back as the same double, always recognisable as one: "0.001", "3.0", ".inf".
+/// Shortest text that reads back as the same double, always recognizable as one: "0.001", "3.0", ".inf".
 std::string double_text(double value);
 
 std::string help_text(const std::vector<ConfigLine>& lines);

@@ -7,9 +7,9 @@ namespace memlayers::base {
 
 enum class Isa { kBaseline, kAvx2, kAvx512, kAmx };
 
-/// Best instruction set of this processor, lowered by MEMLAYERS_ISA=baseline|avx2|avx512|amx (for tests). Asking for more
-/// than the processor has throws UsageError. avx2 means x86-64-v3 (with FMA), avx512 means x86-64-v4, amx means avx512
-/// with AVX512-BF16 and tiles of bfloat16, which the operating system must let the process use.
+/// Best instruction set of this processor, lowered by MEMLAYERS_ISA=baseline|avx2|avx512|amx (for tests). Asking for
+/// more than the processor has throws UsageError. avx2 means x86-64-v3 (with FMA), avx512 means x86-64-v4, amx means
+/// avx512 with AVX512-BF16 and tiles of bfloat16, which the operating system must let the process use.
 Isa isa();
 std::string isa_name(Isa isa);
 /// True where the processor multiplies bfloat16 natively (AVX512-BF16); `dtype: auto` asks this.

@@ -12,8 +12,8 @@ volatile std::sig_atomic_t flag = 0;
 
 volatile std::sig_atomic_t first_second = 0;
 
-// One stop often arrives twice at once: timeout(1) signals its child and then the child's group. Only a signal that comes
-// later is a second wish.
+// One stop often arrives twice at once: timeout(1) signals its child and then the child's group. Only a signal that
+// comes later is a second wish.
 void on_signal(int signal) {
   timespec now = {};
   clock_gettime(CLOCK_MONOTONIC, &now);

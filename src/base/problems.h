@@ -10,7 +10,8 @@ namespace memlayers::base {
 
 class Problems {
  public:
-  /// Logs `problem` ("FILE:21 (id 9000): needs 312 positions, ...") as a warning; after kMostNamed they are only counted.
+  /// Logs `problem` ("FILE:21 (id 9000): needs 312 positions, ...") as a warning; after kMostNamed they are only
+  /// counted.
   void add(const std::string& problem) {
     if (count_++ == 0) first_ = problem;
     if (count_ <= kMostNamed) log_warning(problem);

@@ -1,7 +1,8 @@
 // Random numbers without state: every number is a function of a key and a counter.
 //
 // A stream is named by (seed, purpose, index); drawing does not depend on threads or on what else was drawn, and
-// resuming needs no saved generator. Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+// resuming needs no saved generator. Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
+// 3").
 #pragma once
 
 #include <array>

@@ -15,8 +15,9 @@ namespace memlayers::base {
 
 class EventWriter {
  public:
-  /// Opens a new event file in `folder` (made if absent), which TensorBoard reads after those that are there. It begins with a
-  /// session start at `first_step`: readers forget what the older files hold of that step and later ones. Throws IoError.
+  /// Opens a new event file in `folder` (made if absent), which TensorBoard reads after those that are there. It begins
+  /// with a session start at `first_step`: readers forget what the older files hold of that step and later ones. Throws
+  /// IoError.
   EventWriter(const std::filesystem::path& folder, int64_t first_step);
   /// Appends one scalar and flushes it to the file. Throws IoError.
   void add_scalar(std::string_view tag, int64_t step, double value);

@@ -54,7 +54,8 @@ ConfigNode parse_yaml(const std::string& text, const std::string& origin);
 std::string yaml_from_node(const ConfigNode& node);
 /// The same on one line, without a line's end: [1, 2], {a: 1, b: x}.
 std::string flow_from_node(const ConfigNode& node);
-/// Plain scalars become booleans and numbers where they read as such; .inf and .nan become strings, as JSON has neither.
+/// Plain scalars become booleans and numbers where they read as such; .inf and .nan become strings, as JSON has
+/// neither.
 nlohmann::ordered_json json_from_node(const ConfigNode& node);
 
 /// An untrusted text as it may stand in a message: one line, at most 60 bytes of it.

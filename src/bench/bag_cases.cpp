@@ -48,7 +48,8 @@ const char* dtype_name(at::ScalarType dtype) {
   }
 }
 
-/// What one call reads: the slots of its turn, and weights and gradients in our dtype and in torch's, which is the table's.
+/// What one call reads: the slots of its turn, and weights and gradients in our dtype and in torch's, which is the
+/// table's.
 struct Turn {
   at::Tensor slots, weights, torch_weights, grad_output, torch_grad_output;
 };

@@ -1,7 +1,7 @@
 // One thing that is measured, and what it is measured against.
 //
-// A case is cheap until it is made: its workload allocates. The command line and the Google Benchmark program read the same
-// list of cases (bench/catalog.h).
+// A case is cheap until it is made: its workload allocates. The command line and the Google Benchmark program read the
+// same list of cases (bench/catalog.h).
 #pragma once
 
 #include <functional>
@@ -24,7 +24,8 @@ struct Workload {
   int64_t tokens = 0;         // of one call of ours and of each rival; 0: not counted
   double flops = 0;           // of one call of ours, by the model's formulas; 0: not counted
   int64_t bytes = 0;          // of table rows that one call reads; 0: not counted
-  /// Asked once after the timing, for further fields of this case's lines. A field `failure` says that a bound is broken, and how.
+  /// Asked once after the timing, for further fields of this case's lines. A field `failure` says that a bound is
+  /// broken, and how.
   std::function<nlohmann::ordered_json()> more;
 };
 

@@ -15,7 +15,8 @@ namespace memlayers::bench {
 struct Twins {
   std::string name;
   training::TrainConfig dense, memory;
-  /// Where `memory` was trained: it goes on from there, and both read its data. Empty: both are new, and read drawn tokens.
+  /// Where `memory` was trained: it goes on from there, and both read its data. Empty: both are new, and read drawn
+  /// tokens.
   std::filesystem::path run = {};
   struct Mixture {
     std::string name;
@@ -45,8 +46,8 @@ const std::vector<Benchmark>& benchmarks();
 /// Whether any of the named benchmarks (of all, where none is named) needs twins. Throws UsageError as cases_of does.
 bool needs_twins(const std::vector<std::string>& names);
 
-/// Cases of the named benchmarks (of all, where none is named) in the order of benchmarks(). Throws UsageError: an unknown
-/// name, with the nearest; options that leave no case.
+/// Cases of the named benchmarks (of all, where none is named) in the order of benchmarks(). Throws UsageError: an
+/// unknown name, with the nearest; options that leave no case.
 std::vector<Case> cases_of(const std::vector<std::string>& names, const CaseOptions& options);
 
 std::vector<Case> selection_cases(const CaseOptions& options);

@@ -14,8 +14,8 @@ inline constexpr const char* kUniform = "uniform";
 inline constexpr const char* kZipf = "zipf 1.05";
 inline constexpr const char* kTrained = "trained";
 
-/// Numbers in [0, size) with probability proportional to 1 / (rank + 1)^1.05, where ranks are scattered over the range: popular rows do
-/// not lie side by side.
+/// Numbers in [0, size) with probability proportional to 1 / (rank + 1)^1.05, where ranks are scattered over the range:
+/// popular rows do not lie side by side.
 class ZipfDraws {
  public:
   ZipfDraws(int64_t size, uint64_t seed);
@@ -35,13 +35,13 @@ struct TrainedReads {
   int64_t num_slots = 0, heads = 0, top_k = 0, value_dim = 0;
 };
 
-/// `sets` tensors [tokens, bag] int64 in [0, size). `trained` slots are dealt out in order, from the start again where they do not
-/// suffice.
+/// `sets` tensors [tokens, bag] int64 in [0, size). `trained` slots are dealt out in order, from the start again where
+/// they do not suffice.
 std::vector<at::Tensor> slot_sets(const std::string& distribution, int64_t size, int64_t tokens, int64_t bag,
                                   int64_t sets, const TrainedReads& trained);
 
-/// `sets` tensors [tokens, bag] of `rows` distinct slots each, every one read equally often (tokens * bag / rows times), in random
-/// order. No slot is in two sets, so sets * rows must be at most `size`.
+/// `sets` tensors [tokens, bag] of `rows` distinct slots each, every one read equally often (tokens * bag / rows
+/// times), in random order. No slot is in two sets, so sets * rows must be at most `size`.
 std::vector<at::Tensor> distinct_slot_sets(int64_t size, int64_t rows, int64_t tokens, int64_t bag, int64_t sets);
 
 }  // namespace memlayers::bench

@@ -1,7 +1,7 @@
 // Timing two ways of doing the same thing against each other on a machine that is busy with other work as well.
 //
-// They run in turns (ours, theirs, ours, theirs, ...), so what slows the machine for a second slows both, and the ratio is
-// the median of the pairs' ratios, which one disturbed pair does not move.
+// They run in turns (ours, theirs, ours, theirs, ...), so what slows the machine for a second slows both, and the ratio
+// is the median of the pairs' ratios, which one disturbed pair does not move.
 #pragma once
 
 #include <functional>
@@ -30,7 +30,8 @@ struct Timing {
   int runs = 0;                // pairs that were timed
 };
 
-/// Runs each once to warm up, then both in turns. `theirs` may be empty. Stops early, with fewer pairs than wanted, when the process is interrupted.
+/// Runs each once to warm up, then both in turns. `theirs` may be empty. Stops early, with fewer pairs than wanted,
+/// when the process is interrupted.
 Timing measure(const std::function<void()>& ours, const std::function<void()>& theirs, const MeasureOptions& options);
 
 }  // namespace memlayers::bench

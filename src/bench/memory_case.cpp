@@ -1,4 +1,5 @@
-// The peak memory of a training step: table and optimizer state, and beyond them no more than the touched rows call for.
+// The peak memory of a training step: table and optimizer state, and beyond them no more than the touched rows call
+// for.
 #include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
 
@@ -30,8 +31,8 @@ class AllocatedBytes : public c10::MemoryReportingInfoBase {
 using Watch = c10::DebugInfoGuard;
 constexpr auto kWatched = c10::DebugInfoKind::PROFILER_STATE;
 
-/// What the step may take by formula: everything that is there between steps exactly, and half as much again for gradients,
-/// activations and the temporaries among them, which the formula leaves out.
+/// What the step may take by formula: everything that is there between steps exactly, and half as much again for
+/// gradients, activations and the temporaries among them, which the formula leaves out.
 int64_t limit_of(const planning::ByteCount& bytes) {
   constexpr int64_t kSmallThings = 4 << 20;
   return bytes.weights + bytes.optimizer + (bytes.gradients + bytes.activations) * 3 / 2 + kSmallThings;

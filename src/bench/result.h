@@ -24,9 +24,9 @@ struct Result {
   double utilization_ratio() const { return against_flops > 0 ? timing.ratio * flops / against_flops : 0; }
 };
 
-/// name, shape, distribution, dtype, threads, seconds, against, against_seconds, ratio (these three null without a rival), runs,
-/// spread, tokens_per_second, flops_per_second or bytes_per_second where these are counted, and the rival's, utilization_ratio where both have
-/// FLOPs, then what `more` holds.
+/// name, shape, distribution, dtype, threads, seconds, against, against_seconds, ratio (these three null without a
+/// rival), runs, spread, tokens_per_second, flops_per_second or bytes_per_second where these are counted, and the
+/// rival's, utilization_ratio where both have FLOPs, then what `more` holds.
 nlohmann::ordered_json to_json(const Result& result);
 
 /// Aligned columns under a heading, a line a result. `more` is left out, but for its peak_bytes and limit_bytes.

@@ -21,8 +21,8 @@ struct RunOutcome {
   bool interrupted = false;
 };
 
-/// Measures every case against each of its rivals, and hands each result to `on_result` as it comes. Progress goes to stderr. Stops
-/// between two comparisons when the process is interrupted.
+/// Measures every case against each of its rivals, and hands each result to `on_result` as it comes. Progress goes to
+/// stderr. Stops between two comparisons when the process is interrupted.
 RunOutcome run(const std::vector<Case>& cases, const RunOptions& options,
                const std::function<void(const Result&)>& on_result = {});
 

@@ -7,8 +7,8 @@
 
 namespace memlayers::bench {
 
-/// scores and slots [N, H, k] as product_key_topk gives them (ties aside): a product and a top-k for each half, all k * k sums, a top-k of
-/// those. Differentiable. query [N, H, K], sub_keys [H, 2, n, K/2].
+/// scores and slots [N, H, k] as product_key_topk gives them (ties aside): a product and a top-k for each half, all k *
+/// k sums, a top-k of those. Differentiable. query [N, H, K], sub_keys [H, 2, n, K/2].
 std::tuple<at::Tensor, at::Tensor> torch_selection(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k);
 
 /// torch's embedding_bag in its offset form, mode sum, with per-sample weights; built once for bags of one shape.
@@ -30,8 +30,8 @@ class TorchBag {
 /// The same sum from index_select and a batched product.
 at::Tensor torch_gather_bag(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights);
 
-/// The rows of slots [N, M] out of codes and scales as ops::QuantizedRows has them (D whole blocks of 32 columns where there are
-/// two codes a byte), dequantized: [N, M, D] float32.
+/// The rows of slots [N, M] out of codes and scales as ops::QuantizedRows has them (D whole blocks of 32 columns where
+/// there are two codes a byte), dequantized: [N, M, D] float32.
 at::Tensor torch_dequantized_rows(const at::Tensor& codes, const at::Tensor& scales, const at::Tensor& slots);
 /// Their weighted sums [N, D], by a batched product, and the gradient of the weights [N, M], by another.
 at::Tensor torch_dequantized_bag(const at::Tensor& codes, const at::Tensor& scales, const at::Tensor& slots,
@@ -50,7 +50,8 @@ struct AdamTable {
 /// torch's fused AdamW over the whole table.
 void torch_dense_step(AdamTable& table, const at::Tensor& gradient, int64_t step, const AdamRates& rates);
 
-/// What SparseAdam does, with decoupled decay: coalesce the entries' gradients, take the touched rows out, update them, put them back.
+/// What SparseAdam does, with decoupled decay: coalesce the entries' gradients, take the touched rows out, update them,
+/// put them back.
 void torch_sparse_step(AdamTable& table, const at::Tensor& slots, const at::Tensor& weights,
                        const at::Tensor& grad_output, int64_t step, const AdamRates& rates);
 

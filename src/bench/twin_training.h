@@ -26,7 +26,8 @@ Rotation<at::Tensor> read_batches(const training::TrainConfig& config);
 std::shared_ptr<profiling::TrainingSteps> training_on(const training::TrainConfig& config, Rotation<at::Tensor> batches,
                                                       const std::filesystem::path& run = {});
 
-/// Steps on and says where the time of the fastest went: its parts, and under "ops" the operations that took longest, in seconds.
+/// Steps on and says where the time of the fastest went: its parts, and under "ops" the operations that took longest,
+/// in seconds.
 nlohmann::ordered_json profile_steps(profiling::TrainingSteps& training, int steps);
 
 }  // namespace memlayers::bench

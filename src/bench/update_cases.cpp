@@ -1,5 +1,5 @@
-// The way from bag records to updated rows. Against what torch would do, and against itself on smaller tables: the time of a touched
-// row must not depend on how many rows there are.
+// The way from bag records to updated rows. Against what torch would do, and against itself on smaller tables: the time
+// of a touched row must not depend on how many rows there are.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -30,8 +30,8 @@ struct Shape {
   int64_t bag() const { return heads * top_k; }
 };
 
-/// A table, its optimizer's state, and how many steps it has seen. Both ways update the same memory in turns: only their time
-/// matters here, and two sets of tables would halve the size that fits.
+/// A table, its optimizer's state, and how many steps it has seen. Both ways update the same memory in turns: only
+/// their time matters here, and two sets of tables would halve the size that fits.
 struct Trained {
   AdamTable table;
   ops::RowState state;
@@ -170,7 +170,8 @@ void add_torch_cases(const CaseOptions& options, std::vector<Case>& all) {
   }
 }
 
-/// Twice for `exact`: with as many skipped steps to replay for each row in every table, and with as many as uniform reading leaves.
+/// Twice for `exact`: with as many skipped steps to replay for each row in every table, and with as many as uniform
+/// reading leaves.
 void add_scaling_cases(const CaseOptions& options, std::vector<Case>& all) {
   const int64_t dim = options.quick ? 32 : 128, smallest_slots = 1 << 16;
   constexpr int64_t kTokens = 256, kTouched = kTokens * 128 / 2, kStepsBetween = 32;

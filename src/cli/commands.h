@@ -1,8 +1,9 @@
 // The commands of the program, one short file each: src/cli/NAME.cpp defines run_NAME.
 //
-// Every command gets the command line from its own name on (argv[0] is "train", "eval", ...), parses it itself, and returns
-// the exit status: 0 done (also: interrupted after saving, and --help), 1 failed, 2 called wrongly. It may also throw: main
-// turns base::UsageError and CLI::ParseError into 2 and every other exception into 1, with one line on stderr.
+// Every command gets the command line from its own name on (argv[0] is "train", "eval", ...), parses it itself, and
+// returns the exit status: 0 done (also: interrupted after saving, and --help), 1 failed, 2 called wrongly. It may also
+// throw: main turns base::UsageError and CLI::ParseError into 2 and every other exception into 1, with one line on
+// stderr.
 #pragma once
 
 namespace memlayers::cli {

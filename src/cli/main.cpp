@@ -73,8 +73,8 @@ const Command* find_command(const std::string& name) {
                                       " (memlayers --help lists all)"));
 }
 
-/// More threads than processors wait for each other at every operation. libgomp and torch read the environment when they are
-/// loaded, so the program starts over with what is useful.
+/// More threads than processors wait for each other at every operation. libgomp and torch read the environment when
+/// they are loaded, so the program starts over with what is useful.
 void lower_threads_of_environment(char** argv) {
   bool lowered = false;
   for (const char* name : {"OMP_NUM_THREADS", "MKL_NUM_THREADS"}) {
@@ -87,10 +87,11 @@ void lower_threads_of_environment(char** argv) {
   if (lowered) execv("/proc/self/exe", argv);
 }
 
-/// Threads that wait for each other's parts of a product should spin for a moment only. By default they spin for milliseconds:
-/// where another process wants the cores too, they do so in the way of the very thread they wait for, and training runs at a
-/// fifth of its speed. Sleeping at once costs as much where nobody else does: waking a thread takes longer than most
-/// operations of a small model. libgomp reads this once, when it is loaded, so the program starts over with it.
+/// Threads that wait for each other's parts of a product should spin for a moment only. By default they spin for
+/// milliseconds:
+/// where another process wants the cores too, they do so in the way of the very thread they wait for, and training runs
+/// at a fifth of its speed. Sleeping at once costs as much where nobody else does: waking a thread takes longer than
+/// most operations of a small model. libgomp reads this once, when it is loaded, so the program starts over with it.
 void let_waiting_threads_spin_briefly(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "10000", 1);  // some 0.4 ms
@@ -119,8 +120,8 @@ int run_command(int argc, char** argv) {
   return command->run(argc - 1, argv + 1);
 }
 
-/// Every step allocates what the step before has freed; given back to the kernel in between, each page would be cleared and
-/// mapped anew.
+/// Every step allocates what the step before has freed; given back to the kernel in between, each page would be cleared
+/// and mapped anew.
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest value that glibc takes
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());

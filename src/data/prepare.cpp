@@ -175,7 +175,8 @@ ordered_json write_source(DocumentSource& source, const PrepareSource& config, S
   return report;
 }
 
-/// The list of the people that are trained. A source of more people has those of one with fewer, so the largest has all.
+/// The list of the people that are trained. A source of more people has those of one with fewer, so the largest has
+/// all.
 std::optional<ordered_json> list_people(const fs::path& folder, const PrepareConfig& config) {
   int64_t people = 0;
   for (const PrepareSource& source : config.sources) {

@@ -43,7 +43,7 @@ struct CompareConfig {
         field("output", &C::output, "folder of results.json, report.html and all runs"),
         field("run", &C::run, "the run all variants start from (output is set by itself; seed by seeds)"),
         field("variants", &C::variants, "what is compared: names, and what each changes in run"),
-        field("seeds", &C::seeds, "each variant is trained once per seed; a seed sets initialisation and data order"),
+        field("seeds", &C::seeds, "each variant is trained once per seed; a seed sets initialization and data order"),
         field("questions", &C::questions, "questions.jsonl to ask; empty: the one of the first data source"),
         field("ask_every", &C::ask_every, "steps between askings on the way; 0: twelve in a run"),
         field("ask_limit", &C::ask_limit, "questions asked on the way, spread evenly over all; 0: all"),
@@ -55,7 +55,8 @@ struct CompareConfig {
   }
   /// The changes of variant `index` with those it extends, in the order in which they are made.
   std::vector<std::string> changes(size_t index) const;
-  /// Throws UsageError: no variants or seeds, a variant that extends itself or one that is not there, names missing, doubled or not fit for a folder, an unknown baseline.
+  /// Throws UsageError: no variants or seeds, a variant that extends itself or one that is not there, names missing,
+  /// doubled or not fit for a folder, an unknown baseline.
   void validate();
 };
 
@@ -92,8 +93,9 @@ std::vector<training::TrainConfig> variant_runs(const std::filesystem::path& pat
 /// Throws UsageError: a variant that changes data.*. `path` is for the message.
 void check_same_data(const std::filesystem::path& path, const ComparePlan& plan);
 
-/// Reads `path` with `overrides`. A variant's changes are applied before derived sizes are filled in, so that a variant with
-/// another hidden_size gets that one's intermediate_size. Throws UsageError (also: a variant that changes data.*), IoError.
+/// Reads `path` with `overrides`. A variant's changes are applied before derived sizes are filled in, so that a variant
+/// with another hidden_size gets that one's intermediate_size. Throws UsageError (also: a variant that changes data.*),
+/// IoError.
 ComparePlan load_compare_plan(const std::filesystem::path& path, const std::vector<std::string>& overrides = {});
 
 }  // namespace memlayers::experiments

@@ -141,9 +141,9 @@ class Comparer {
     base::write_text_atomically(path, now.dump(1) + "\n");
   }
 
-  /// Facts of the data and how often every run reads each: passes over its source times sentences that state it in a pass, as
-  /// prepare.json says; without such numbers, the facts asked for and the passes over the first source. No exposures where
-  /// runs are of different lengths, or windows crop documents.
+  /// Facts of the data and how often every run reads each: passes over its source times sentences that state it in a
+  /// pass, as prepare.json says; without such numbers, the facts asked for and the passes over the first source. No
+  /// exposures where runs are of different lengths, or windows crop documents.
   void set_exposures(const data::Loader& loader) {
     std::set<std::pair<std::string, std::string>> asked;
     for (const data::Question& question : questions_) asked.emplace(question.relation, question.subject);
@@ -197,8 +197,8 @@ class Comparer {
     return true;
   }
 
-  /// Times a few training steps of every variant. False when interrupted. A variant whose steps cannot be timed is only left
-  /// out: what was trained and asked is there already.
+  /// Times a few training steps of every variant. False when interrupted. A variant whose steps cannot be timed is only
+  /// left out: what was trained and asked is there already.
   bool profile() {
     if (plan_.config.profile_steps == 0) return true;
     base::watch_for_interrupt();  // where every run was finished already, no training has done so

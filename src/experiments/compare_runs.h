@@ -36,10 +36,11 @@ struct CompareOutcome {
   std::string not_asked;              // which questions could not be asked or read; empty where all were
 };
 
-/// Runs what is not finished yet, and writes results.json after each run. All variants of one seed read the same batches;
-/// their order turns with every seed, so that a machine growing slower or faster favours none. A run that throws is
-/// reported in `failures` and the others go on. Then times a few steps of every variant (step_times.h). SIGINT and SIGTERM save and return kInterrupted; calling again continues.
-/// Throws UsageError: `output` holds a comparison of another configuration; IoError: data or questions unreadable.
+/// Runs what is not finished yet, and writes results.json after each run. All variants of one seed read the same
+/// batches; their order turns with every seed, so that a machine growing slower or faster favors none. A run that
+/// throws is reported in `failures` and the others go on. Then times a few steps of every variant (step_times.h).
+/// SIGINT and SIGTERM save and return kInterrupted; calling again continues. Throws UsageError: `output` holds a
+/// comparison of another configuration; IoError: data or questions unreadable.
 CompareOutcome compare_runs(const ComparePlan& plan, const CompareOptions& options);
 
 }  // namespace memlayers::experiments

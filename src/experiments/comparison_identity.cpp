@@ -36,7 +36,8 @@ std::string period(const std::vector<results::RunResult>& runs) {
   return (first == last ? first : base::concat(first, " to ", last)) + (all ? "" : ", and unknown");
 }
 
-/// A stored identity with the keys that are younger than it: what their defaults do is what was done then. Lists are taken whole.
+/// A stored identity with the keys that are younger than it: what their defaults do is what was done then. Lists are
+/// taken whole.
 Json completed(const Json& stored) {
   Json all = identity(ComparePlan{});
   const Json run = all["run"];

@@ -9,12 +9,12 @@
 
 namespace memlayers::experiments {
 
-/// What must be equal for an output folder to be continued: all but its place, its prose, what is only looked at, and how
-/// many variants and seeds there are.
+/// What must be equal for an output folder to be continued: all but its place, its prose, what is only looked at, and
+/// how many variants and seeds there are.
 nlohmann::ordered_json identity(const ComparePlan& plan);
 
-/// The identity stored in `path` with what `now` adds to it: variants that are not there yet. Throws UsageError where they
-/// contradict each other, IoError where the file is damaged.
+/// The identity stored in `path` with what `now` adds to it: variants that are not there yet. Throws UsageError where
+/// they contradict each other, IoError where the file is damaged.
 nlohmann::ordered_json joined_identity(const std::filesystem::path& path, const nlohmann::ordered_json& now);
 
 /// Machine, commit and date of the comparison: the different ones of its runs, the first and the last day.

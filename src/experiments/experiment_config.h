@@ -89,8 +89,8 @@ struct ExperimentConfig : CompareConfig {
             field("published", &C::published, "the paper's numbers, shown beside ours"),
         });
   }
-  /// Throws UsageError: what CompareConfig refuses, no criteria, a variant or scale that does not exist, a figure whose series
-  /// do not fit its groups, a criterion that nothing could meet.
+  /// Throws UsageError: what CompareConfig refuses, no criteria, a variant or scale that does not exist, a figure whose
+  /// series do not fit its groups, a criterion that nothing could meet.
   void validate();
 };
 

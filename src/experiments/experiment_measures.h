@@ -1,4 +1,5 @@
-// What an experiment measures on each trained model beside the questions: losses on held-out documents, bits of biographies.
+// What an experiment measures on each trained model beside the questions: losses on held-out documents, bits of
+// biographies.
 #pragma once
 
 #include <optional>
@@ -13,7 +14,8 @@ namespace memlayers::experiments {
 
 /// Of every measure that a run of this experiment can have.
 std::vector<std::string> measure_names(const ExperimentConfig& config);
-/// Checked before anything is trained: the data are there, and of the training data's tokenizer. Throws UsageError, IoError.
+/// Checked before anything is trained: the data are there, and of the training data's tokenizer. Throws UsageError,
+/// IoError.
 void check_measures(const ExperimentConfig& config);
 
 /// One measure for each of `losses`; and of `capacity` (docs/capacity.md), mean over the data's people:

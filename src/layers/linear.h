@@ -7,7 +7,7 @@ namespace memlayers::layers {
 
 class Linear {
  public:
-  /// Parameters are allocated, not initialised: weight [out, in] and, with `bias`, bias [out], float32.
+  /// Parameters are allocated, not initialized: weight [out, in] and, with `bias`, bias [out], float32.
   Linear(int64_t in, int64_t out, bool bias);
   /// Without a bias, on a tensor [out, in] that is there.
   explicit Linear(at::Tensor weight) : weight_(std::move(weight)) {}

@@ -7,7 +7,7 @@ namespace memlayers::layers {
 
 class LocalTable : public MemoryTable {
  public:
-  /// Rows are allocated (float32), not initialised.
+  /// Rows are allocated (float32), not initialized.
   explicit LocalTable(const TableShape& shape);
 
   /// [S, D]; never requires a gradient. For whoever updates rows; layers ask the table.

@@ -1,4 +1,4 @@
-// A layer's parameters as a flat list: name, tensor, and how it is initialised.
+// A layer's parameters as a flat list: name, tensor, and how it is initialized.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,7 +8,7 @@
 
 namespace memlayers::layers {
 
-/// What a tensor holds before training (paper.md 2.4). `scale` is the bound of kUniform, the deviation of the normals
+/// What a tensor holds before training. `scale` is the bound of kUniform, the deviation of the normals
 /// and the value of kConstant.
 struct Initializer {
   enum class Kind { kConstant, kUniform, kNormal, kTruncatedNormal };

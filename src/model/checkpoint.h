@@ -11,8 +11,9 @@ namespace memlayers::model {
 /// Every tensor of a model under its name in files: parameters, buffers, then tables. They are the model's own.
 NamedTensors weights_of(const Transformer& model);
 
-/// Writes config.json and model.safetensors (split into shards above `max_shard_bytes`, with the index) into an existing folder. Each
-/// table is stored once. config.json's torch_dtype is the widest dtype among the weights. Throws IoError.
+/// Writes config.json and model.safetensors (split into shards above `max_shard_bytes`, with the index) into an
+/// existing folder. Each table is stored once. config.json's torch_dtype is the widest dtype among the weights. Throws
+/// IoError.
 void save_model(const Transformer& model, const std::filesystem::path& folder,
                 uint64_t max_shard_bytes = 5'000'000'000);
 

@@ -25,16 +25,17 @@ struct RunCheckpoint {
 /// All checkpoint folders of a run, good or not, oldest first.
 std::vector<RunCheckpoint> list_checkpoints(const std::filesystem::path& run);
 
-/// Writes RUN/checkpoints/step-XXXXXXXX atomically: `fill` writes the files, the manifest is added. Throws IoError; what was
-/// there before stays.
+/// Writes RUN/checkpoints/step-XXXXXXXX atomically: `fill` writes the files, the manifest is added. Throws IoError;
+/// what was there before stays.
 std::filesystem::path write_checkpoint(const std::filesystem::path& run, int64_t step,
                                        const std::function<void(const std::filesystem::path&)>& fill);
 
-/// Why a checkpoint is not good ("model.safetensors: its bytes are not those that were saved"); nothing when it is good.
+/// Why a checkpoint is not good ("model.safetensors: its bytes are not those that were saved"); nothing when it is
+/// good.
 std::optional<std::string> damage_of(const std::filesystem::path& checkpoint);
 
-/// The newest good checkpoint; each damaged one on the way is reported as a warning with its reason. Nothing when there is
-/// no checkpoint folder at all. Throws IoError when there are some and all are damaged.
+/// The newest good checkpoint; each damaged one on the way is reported as a warning with its reason. Nothing when there
+/// is no checkpoint folder at all. Throws IoError when there are some and all are damaged.
 std::optional<RunCheckpoint> newest_good_checkpoint(const std::filesystem::path& run);
 
 /// The same, but throws IoError where there is no checkpoint folder either.

@@ -16,7 +16,8 @@ namespace memlayers::model {
 /// Names in files and the living tensors, on the CPU: reading fills them in place.
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// What a tensor's numbers are called in a file, and the other way round. Throws UsageError for a dtype that files do not know.
+/// What a tensor's numbers are called in a file, and the other way round. Throws UsageError for a dtype that files do
+/// not know.
 base::Dtype file_dtype(at::ScalarType dtype);
 at::ScalarType tensor_dtype(base::Dtype dtype);
 
@@ -25,15 +26,16 @@ const std::string* first_not_finite(const NamedTensors& tensors);
 
 /// One file with these tensors. Throws IoError.
 void write_tensors(const std::filesystem::path& path, const NamedTensors& tensors);
-/// Fills them (contiguous): each must be in the file with its dtype and shape, and no other. Throws IoError naming file and tensor.
+/// Fills them (contiguous): each must be in the file with its dtype and shape, and no other. Throws IoError naming file
+/// and tensor.
 void read_tensors(const std::filesystem::path& path, const NamedTensors& tensors);
 
-/// model.safetensors in an existing folder, or above `max_shard_bytes` model-0000I-of-0000N.safetensors and their index; what an
-/// earlier call left of the other form is removed. Throws IoError.
+/// model.safetensors in an existing folder, or above `max_shard_bytes` model-0000I-of-0000N.safetensors and their
+/// index; what an earlier call left of the other form is removed. Throws IoError.
 void write_weights(const std::filesystem::path& folder, const NamedTensors& tensors, uint64_t max_shard_bytes);
 
-/// A folder's weights, mapped. Files are not trusted: the index names files of this folder only, each of them is there and holds
-/// what the index says, and no tensor comes twice.
+/// A folder's weights, mapped. Files are not trusted: the index names files of this folder only, each of them is there
+/// and holds what the index says, and no tensor comes twice.
 class WeightFiles {
  public:
   /// Throws IoError naming the file and the reason.
@@ -42,7 +44,8 @@ class WeightFiles {
   /// Name to tensor, over all files.
   const std::map<std::string, base::TensorView>& tensors() const { return tensors_; }
   const std::filesystem::path& folder() const { return folder_; }
-  /// Copies one into `target`, converting between floating dtypes. Throws IoError: absent, of another shape, or no floats.
+  /// Copies one into `target`, converting between floating dtypes. Throws IoError: absent, of another shape, or no
+  /// floats.
   void fill(const std::string& name, at::Tensor target) const;
 
  private:

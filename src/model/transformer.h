@@ -21,7 +21,7 @@ inline const layers::TableFactory kUsualTables = layers::make_local_table;
 
 class Transformer {
  public:
-  /// Parameters are allocated (float32) and initialised by `seed`, biases with zero. Each tensor's stream is keyed by
+  /// Parameters are allocated (float32) and initialized by `seed`, biases with zero. Each tensor's stream is keyed by
   /// (seed, its name): dense parts of equal shape start equal in a dense and in a memory model. Throws UsageError: a
   /// configuration that does not fit, or vocab_size 0.
   Transformer(const ModelConfig& config, uint64_t seed, const layers::TableFactory& make_table = kUsualTables);

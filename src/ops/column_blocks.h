@@ -1,9 +1,10 @@
 // The order of sums along D: the same for a whole row and for rows whose columns are split over processes.
 //
-// The columns are cut into a power of two of equal blocks, each block is summed by itself, and the blocks' sums are added
-// in a balanced binary tree. Half of the columns is then half of the tree, so whoever holds 1/P of them (P a power of
-// two, D a multiple of 16 * P) has one number to give, the sum of a row of D/P columns, and the P numbers meet in the rest
-// of the tree: bits do not depend on P. Kernel bodies include this file, so everything has internal linkage.
+// The columns are cut into a power of two of equal blocks, each block is summed by itself, and the blocks' sums are
+// added in a balanced binary tree. Half of the columns is then half of the tree, so whoever holds 1/P of them (P a
+// power of two, D a multiple of 16 * P) has one number to give, the sum of a row of D/P columns, and the P numbers meet
+// in the rest of the tree: bits do not depend on P. Kernel bodies include this file, so everything has internal
+// linkage.
 #pragma once
 
 #include <cstdint>

@@ -9,8 +9,8 @@
 
 namespace memlayers::ops {
 
-/// A kernel is a struct of function pointers, filled once per instruction set by the same source file. What has more for
-/// AMX than for AVX-512 asks base::isa() for itself.
+/// A kernel is a struct of function pointers, filled once per instruction set by the same source file. What has more
+/// for AMX than for AVX-512 asks base::isa() for itself.
 template <class Kernel>
 const Kernel& choose_kernel(const char* op, const Kernel& baseline, const Kernel& avx2, const Kernel& avx512) {
   const base::Isa isa = std::min(base::isa(), base::Isa::kAvx512);

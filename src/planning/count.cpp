@@ -75,8 +75,8 @@ MixtureCount count_mixture(const ExpertConfig& experts, int64_t hidden) {
           2.0 * (static_cast<double>(router) + computed)};
 }
 
-// One n-gram layer: what is no table, and FLOPs a token (two projections of its rows and their dot product with the query;
-// hashes are integer arithmetic, rows are copied).
+// One n-gram layer: what is no table, and FLOPs a token (two projections of its rows and their dot product with the
+// query; hashes are integer arithmetic, rows are copied).
 MemoryLayerCount count_ngram_layer(const NgramConfig& ngrams, int64_t hidden) {
   const int64_t projections = 2 * ngrams.reads() * ngrams.value_dim * hidden;
   return {projections, 2 * hidden, 2.0 * static_cast<double>(projections + hidden)};
@@ -147,8 +147,8 @@ std::vector<TableShape> table_shapes(const model::ModelConfig& config) {
   return shapes;
 }
 
-// Records of every layer and micro-step (slots, weights, output gradient), which stay until the optimizer's step; then the
-// gathered rows of the touched slots. `tokens`: of a step.
+// Records of every layer and micro-step (slots, weights, output gradient), which stay until the optimizer's step; then
+// the gathered rows of the touched slots. `tokens`: of a step.
 int64_t table_gradient_bytes(const TableShape& shape, int64_t tokens) {
   const int64_t record = shape.reads * 12 + shape.outputs * shape.value_dim * 4;
   const int64_t records = product({shape.tables, shape.layers, tokens, record});
@@ -201,16 +201,16 @@ int64_t memory_layer_bytes(const MemoryConfig& memory, int64_t hidden, int64_t e
   return bytes;
 }
 
-// Per token: the router's input where it is not the norm's output, probabilities; for each expert that computes it its row,
-// gate, up, their product, the result, weight and the numbers of token and choice.
+// Per token: the router's input where it is not the norm's output, probabilities; for each expert that computes it its
+// row, gate, up, their product, the result, weight and the numbers of token and choice.
 double expert_bytes(const ExpertConfig& experts, int64_t hidden, int64_t element) {
   const int64_t row = (hidden + 3 * experts.intermediate_size) * element + 4 * hidden + 4 + 16;
   const int64_t router = 4 * experts.num_experts + (element == 4 ? 0 : 4 * hidden);
   return static_cast<double>(router) + experts_per_token(experts) * static_cast<double>(row);
 }
 
-// Per token: slots, weights, the rows side by side, the input of the query's norm, keys before the norm and after it, the
-// query, values, the dot product and its gate; values in float32 where they are not.
+// Per token: slots, weights, the rows side by side, the input of the query's norm, keys before the norm and after it,
+// the query, values, the dot product and its gate; values in float32 where they are not.
 int64_t ngram_layer_bytes(const NgramConfig& ngrams, int64_t hidden, int64_t element) {
   const int64_t rows = ngrams.reads() * (8 + 4) + ngrams.reads() * ngrams.value_dim * element;
   const int64_t wide = element == 4 ? 0 : 4 * hidden;

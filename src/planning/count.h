@@ -14,8 +14,8 @@ struct ModelCount {
   int64_t total = 0;
   // Of the total, without experts that are not among a token's `top_k` and table rows that it does not read.
   int64_t active = 0;
-  // Forward FLOPs per token, 2 per multiply-add; training is three times that, and three times what memory's random_reads
-  // add to its forward passes. Attention counts the causal half
+  // Forward FLOPs per token, 2 per multiply-add; training is three times that, and three times what memory's
+  // random_reads add to its forward passes. Attention counts the causal half
   // of `seq_len` on average. Experts: as many a token as capacity_factor and top_k allow on average (evaluated,
   // expert_choice computes one).
   double flops_attention = 0, flops_feed_forward = 0, flops_experts = 0, flops_memory = 0, flops_ngrams = 0,
@@ -35,8 +35,8 @@ struct TrainingShape {
 };
 
 /// Bytes at the peak of a training step. Weights and optimizer are exact. Gradients: dense ones, and for the tables the
-/// bags' records of all micro-steps, the keys they are sorted by, and one row for each slot that can be touched. Activations: what the backward pass keeps, by the layers'
-/// formulas, without temporaries and allocator overhead.
+/// bags' records of all micro-steps, the keys they are sorted by, and one row for each slot that can be touched.
+/// Activations: what the backward pass keeps, by the layers' formulas, without temporaries and allocator overhead.
 struct ByteCount {
   int64_t weights = 0, gradients = 0, optimizer = 0, activations = 0;
   int64_t total = 0;

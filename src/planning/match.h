@@ -32,13 +32,13 @@ struct MatchRule {
   int64_t seq_len = 1;      // of both, for FLOPs
 };
 
-/// The size that says most about a model of this kind: experts, else sub-keys, else rows of n-gram tables; a dense one's
-/// hidden_size. For FLOPs the width of its experts or feed-forwards, since tables and numbers of experts hardly touch them.
-/// Throws base::UsageError where there are several.
+/// The size that says most about a model of this kind: experts, else sub-keys, else rows of n-gram tables; a dense
+/// one's hidden_size. For FLOPs the width of its experts or feed-forwards, since tables and numbers of experts hardly
+/// touch them. Throws base::UsageError where there are several.
 FreeSize usual_size(const model::ModelConfig& config, Matched matched);
 
-/// 2 for experts: the fewest experts, in pairs, are those the paper compares with (16, 8, 6, 4 in section 4.1; without pairs
-/// they would be 16, 7, 5, 4). For hidden_size what keeps attention heads whole and as wide as they are. Else 1.
+/// 2 for experts: the fewest experts, in pairs, are those the paper compares with (16, 8, 6, 4 in section 4.1; without
+/// pairs they would be 16, 7, 5, 4). For hidden_size what keeps attention heads whole and as wide as they are. Else 1.
 int64_t default_multiple(const model::ModelConfig& config, FreeSize size);
 
 struct Match {
@@ -50,9 +50,9 @@ struct Match {
 
 /// Experts for parameters: the fewest whose total exceeds the target (paper section 4.1). All else: the size that comes
 /// nearest to it, of two equally near ones the smaller. hidden_size takes the number of attention heads along, and
-/// intermediate_size by Llama's rule where it follows that now, else in proportion; it and num_hidden_layers are for dense
-/// models. Throws base::UsageError: a size that the model lacks or that does not touch what is matched; a target that no
-/// size comes up to.
+/// intermediate_size by Llama's rule where it follows that now, else in proportion; it and num_hidden_layers are for
+/// dense models. Throws base::UsageError: a size that the model lacks or that does not touch what is matched; a target
+/// that no size comes up to.
 Match match_model(const model::ModelConfig& config, const model::ModelConfig& reference, const MatchRule& rule);
 
 /// How, in words: "fewest experts, a multiple of 2, whose total of parameters exceeds the reference's".

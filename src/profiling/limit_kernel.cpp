@@ -1,5 +1,5 @@
-// A gather that does nothing with what it reads but fold it, integer by integer: an operation of one cycle, four of them
-// independent, is never what it waits for.
+// A gather that does nothing with what it reads but fold it, integer by integer: an operation of one cycle, four of
+// them independent, is never what it waits for.
 #include "profiling/limit_kernel.h"
 
 #include <algorithm>

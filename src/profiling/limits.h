@@ -5,8 +5,8 @@
 
 namespace memlayers::profiling {
 
-/// Reads every row that `slots` [N, M] names, in that order and split over threads as a bag is. `ahead_bytes`: how far in advance rows
-/// are asked for.
+/// Reads every row that `slots` [N, M] names, in that order and split over threads as a bag is. `ahead_bytes`: how far
+/// in advance rows are asked for.
 void gather_rows(const at::Tensor& table, const at::Tensor& slots, int64_t ahead_bytes);
 /// The distance that is fastest here for rows of this table, found by trying.
 int64_t best_ahead_bytes(const at::Tensor& table, const at::Tensor& slots);

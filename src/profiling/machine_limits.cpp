@@ -85,7 +85,8 @@ std::optional<double> MachineLimits::seconds(const OpWork& work) const {
                        (work.flops > 0 && product == 0) || (work.narrow_flops > 0 && narrow_product == 0);
   if (unknown) return std::nullopt;
   double least = 0;
-  // What is read and written in place takes up half of what it moves. One core may copy more bytes a second than it reads.
+  // What is read and written in place takes up half of what it moves. One core may copy more bytes a second than it
+  // reads.
   const double read = rate_of(blocks, &BlockRates::read, moved / 2),
                copy = rate_of(blocks, &BlockRates::copy, moved / 2);
   if (moved > 0) least = std::max(least, moved / std::max(read, copy));

@@ -1,4 +1,5 @@
-// Time spent in each of torch's operations and ours, and the least they had to do, through the dispatcher's own observer.
+// Time spent in each of torch's operations and ours, and the least they had to do, through the dispatcher's own
+// observer.
 #pragma once
 
 #include <ATen/record_function.h>
@@ -20,8 +21,9 @@ struct OpTime {
 
 /// While it lives, notes every operation that this thread dispatches. One at a time.
 ///
-/// An operation whose work is known includes all that it calls, since its work does too. Others are listed by themselves,
-/// without what they call. Where autograd dispatches an operation again below itself, the inner call is the one whose work counts.
+/// An operation whose work is known includes all that it calls, since its work does too. Others are listed by
+/// themselves, without what they call. Where autograd dispatches an operation again below itself, the inner call is the
+/// one whose work counts.
 class OpTimes {
  public:
   OpTimes();

@@ -14,8 +14,8 @@ std::vector<at::Tensor> read_batches(const training::TrainConfig& config, int64_
 
 class TrainingSteps {
  public:
-  /// `next_batch` gives [B, T + 1] int64. Goes on from the newest checkpoint of `run`, where one is named: weights, moments
-  /// and row states. The configuration's steps must reach as far as it will go. Throws IoError.
+  /// `next_batch` gives [B, T + 1] int64. Goes on from the newest checkpoint of `run`, where one is named: weights,
+  /// moments and row states. The configuration's steps must reach as far as it will go. Throws IoError.
   TrainingSteps(const training::TrainConfig& config, std::function<at::Tensor()> next_batch,
                 const std::filesystem::path& run = {});
   TrainingSteps(const TrainingSteps&) = delete;  // the tables' listeners keep its address
@@ -29,7 +29,8 @@ class TrainingSteps {
   int64_t touched_rows() const { return touched_rows_; }
 
   results::StepParts parts;
-  /// Slots [N, H * k] of each bag that was read while this is true, in order, beside model().tables(); of many steps the first.
+  /// Slots [N, H * k] of each bag that was read while this is true, in order, beside model().tables(); of many steps
+  /// the first.
   bool keep_reads = false;
   const std::vector<std::vector<at::Tensor>>& reads() const { return reads_; }
 

@@ -29,7 +29,8 @@ struct Bits {
   double value = 0, low = 0, high = 0;
 };
 
-/// One attribute, over the people of the data. Nats are those of its value's tokens given the name, summed, mean over people.
+/// One attribute, over the people of the data. Nats are those of its value's tokens given the name, summed, mean over
+/// people.
 struct AttributeCapacity {
   std::string name;
   int64_t values = 1;        // S_a, equally likely

@@ -46,8 +46,8 @@ struct RelationScore {
   }
 };
 
-/// How reads spread over a table's slots, in a comparison during the final asking: the numbers that tell a healthy memory from a
-/// collapsed one. slot_usage.h makes them of counts.
+/// How reads spread over a table's slots, in a comparison during the final asking: the numbers that tell a healthy
+/// memory from a collapsed one. slot_usage.h makes them of counts.
 struct SlotUsage {
   int64_t layer = 0, slots = 0;
   double used_share = 0;     // share of the slots that were read at least once

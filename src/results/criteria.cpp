@@ -14,7 +14,8 @@ namespace {
 
 using base::concat;
 
-/// 0.975 quantile of Student's t with `freedom` degrees of freedom; beyond the table its next smaller entry, which is wider.
+/// 0.975 quantile of Student's t with `freedom` degrees of freedom; beyond the table its next smaller entry, which is
+/// wider.
 double student_t(int64_t freedom) {
   constexpr std::array<double, 30> kTable{12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
                                           2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,

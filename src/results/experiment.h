@@ -1,5 +1,5 @@
-// An experiment: a comparison, and what was claimed of it before it ran. This is the content of experiment.json; the page,
-// the tables and the index are drawn from it.
+// An experiment: a comparison, and what was claimed of it before it ran. This is the content of experiment.json; the
+// page, the tables and the index are drawn from it.
 #pragma once
 
 #include "results/comparison.h"
@@ -59,8 +59,8 @@ struct Experiment {
   }
 };
 
-/// A comparison as an experiment without criteria: loss and recall on the way, recall by wording and by kind of fact, use of the
-/// tables' slots, and where a step's time goes.
+/// A comparison as an experiment without criteria: loss and recall on the way, recall by wording and by kind of fact,
+/// use of the tables' slots, and where a step's time goes.
 Experiment experiment_of(Comparison comparison);
 
 }  // namespace memlayers::results

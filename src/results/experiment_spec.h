@@ -1,4 +1,5 @@
-// What an experiment's file says of its report: charts, the paper's own numbers, and the criteria written before it ran.
+// What an experiment's file says of its report: charts, the paper's own numbers, and the criteria written before it
+// ran.
 #pragma once
 
 #include <array>
@@ -22,8 +23,8 @@ struct SeriesSpec {
   }
 };
 
-/// What a figure draws: a metric over variants; on the way, over what was spent; of questions by their wording, or by the kind of
-/// fact; how reads spread over the tables' slots; where the time of a training step goes.
+/// What a figure draws: a metric over variants; on the way, over what was spent; of questions by their wording, or by
+/// the kind of fact; how reads spread over the tables' slots; where the time of a training step goes.
 enum class FigureKind { kVariants, kCurve, kWordings, kRelations, kSlots, kSteps };
 constexpr auto enum_names(FigureKind) {
   using enum FigureKind;

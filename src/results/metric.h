@@ -18,7 +18,8 @@ std::optional<double> metric_value(const RunResult& run, const std::string& metr
 /// The names above, which every run has.
 std::vector<std::string> general_metrics();
 bool is_general_metric(const std::string& metric);
-/// As the metric states: those above, or the measure of that name that a run of the comparison has. True of what none has.
+/// As the metric states: those above, or the measure of that name that a run of the comparison has. True of what none
+/// has.
 bool higher_is_better(const Comparison& comparison, const std::string& metric);
 /// A share of a whole, told in percent.
 bool is_share(const std::string& metric);

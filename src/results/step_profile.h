@@ -1,5 +1,5 @@
-// Where the time of a training step goes, operation by operation, each beside the least time it could take. Plain numbers
-// without torch, for files and reports.
+// Where the time of a training step goes, operation by operation, each beside the least time it could take. Plain
+// numbers without torch, for files and reports.
 #pragma once
 
 #include <optional>

@@ -8,8 +8,8 @@ namespace memlayers::text {
 
 class GrowingText {
  public:
-  /// What of `text`, all that was decoded so far, is new and will stay as it is. A character whose bytes are not all there
-  /// yet waits: as bytes cut off, or as up to three U+FFFD, which is how decoders show them.
+  /// What of `text`, all that was decoded so far, is new and will stay as it is. A character whose bytes are not all
+  /// there yet waits: as bytes cut off, or as up to three U+FFFD, which is how decoders show them.
   std::string_view grown(std::string_view text);
   /// What is left when nothing more comes.
   std::string_view rest(std::string_view text);

@@ -12,10 +12,10 @@
 #include "base/log.h"
 #include "text/tokenizer_files.h"
 
-// Both libsentencepiece (an object of 32 bytes) and torch's libc10 (an int) export a variable of this name. The dynamic linker
-// gives both the one it finds first; were it the int, SentencePiece's constructor would overwrite what lies behind it, among it
-// torch's switch that makes an allocation that fails abort the program. A program's own symbols are found first, so here
-// is room enough. torch does not use its one.
+// Both libsentencepiece (an object of 32 bytes) and torch's libc10 (an int) export a variable of this name. The dynamic
+// linker gives both the one it finds first; were it the int, SentencePiece's constructor would overwrite what lies
+// behind it, among it torch's switch that makes an allocation that fails abort the program. A program's own symbols are
+// found first, so here is room enough. torch does not use its one.
 extern "C" {
 alignas(16) extern char FLAGS_minloglevel[64];
 alignas(16) char FLAGS_minloglevel[64] = {};

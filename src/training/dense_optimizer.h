@@ -16,8 +16,8 @@ class DenseOptimizer {
 
   /// Of all gradients there are, together.
   double squared_norm() const;
-  /// Takes step `step` (counted from 1) at `rate` with gradients times `scale`, and clears them. As in torch, a parameter that no
-  /// gradient reached is left alone.
+  /// Takes step `step` (counted from 1) at `rate` with gradients times `scale`, and clears them. As in torch, a
+  /// parameter that no gradient reached is left alone.
   void apply(double scale, int64_t step, double rate);
   /// Appends the moments under the parameters' names.
   void list_state(model::NamedTensors& state) const;

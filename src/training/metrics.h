@@ -18,9 +18,9 @@ namespace memlayers::training {
 
 class MetricsWriter {
  public:
-  /// Appends to RUN/metrics.jsonl; lines after `last_step` (of a run now continued from there) are cut first, and so is a
-  /// torn last line. TensorBoard files go to RUN/tensorboard; a new one takes the later steps from those that are there. Throws
-  /// IoError.
+  /// Appends to RUN/metrics.jsonl; lines after `last_step` (of a run now continued from there) are cut first, and so is
+  /// a torn last line. TensorBoard files go to RUN/tensorboard; a new one takes the later steps from those that are
+  /// there. Throws IoError.
   MetricsWriter(const std::filesystem::path& run, int64_t last_step, bool tensorboard);
 
   /// `line` holds "step"; numbers inside objects get tags like "tables/NAME/used_share". Throws IoError.

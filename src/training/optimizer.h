@@ -1,7 +1,7 @@
 // One optimizer step over a whole model: where its dense parameters and its tables meet in norms and rates.
 //
-// Gradients of all layers and micro-batches have met before: dense ones in Tensor::grad, the tables' as bag records. The two
-// groups have their own rates, decays and clips (paper section 4.3: two separate global norms).
+// Gradients of all layers and micro-batches have met before: dense ones in Tensor::grad, the tables' as bag records.
+// The two groups have their own rates, decays and clips (paper section 4.3: two separate global norms).
 #pragma once
 
 #include "training/dense_optimizer.h"
@@ -15,7 +15,8 @@ struct GradientNorms {
 
 class Optimizer {
  public:
-  /// The model must outlive this; tables of the exact kind are brought up to date before they are read for as long as it lives.
+  /// The model must outlive this; tables of the exact kind are brought up to date before they are read for as long as
+  /// it lives.
   Optimizer(model::Transformer& model, const OptimizerConfig& config, int64_t total_steps, uint64_t seed);
 
   /// Sums the tables' records into row gradients (and clears the records), and measures both groups.

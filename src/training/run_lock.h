@@ -8,8 +8,8 @@ namespace memlayers::training {
 /// Holds RUN/.lock (flock) for its lifetime; the system lets go of it when the process ends, however it ends.
 class RunLock {
  public:
-  /// `run` must exist. Throws UsageError when another process holds the lock, IoError when the file cannot be made. On file
-  /// systems without locks nothing is held.
+  /// `run` must exist. Throws UsageError when another process holds the lock, IoError when the file cannot be made. On
+  /// file systems without locks nothing is held.
   explicit RunLock(const std::filesystem::path& run);
   ~RunLock();
   RunLock(const RunLock&) = delete;

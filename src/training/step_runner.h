@@ -2,9 +2,9 @@
 #pragma once
 
 #include "base/error.h"
+#include "model/run_checkpoint.h"
 #include "results/step_profile.h"
 #include "training/optimizer.h"
-#include "model/run_checkpoint.h"
 #include "training/table_usage.h"
 
 namespace memlayers::training {
@@ -27,8 +27,9 @@ class StepRunner {
   /// A new model, its optimizer and its tables' usage counters. `config` is complete (model.vocab_size too).
   explicit StepRunner(const TrainConfig& config);
 
-  /// Forward and backward of every micro-batch, one optimizer step. `batch` [B, T + 1] int64. Adds the seconds of its parts to
-  /// `parts` where that is given. Throws NotFinite (a loss or a gradient); the parameters are then those of before the step.
+  /// Forward and backward of every micro-batch, one optimizer step. `batch` [B, T + 1] int64. Adds the seconds of its
+  /// parts to `parts` where that is given. Throws NotFinite (a loss or a gradient); the parameters are then those of
+  /// before the step.
   StepResult run(const at::Tensor& batch, results::StepParts* parts = nullptr);
 
   int64_t steps_done() const { return optimizer_.steps_done(); }
@@ -43,8 +44,8 @@ class StepRunner {
   std::vector<TableUsage>& usage() { return usage_; }
   /// What training_state.safetensors holds, under its names. The tables must be up to date when this is saved.
   model::NamedTensors state() const;
-  /// Weights, moments, row states and counters of a checkpoint. Throws IoError: a damaged one, or of another model or optimizer, or
-  /// one that holds numbers that are not finite.
+  /// Weights, moments, row states and counters of a checkpoint. Throws IoError: a damaged one, or of another model or
+  /// optimizer, or one that holds numbers that are not finite.
   void continue_from(const model::RunCheckpoint& checkpoint);
 
  private:

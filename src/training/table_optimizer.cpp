@@ -88,7 +88,8 @@ void TableOptimizer::forget_what_is_up_to_date() {
 void TableOptimizer::list_state(model::NamedTensors& state) const {
   for (const Group& group : groups_) {
     if (group.state.exp_avg.defined()) state.emplace_back(group.table->name() + ".exp_avg", group.state.exp_avg);
-    if (group.state.exp_avg_sq.defined()) state.emplace_back(group.table->name() + ".exp_avg_sq", group.state.exp_avg_sq);
+    if (group.state.exp_avg_sq.defined())
+      state.emplace_back(group.table->name() + ".exp_avg_sq", group.state.exp_avg_sq);
     if (group.state.last_step.defined()) state.emplace_back(group.table->name() + ".last_step", group.state.last_step);
   }
 }

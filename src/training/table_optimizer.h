@@ -13,15 +13,16 @@ namespace memlayers::training {
 
 class TableOptimizer {
  public:
-  /// Where the kind needs rows brought up to date before they are read, keeps the tables' rows; the destructor takes it off.
-  /// The model and `rates`, whose steps_done this follows, must outlive it.
+  /// Where the kind needs rows brought up to date before they are read, keeps the tables' rows; the destructor takes it
+  /// off. The model and `rates`, whose steps_done this follows, must outlive it.
   /// Throws base::UsageError: a table whose rows are not in this process's memory.
   TableOptimizer(const model::Transformer& model, const OptimizerConfig& config, const StepRates& rates, uint64_t seed);
   ~TableOptimizer();
   TableOptimizer(const TableOptimizer&) = delete;
   TableOptimizer& operator=(const TableOptimizer&) = delete;
 
-  /// Sums the tables' records into row gradients, clears the records, and gives the squared norm of all gradients together.
+  /// Sums the tables' records into row gradients, clears the records, and gives the squared norm of all gradients
+  /// together.
   double measure();
   /// Which rows of the t-th table measure() found; until apply().
   const ops::TouchedRows& touched_rows(size_t table) const { return groups_[table].touched; }

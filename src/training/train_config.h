@@ -79,7 +79,7 @@ struct TrainConfig {
         field("optimizer", &C::optimizer, "AdamW, the tables' optimizer, schedule and clips"),
         field("steps", &C::steps, "optimizer steps of the whole run"),
         field("micro_batches", &C::micro_batches, "parts a batch is split into; gradients add up"),
-        field("seed", &C::seed, "of initialisation and dropout (the data's order has its own)"),
+        field("seed", &C::seed, "of initialization and dropout (the data's order has its own)"),
         field("dtype", &C::dtype, "auto, float32 or bfloat16; auto asks the processor"),
         field("checkpoint_every", &C::checkpoint_every, "steps between checkpoints; 0: only at the end"),
         field("keep_checkpoints", &C::keep_checkpoints, "newest checkpoints kept; 0: all"),
@@ -95,7 +95,7 @@ struct TrainConfig {
 };
 
 /// Factor of step `step` (counted from 0) on every peak rate: step / warmup, then down to final_rate at the last step
-/// (paper.md 4.2; step 0 has rate 0).
+/// (step 0 has rate 0).
 double schedule_factor(const OptimizerConfig& config, int64_t step, int64_t total_steps);
 
 /// The rates of every step of a run, computed once (a replayed step needs the rate it had), and how far the run is.

@@ -32,9 +32,10 @@ struct TrainOptions {
 };
 
 /// Trains to config.steps. On SIGINT or SIGTERM saves a checkpoint and returns kInterrupted. With resume, a damaged
-/// checkpoint is refused with its reason and the next older one is taken. Throws UsageError (a configuration that does not
-/// fit; a folder that already holds a run, without resume or overwrite; a resume with another model, data, seed or table
-/// optimizer), IoError, and Error when a loss, a gradient, a weight or a moment stops being finite; what was saved before stays.
+/// checkpoint is refused with its reason and the next older one is taken. Throws UsageError (a configuration that does
+/// not fit; a folder that already holds a run, without resume or overwrite; a resume with another model, data, seed or
+/// table optimizer), IoError, and Error when a loss, a gradient, a weight or a moment stops being finite; what was
+/// saved before stays.
 TrainEnd train(const TrainConfig& config, const TrainOptions& options);
 
 /// The newest good checkpoint folder under a run's output (RUN/checkpoints/step-XXXXXXXX). Throws IoError when none.

@@ -17,8 +17,8 @@ namespace memlayers::training {
 
 class TrainingRun {
  public:
-  /// Prepares the run's folder (refusing one that holds a run, unless `options` allow it), builds data, model and optimizer,
-  /// and continues from `options.resume`'s checkpoint if there is one.
+  /// Prepares the run's folder (refusing one that holds a run, unless `options` allow it), builds data, model and
+  /// optimizer, and continues from `options.resume`'s checkpoint if there is one.
   TrainingRun(const TrainConfig& config, const TrainOptions& options);
 
   bool finished() const { return report_.step == config_.steps; }
@@ -27,18 +27,18 @@ class TrainingRun {
   model::Transformer& model() { return runner_->model(); }
   int64_t tokens_of_run() const { return config_.steps * tokens_of_step(); }
 
-  /// One batch: forward and backward of every micro-batch, one optimizer step. Throws Error when the loss or a gradient is
-  /// not finite; the parameters are then those of before the step.
+  /// One batch: forward and backward of every micro-batch, one optimizer step. Throws Error when the loss or a gradient
+  /// is not finite; the parameters are then those of before the step.
   void step();
-  /// Brings the tables up to date. Throws Error, naming the tensor, when weights or moments are not finite: who would use the model
-  /// now would use garbage.
+  /// Brings the tables up to date. Throws Error, naming the tensor, when weights or moments are not finite: who would
+  /// use the model now would use garbage.
   void prepare_to_use();
   /// Mean loss of the first `validation_batches` batches of the validation split.
   double validate();
   /// One metrics line of what happened since the last one.
   void write_metrics(std::optional<double> validation_loss);
-  /// Writes RUN/checkpoints/step-XXXXXXXX and rotates the older ones. Throws Error as prepare_to_use() does, and writes and deletes
-  /// nothing then.
+  /// Writes RUN/checkpoints/step-XXXXXXXX and rotates the older ones. Throws Error as prepare_to_use() does, and writes
+  /// and deletes nothing then.
   void save();
 
   /// A callback was due at the step of this checkpoint and has not been completed.

@@ -157,7 +157,8 @@ TEST(Tensorboard, WritesRecordsThatReadBack) {
   fs::remove_all(folder);
   ASSERT_EQ(events.size(), 3u);
   EXPECT_EQ(events[0].substr(9), std::string("\x1a\x0d", 2) + "brain.Event:2");
-  // step: field 2; session_log: field 7; status: field 1, START = 1. Readers drop what older files hold of step 7 and later.
+  // step: field 2; session_log: field 7; status: field 1, START = 1. Readers drop what older files hold of step 7 and
+  // later.
   EXPECT_EQ(events[1].substr(9), std::string("\x10\x07\x3a\x02\x08\x01", 6));
   // step: field 2, varint 300 = ac 02; summary: field 5; value: field 1; tag "loss"; simple_value 2.5f = 00 00 20 40
   EXPECT_EQ(events[2].substr(9), std::string("\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\x00\x00\x20\x40", 18));

@@ -63,10 +63,11 @@ constexpr Dtype kAllDtypes[] = {Dtype::kBool, Dtype::kU8,  Dtype::kI8,  Dtype::k
 
 TEST(Safetensors, ReadsTheLayoutOfTheFormatsDescription) {
   const std::string buffer("\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a", 10);
-  const SafetensorsFile file = parse(container(
-      R"({"__metadata__":{"format":"pt","a":""},"b":{"dtype":"F16","shape":[1],"data_offsets":[8,10]},)"
-      R"("a":{"data_offsets":[0,8],"shape":[2,1],"dtype":"F32"},"empty":{"dtype":"I64","shape":[3,0],"data_offsets":[8,8]}}   )",
-      buffer));
+  const SafetensorsFile file =
+      parse(container(R"({"__metadata__":{"format":"pt","a":""},"b":{"dtype":"F16","shape":[1],"data_offsets":[8,10]},)"
+                      R"("a":{"data_offsets":[0,8],"shape":[2,1],"dtype":"F32"},)"
+                      R"("empty":{"dtype":"I64","shape":[3,0],"data_offsets":[8,8]}}   )",
+                      buffer));
   EXPECT_EQ(file.metadata(), (std::map<std::string, std::string>{{"format", "pt"}, {"a", ""}}));
   ASSERT_EQ(file.tensors().size(), 3u);
   EXPECT_EQ(file.tensor("a").dtype, Dtype::kF32);

@@ -1,5 +1,6 @@
-// The cases of `memlayers bench` under Google Benchmark, for its filters, repetitions and profiles. Ours and each rival are entries of
-// their own, one after another; ratios that hold on a busy machine come from `memlayers bench`, which takes turns.
+// The cases of `memlayers bench` under Google Benchmark, for its filters, repetitions and profiles. Ours and each rival
+// are entries of their own, one after another; ratios that hold on a busy machine come from `memlayers bench`, which
+// takes turns.
 //
 //   memlayers_benchmarks [--quick] [--benchmark_filter=bag_forward ...]
 #include <benchmark/benchmark.h>

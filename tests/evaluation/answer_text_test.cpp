@@ -52,7 +52,7 @@ TEST_P(FullStops, AnAnswerEndsWhereItsSentenceDoes) {
   const auto& [accepted, said, right] = GetParam();
   const AnswerRule rule({accepted});
   const std::string answer = rule.answer(said);
-  EXPECT_EQ(normalise_answer(answer) == normalise_answer(accepted), right) << answer;
+  EXPECT_EQ(normalize_answer(answer) == normalize_answer(accepted), right) << answer;
   EXPECT_EQ(generated(rule, said), answer);
 }
 
@@ -103,17 +103,17 @@ TEST(AnswerText, AnAnswerOnTheWayToAnAcceptedOneIsOpen) {
 }
 
 TEST(AnswerText, NormalizesAsSquadDoes) {
-  EXPECT_EQ(normalise_answer("The  Netherlands!"), "netherlands");
-  EXPECT_EQ(normalise_answer("A cat, an owl and the dog"), "cat owl and dog");
-  EXPECT_EQ(normalise_answer("Guinea-Bissau"), "guineabissau");
-  EXPECT_EQ(normalise_answer("Theodore"), "theodore");
-  EXPECT_EQ(normalise_answer("  "), "");
+  EXPECT_EQ(normalize_answer("The  Netherlands!"), "netherlands");
+  EXPECT_EQ(normalize_answer("A cat, an owl and the dog"), "cat owl and dog");
+  EXPECT_EQ(normalize_answer("Guinea-Bissau"), "guineabissau");
+  EXPECT_EQ(normalize_answer("Theodore"), "theodore");
+  EXPECT_EQ(normalize_answer("  "), "");
 }
 
 TEST(AnswerText, KeepsAnAnswerThatIsNothingButAnArticleOrPunctuation) {
-  EXPECT_EQ(normalise_answer("AN"), "an");
-  EXPECT_NE(normalise_answer("AN"), normalise_answer("The"));
-  EXPECT_EQ(normalise_answer("+"), "+");
+  EXPECT_EQ(normalize_answer("AN"), "an");
+  EXPECT_NE(normalize_answer("AN"), normalize_answer("The"));
+  EXPECT_EQ(normalize_answer("+"), "+");
 }
 
 TEST(AnswerText, LowersLettersBeyondAscii) {

@@ -20,25 +20,25 @@ namespace {
 
 const std::shared_ptr<const text::Tokenizer> kBytes = text::byte_tokenizer();
 constexpr int64_t kNames = int64_t{1} << 20;
-constexpr int64_t kColours = 16, kTowns = 256;
-constexpr double kColourBits = 4, kTownBits = 8;
+constexpr int64_t kColors = 16, kTowns = 256;
+constexpr double kColorBits = 4, kTownBits = 8;
 
-/// People with a colour and a town each.
+/// People with a color and a town each.
 data::Biographies some_people(int64_t people) {
   data::Biographies result;
   result.names = kNames;
-  result.attributes = {{"colour", kColours, {"[X] likes [Y].", "The colour of [X] is [Y]."}, {"[X] prefers [Y] now."}},
+  result.attributes = {{"color", kColors, {"[X] likes [Y].", "The color of [X] is [Y]."}, {"[X] prefers [Y] now."}},
                        {"town", kTowns, {"[X] lives in [Y]."}, {"[X] has a house in [Y].", "Home of [X]: [Y]."}}};
   for (int64_t i = 0; i < people; ++i) {
     const std::string number = std::to_string(100'000 + i);
     result.people.push_back(
-        {"Person " + number, {"colour " + std::to_string(i % kColours + 10), "town " + std::to_string(i % kTowns)}});
+        {"Person " + number, {"color " + std::to_string(i % kColors + 10), "town " + std::to_string(i % kTowns)}});
   }
   return result;
 }
 
-/// What is asked about, found out from the passage alone; a passage that does not hold exactly the name or the person's true
-/// value fails the test.
+/// What is asked about, found out from the passage alone; a passage that does not hold exactly the name or the person's
+/// true value fails the test.
 struct Asked {
   int64_t person = -1;
   int attribute = -1;  // -1: the name
@@ -64,7 +64,7 @@ Asked asked(const data::Biographies& people, const ScoredPassage& passage) {
     result.opening = head;
     return result;
   }
-  result.attribute = tail.starts_with("colour") ? 0 : 1;
+  result.attribute = tail.starts_with("color") ? 0 : 1;
   EXPECT_EQ(tail, person.values[result.attribute]);
   const data::BiographyAttribute& attribute = people.attributes[result.attribute];
   const auto begins = [&](const std::string& wording) {
@@ -85,7 +85,7 @@ TailNats model_of(const data::Biographies& people, const std::function<double(co
 }
 
 double uniform(const Asked& what) {
-  return std::log(static_cast<double>(what.attribute < 0 ? kNames : what.attribute == 0 ? kColours : kTowns));
+  return std::log(static_cast<double>(what.attribute < 0 ? kNames : what.attribute == 0 ? kColors : kTowns));
 }
 
 results::Capacity estimate(const data::Biographies& people, const std::function<double(const Asked&)>& nats,
@@ -131,8 +131,8 @@ TEST(Capacity, OfAKnownShareIsThatShare) {
     return what.trained || what.person % 10 == 0 ? std::log(4) : uniform(what) + 2;  // 6 bits of 8, or wrong
   });
   EXPECT_NEAR(found.name.value, 400 * 3, 1e-6);
-  EXPECT_NEAR(found.attributes[0].stored.value, 100 * kColourBits, 1e-9);
-  EXPECT_NEAR(found.attributes[0].extractable.value, 100 * kColourBits, 1e-9);
+  EXPECT_NEAR(found.attributes[0].stored.value, 100 * kColorBits, 1e-9);
+  EXPECT_NEAR(found.attributes[0].extractable.value, 100 * kColorBits, 1e-9);
   EXPECT_NEAR(found.attributes[0].trained_nats, 0.75 * std::log(16), 1e-12);
   EXPECT_NEAR(found.attributes[1].stored.value, 400 * 6, 1e-9);
   EXPECT_EQ(found.attributes[1].extractable.value, 0) << "confident errors cost more than a tenth brings";
@@ -153,10 +153,10 @@ TEST(Capacity, IsClippedByTermAndNotByPerson) {
 
 TEST(Capacity, TakesTheOpeningAfterWhichNamesAreLikelier) {
   const data::Biographies people = some_people(64);
-  for (const std::string likely : {"", "The colour of "}) {
+  for (const std::string likely : {"", "The color of "}) {
     const results::Capacity found = estimate(people, [&](const Asked& what) {
       if (what.attribute >= 0) return 0.0;
-      EXPECT_TRUE(what.opening.empty() || what.opening == "The colour of ") << what.opening;
+      EXPECT_TRUE(what.opening.empty() || what.opening == "The color of ") << what.opening;
       return what.opening == likely ? std::log(64) : std::log(128);
     });
     EXPECT_EQ(found.name_opening, likely);

@@ -107,9 +107,11 @@ TEST(ModelConfig, AcceptsAsManySlotsPerHeadAsTheTableHas) {
 TEST(ModelConfig, ReadsAHuggingFaceLlamaConfiguration) {
   const TemporaryFile file("config.json", R"({
     "architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 128000,
-    "eos_token_id": [128001, 128008], "head_dim": null, "hidden_act": "silu", "hidden_size": 64, "initializer_range": 0.02,
+    "eos_token_id": [128001, 128008], "head_dim": null, "hidden_act": "silu", "hidden_size": 64,
+    "initializer_range": 0.02,
     "intermediate_size": 96, "max_position_embeddings": 128, "mlp_bias": false, "model_type": "llama",
-    "num_attention_heads": 4, "num_hidden_layers": 2, "num_key_value_heads": 2, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
+    "num_attention_heads": 4, "num_hidden_layers": 2, "num_key_value_heads": 2, "pretraining_tp": 1,
+    "rms_norm_eps": 1e-05,
     "rope_scaling": null, "rope_theta": 10000.0, "tie_word_embeddings": false, "torch_dtype": "bfloat16",
     "transformers_version": "4.43.0", "use_cache": true, "vocab_size": 100})");
   const ModelConfig config = model::load_model_config(file.path());

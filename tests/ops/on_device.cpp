@@ -1,5 +1,5 @@
-// Sends the op suites to the GPU: linked into a copy of ops_test, it takes the CPU's place, moves an op's tensors to the
-// device, calls the CUDA kernel and moves the results back. Without a GPU everything is skipped, and says why.
+// Sends the op suites to the GPU: linked into a copy of ops_test, it takes the CPU's place, moves an op's tensors to
+// the device, calls the CUDA kernel and moves the results back. Without a GPU everything is skipped, and says why.
 #include <ATen/ATen.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/dispatch/Dispatcher.h>

@@ -127,7 +127,8 @@ TEST(CudaEmulation, RowsAreAsWideAsEightThousand) {
   }
 }
 
-// The suites hold the norm's gradient to a bound; it also has the CPU's bits, with weight rows that change inside a block.
+// The suites hold the norm's gradient to a bound; it also has the CPU's bits, with weight rows that change inside a
+// block.
 TEST(CudaEmulation, TheNormsGradientHasTheBitsOfTheCpu) {
   at::manual_seed(6);
   constexpr int64_t kInner = 3, kGroups = 2, kRows = 50 * kInner * kGroups;

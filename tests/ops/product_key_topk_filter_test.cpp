@@ -150,8 +150,8 @@ TEST(ProductKeyTopKFilter, NanAndInfinitiesFollowTheRule) {
   }
 }
 
-// Numbers just above the middle between two of bfloat16 and just below it, in turns. Against signs that alternate as well, all
-// that narrowing does adds up, and reaches what the error bound allows.
+// Numbers just above the middle between two of bfloat16 and just below it, in turns. Against signs that alternate as
+// well, all that narrowing does adds up, and reaches what the error bound allows.
 at::Tensor worst_rounded(int64_t dim, double sign) {
   const at::Tensor even = at::arange(dim).remainder(2).eq(0);
   return at::where(even, 1 + (0.5 + 1e-3 * sign) * 0x1p-7, 1 + (0.5 - 1e-3 * sign) * 0x1p-7).to(at::kFloat);

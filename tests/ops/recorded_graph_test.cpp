@@ -1,5 +1,5 @@
-// The ops of decoding inside a CUDA graph, on the emulation: they record without asking the device, replays read what is
-// in the same buffers by then, and a slot outside the table is reported afterwards.
+// The ops of decoding inside a CUDA graph, on the emulation: they record without asking the device, replays read what
+// is in the same buffers by then, and a slot outside the table is reported afterwards.
 #include <ATen/ATen.h>
 #include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>

@@ -73,7 +73,7 @@ TEST(Count, NoPaperConfigurationIsLeftOut) {
   EXPECT_EQ(files, std::size(kPublished));
 }
 
-// paper.md section 7: forward FLOPs a token of one Memory+ layer and of the feed-forward it replaces.
+// Forward FLOPs a token of one Memory+ layer and of the feed-forward it replaces.
 TEST(Count, FlopsOfTheMemoryLayerMatchThePapersArithmetic) {
   struct Row {
     const char* file;

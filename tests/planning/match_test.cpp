@@ -20,8 +20,8 @@ ModelConfig paper(const std::string& name) {
 
 double millions(int64_t parameters) { return static_cast<double>(parameters) / 1e6; }
 
-// Section 4.1 of the paper: 16, 8, 6 and 4 experts, the fewest with more parameters than Memory. By our count of parameters
-// that holds of even numbers; 7 and 5 would do for the two bases in the middle.
+// Section 4.1 of the paper: 16, 8, 6 and 4 experts, the fewest with more parameters than Memory. By our count of
+// parameters that holds of even numbers; 7 and 5 would do for the two bases in the middle.
 TEST(Match, FindsThePapersNumbersOfExperts) {
   struct Row {
     const char* base;

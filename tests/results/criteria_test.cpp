@@ -44,7 +44,8 @@ TEST(MeanInterval, IsStudentsTOfTheSampleDeviation) {
 }
 
 TEST(Criterion, GainsArePairedWithinSeeds) {
-  // The seeds differ by 3 nats, the models by 0.5 in each: unpaired the ranges overlap, paired nothing is left to chance.
+  // The seeds differ by 3 nats, the models by 0.5 in each: unpaired the ranges overlap, paired nothing is left to
+  // chance.
   const results::Comparison comparison =
       comparison_of({run_with("a", 1, 4.0), run_with("a", 2, 7.0), run_with("a", 3, 5.5), run_with("b", 1, 3.5),
                      run_with("b", 2, 6.5), run_with("b", 3, 5.0)});

@@ -13,8 +13,8 @@ namespace memlayers::tests {
 using TensorFunction = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
 
 /// Largest difference between the gradient by backward and by central differences, over all elements of all inputs,
-/// relative to the largest gradient (at least 1). The function's output is reduced with fixed random factors. Inputs must
-/// be float64 and so chosen that a change by `step` leaves every selection inside the function as it is.
+/// relative to the largest gradient (at least 1). The function's output is reduced with fixed random factors. Inputs
+/// must be float64 and so chosen that a change by `step` leaves every selection inside the function as it is.
 inline double gradient_error(const TensorFunction& function, const std::vector<at::Tensor>& inputs,
                              double step = 1e-6) {
   std::vector<at::Tensor> leaves;

@@ -1,4 +1,5 @@
-// A prepared data folder small enough for a test: byte tokenizer, one shard a split, written through data/token_shard.h.
+// A prepared data folder small enough for a test: byte tokenizer, one shard a split, written through
+// data/token_shard.h.
 #pragma once
 
 #include <filesystem>

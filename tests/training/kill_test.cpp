@@ -49,8 +49,8 @@ int64_t newest_step(const fs::path& run) {
   return checkpoints.empty() ? 0 : checkpoints.back().step;
 }
 
-/// Runs the child until a checkpoint after `step` is there and a little longer, then sends `signal`. Returns the wait status,
-/// or nothing if the child had finished before.
+/// Runs the child until a checkpoint after `step` is there and a little longer, then sends `signal`. Returns the wait
+/// status, or nothing if the child had finished before.
 std::optional<int> run_and_signal(const fs::path& folder, int64_t step, int signal, int extra_milliseconds) {
   const pid_t child = start_child(folder);
   int status = 0;

@@ -11,12 +11,12 @@
 #include "base/interrupt.h"
 #include "base/safetensors.h"
 #include "model/checkpoint.h"
+#include "model/run_checkpoint.h"
 #include "support/memory_fixture.h"
 #include "support/tiny_run.h"
 #include "support/usage_error.h"
 #include "training/resume_check.h"
 #include "training/step_runner.h"
-#include "model/run_checkpoint.h"
 
 namespace memlayers::training {
 namespace {
@@ -304,7 +304,8 @@ std::string failure(const TrainConfig& config, const TrainOptions& options) {
 
 void spoil(const at::Tensor& tensor, double value) { tensor.detach().view(-1)[tensor.numel() / 2].fill_(value); }
 
-// As a rate that is far too high leaves them, at the last step, at a checkpoint and when a signal comes right after the step.
+// As a rate that is far too high leaves them, at the last step, at a checkpoint and when a signal comes right after the
+// step.
 TEST_F(Trainer, WritesNoCheckpointOfWeightsThatAreNotFinite) {
   for (const int64_t steps : {1, 8}) {
     const std::string name = base::concat("run", steps);

@@ -66,8 +66,8 @@ class Loader {
   /// Hash over the shards' index files: resuming on other data is refused with it.
   std::string fingerprint() const;
   int64_t epoch_tokens() const;  // tokens of one pass over all sources, bos and eos included
-  /// How often `tokens` tokens of batches read a document of that source, on average. Of packing concatenate; with whole, what
-  /// is cropped makes it more.
+  /// How often `tokens` tokens of batches read a document of that source, on average. Of packing concatenate; with
+  /// whole, what is cropped makes it more.
   double expected_passes(size_t source, int64_t tokens) const;
 
  private:

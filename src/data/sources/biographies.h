@@ -20,7 +20,8 @@ int64_t person_name_count();
 std::vector<int64_t> biography_value_counts();
 
 /// Facts of people 0 ... people - 1; those of person p are facts [6 p, 6 p + 6): birth date, birth city, university,
-/// major, employer, city of the employer. Person p is the same whatever `people` is. Throws UsageError where there are fewer names.
+/// major, employer, city of the employer. Person p is the same whatever `people` is. Throws UsageError where there are
+/// fewer names.
 FactSet biography_facts(uint64_t seed, int64_t people);
 
 }  // namespace memlayers::data

@@ -1,4 +1,5 @@
-// The people of prepared biographies, with what is known about how they were drawn: biographies.jsonl beside the shards.
+// The people of prepared biographies, with what is known about how they were drawn: biographies.jsonl beside the
+// shards.
 //
 // One JSON object a line (docs/file_formats.md): a head, one line an attribute, one line a person.
 #pragma once

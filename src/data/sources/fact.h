@@ -66,8 +66,8 @@ void keep_relations(FactSet& set, const std::vector<std::string>& names);
 /// a larger one's. The facts' order stays.
 void limit_facts(FactSet& set, int64_t limit, uint64_t seed);
 
-/// One question in each held-out wording and one in a trained wording (drawn by seed) of every fact. Where the facts are
-/// not `trained` at all, no wording counts as seen.
+/// One question in each held-out wording and one in a trained wording (drawn by seed) of every fact. Where the facts
+/// are not `trained` at all, no wording counts as seen.
 std::vector<Question> fact_questions(const FactSet& set, uint64_t seed, bool trained = true);
 
 }  // namespace memlayers::data

@@ -67,7 +67,8 @@ NatsTable score_people(const CapacityPassages& passages, const std::vector<uint3
   return table;
 }
 
-/// results::Bits of all people, from the mean nats of each column. One function for the estimate and for every resampling.
+/// results::Bits of all people, from the mean nats of each column. One function for the estimate and for every
+/// resampling.
 struct Terms {
   double name = 0, values_stored = 0, values_extractable = 0;
   std::vector<double> stored, extractable;  // by attribute

@@ -1,5 +1,6 @@
 // How many bits of biographies a model holds, by the lower bound of Allen-Zhu and Li ("Physics of Language Models: Part
-// 3.3", 2024, arXiv 2404.05405): from the losses of names and of values, nothing is sampled. docs/capacity.md derives it.
+// 3.3", 2024, arXiv 2404.05405): from the losses of names and of values, nothing is sampled. docs/capacity.md derives
+// it.
 #pragma once
 
 #include <functional>
@@ -19,9 +20,10 @@ struct CapacityOptions {
   std::string progress_title;  // empty: no progress shown
 };
 
-/// The bound for any source of probabilities. Each term is clipped at zero after its mean over people is taken, never person
-/// by person: a confident wrong guess must cost what it costs. On SIGINT or SIGTERM (base::interrupted) the numbers are
-/// those of the people scored so far, all zero for none. Throws UsageError: no people; Error: nats that are not finite.
+/// The bound for any source of probabilities. Each term is clipped at zero after its mean over people is taken, never
+/// person by person: a confident wrong guess must cost what it costs. On SIGINT or SIGTERM (base::interrupted) the
+/// numbers are those of the people scored so far, all zero for none. Throws UsageError: no people; Error: nats that are
+/// not finite.
 results::Capacity estimate_capacity(const data::Biographies& biographies, const text::Tokenizer& tokenizer,
                                     const TailNats& nats, const CapacityOptions& options);
 

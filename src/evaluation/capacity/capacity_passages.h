@@ -1,4 +1,5 @@
-// What a model is scored on to count its bits: a person's name at the start of a document, and the values after the name.
+// What a model is scored on to count its bits: a person's name at the start of a document, and the values after the
+// name.
 #pragma once
 
 #include "data/sources/biography_file.h"
@@ -11,8 +12,9 @@ struct ScoredPassage {
   std::vector<int64_t> head, tail;
 };
 
-/// The tokens of bytes [begin, end) of a text that begins a document. The whole text is tokenized; scored are the tokens
-/// that hold any of these bytes and no others, so one that reaches over an edge is scored whole. 0 <= begin < end <= size.
+/// The tokens of bytes [begin, end) of a text that begins a document. The whole text is tokenized; scored are the
+/// tokens that hold any of these bytes and no others, so one that reaches over an edge is scored whole. 0 <= begin <
+/// end <= size.
 ScoredPassage passage(const text::Tokenizer& tokenizer, const std::string& text, size_t begin, size_t end);
 
 /// The passages of people, in wordings drawn once and for all: every model is scored on the same.

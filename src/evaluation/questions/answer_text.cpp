@@ -258,7 +258,7 @@ std::string lower_case(const std::string& text) {
   return lower;
 }
 
-std::string normalise_answer(const std::string& text) {
+std::string normalize_answer(const std::string& text) {
   const std::string lower = lower_case(text);
   std::string bare;
   for (char c : lower) {
@@ -274,8 +274,8 @@ std::string normalise_answer(const std::string& text) {
 }
 
 double f1_score(const std::string& prediction, const std::string& truth) {
-  const std::vector<std::string> said = words_of(normalise_answer(prediction)),
-                                 right = words_of(normalise_answer(truth));
+  const std::vector<std::string> said = words_of(normalize_answer(prediction)),
+                                 right = words_of(normalize_answer(truth));
   if (said.empty() || right.empty()) return said.empty() && right.empty() ? 1.0 : 0.0;
   std::map<std::string, int64_t> left;
   for (const std::string& word : right) ++left[word];

@@ -50,8 +50,8 @@ std::string lower_case(const std::string& text);
 
 /// SQuAD's rule: lower case, no ASCII punctuation, no articles, single spaces. Unlike SQuAD, what consists of nothing
 /// else ("AN", a country's code; "+") keeps it, so that no two such answers are taken for equal.
-std::string normalise_answer(const std::string& text);
-/// Harmonic mean of precision and recall of the normalised words, each counted as often as it occurs.
+std::string normalize_answer(const std::string& text);
+/// Harmonic mean of precision and recall of the normalized words, each counted as often as it occurs.
 double f1_score(const std::string& prediction, const std::string& truth);
 
 }  // namespace memlayers::evaluation

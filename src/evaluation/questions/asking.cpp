@@ -149,7 +149,7 @@ class Asker {
   static void mark(const data::Question& question, std::string text, Answer& answer) {
     base::repair_utf8(text);  // a model may say any bytes; files hold characters
     for (const std::string& truth : question.answers) {
-      answer.exact_match |= normalise_answer(text) == normalise_answer(truth);
+      answer.exact_match |= normalize_answer(text) == normalize_answer(truth);
       answer.f1 = std::max(answer.f1, f1_score(text, truth));
     }
     answer.text = std::move(text);

@@ -13,7 +13,7 @@ struct Answer {
   int64_t id = 0;
   std::string text;  // what the model said, up to the answer's end (answer_text.h)
   bool exact_match = false;
-  double f1 = 0;    // best over accepted answers, on normalised words
+  double f1 = 0;    // best over accepted answers, on normalized words
   double nats = 0;  // minus log-probability of the best accepted answer, summed over its tokens (end included)
 };
 

@@ -26,8 +26,8 @@ struct TokenRead {
 /// The tables whose rows a bag sums, in the model's order: all, but of PEER's pairs only the second.
 std::vector<model::Transformer::NamedTable> tables_with_values(const model::Transformer& model);
 
-/// Reads all passages in batches of about `batch_tokens`, without gradients, and calls `visit` for each token of each memory
-/// layer; who else listens to the tables is told as well. `swept(tokens so far)` is called after every
+/// Reads all passages in batches of about `batch_tokens`, without gradients, and calls `visit` for each token of each
+/// memory layer; who else listens to the tables is told as well. `swept(tokens so far)` is called after every
 /// batch. Returns which passages were read: all, or those before base::interrupted().
 std::vector<bool> sweep_reads(model::Transformer& model, const std::vector<Passage>& passages, int64_t batch_tokens,
                               const std::function<void(const TokenRead&)>& visit,

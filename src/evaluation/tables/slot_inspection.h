@@ -1,4 +1,5 @@
-// Looks into a trained model's tables: one forward pass over a sample of texts, counted, and what was asked of it besides.
+// Looks into a trained model's tables: one forward pass over a sample of texts, counted, and what was asked of it
+// besides.
 #pragma once
 
 #include <filesystem>
@@ -30,8 +31,8 @@ struct InspectOptions {
 };
 
 /// The model is left as it is. Stops early on SIGINT or SIGTERM, with the numbers
-/// of what it had read (Inspection::interrupted). Throws UsageError: no memory layers, a slot outside of the table, a prompt
-/// that is empty or too long, tables of other shapes; IoError: the data.
+/// of what it had read (Inspection::interrupted). Throws UsageError: no memory layers, a slot outside of the table, a
+/// prompt that is empty or too long, tables of other shapes; IoError: the data.
 results::Inspection inspect(model::Transformer& model, const text::Tokenizer& tokenizer, const InspectOptions& options);
 
 }  // namespace memlayers::evaluation

@@ -1,5 +1,5 @@
-// CUDA's graphs on the emulation: what is put on the stream while a graph is recorded does not run, but is kept, and runs
-// at each replay with the pointers and numbers it was recorded with.
+// CUDA's graphs on the emulation: what is put on the stream while a graph is recorded does not run, but is kept, and
+// runs at each replay with the pointers and numbers it was recorded with.
 #pragma once
 
 #include <functional>

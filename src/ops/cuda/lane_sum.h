@@ -1,5 +1,5 @@
-// Sums along a row in the order of docs/numerics.md: sixteen lanes, then the lanes among themselves (ops/simd/lanes.h), then
-// the blocks of columns in their tree (ops/column_blocks.h).
+// Sums along a row in the order of docs/numerics.md: sixteen lanes, then the lanes among themselves (ops/simd/lanes.h),
+// then the blocks of columns in their tree (ops/column_blocks.h).
 #pragma once
 
 #include "ops/cuda/device.h"

@@ -1,5 +1,6 @@
 // Each pass sorts by eight bits of the slot: blocks count their digits, one warp a digit sums the counts of the blocks,
-// and blocks write their keys to their places. Within a block, a warp has consecutive keys and gives them places in order:
+// and blocks write their keys to their places. Within a block, a warp has consecutive keys and gives them places in
+// order:
 // lanes with the same digit find each other, the lowest moves the warp's count on.
 #include "ops/cuda/radix_sort.h"
 
@@ -48,7 +49,8 @@ __global__ void sum_counts(uint32_t* counts, int64_t length, uint32_t* totals) {
   if (lane_index() == 0) totals[block_index()] = before;
 }
 
-/// The sum of `value` over the threads before this one; all threads of a block of kThreads take part. `scratch` [kWarps].
+/// The sum of `value` over the threads before this one; all threads of a block of kThreads take part. `scratch`
+/// [kWarps].
 __device__ __forceinline__ uint32_t sum_before(uint32_t value, SharedPointer<uint32_t> scratch, uint32_t& total) {
   uint32_t sum = value;
   for (int distance = 1; distance < kWarp; distance *= 2) {

@@ -19,7 +19,8 @@ inline int64_t sort_tiles(int64_t count) { return (count + kSortTile - 1) / kSor
 namespace MEMLAYERS_DEVICE {
 
 /// Sorts `keys` by the lowest `slot_bits` bits of their slots, stable, least significant digit first. Needs room for a
-/// copy in `other`, counts [kDigits, sort_tiles] and totals [kDigits]. Returns where the sorted keys are: keys or other.
+/// copy in `other`, counts [kDigits, sort_tiles] and totals [kDigits]. Returns where the sorted keys are: keys or
+/// other.
 uint64_t* sort_by_slot(uint64_t* keys, uint64_t* other, int64_t count, int slot_bits, uint32_t* counts,
                        uint32_t* totals, Stream stream);
 

@@ -42,8 +42,8 @@ inline const at::Tensor& checked_slots(const at::Tensor& slots, int64_t num_slot
 }
 
 /// Slots [..] (contiguous) that may be read without looking: the given ones, after waiting for the device, or
-/// `throw_outside(slot, num_slots)`. While a graph is being recorded, a copy without those outside (slot_range.h); whether
-/// there were any is said at the next call that waits.
+/// `throw_outside(slot, num_slots)`. While a graph is being recorded, a copy without those outside (slot_range.h);
+/// whether there were any is said at the next call that waits.
 inline at::Tensor slots_inside(const at::Tensor& slots, int64_t num_slots, Stream stream,
                                void (*throw_outside)(int64_t slot, int64_t num_slots)) {
   if (slots.numel() == 0 || !is_recording()) return checked_slots(slots, num_slots, stream, throw_outside);

@@ -19,7 +19,8 @@ struct BagRecord {
 /// update per optimizer step consumes them; the table's gradient is never dense.
 using BagRecords = std::vector<BagRecord>;
 
-/// An uninitialized [rows, value_dim] tensor for a table or for state beside one, on large pages where the kernel has them:
+/// An uninitialized [rows, value_dim] tensor for a table or for state beside one, on large pages where the kernel has
+/// them:
 /// its rows are read at random.
 at::Tensor allocate_rows(int64_t rows, int64_t value_dim, at::ScalarType dtype);
 
@@ -34,9 +35,9 @@ at::Tensor allocate_rows(int64_t rows, int64_t value_dim, at::ScalarType dtype);
 at::Tensor memory_bag(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& weights,
                       std::shared_ptr<BagRecords> records);
 
-/// The gradient of `weights` [N, M] float32 (float64): the dot product of grad_output[t] with row slots[t, j]. Summed in
-/// the order of column_blocks.h: the gradients over equal slices of the columns (of 16 columns or a multiple, a power of
-/// two of slices), added in a BlockTree, give the bits of the whole.
+/// The gradient of `weights` [N, M] float32 (float64): the dot product of grad_output[t] with row slots[t, j]. Summed
+/// in the order of column_blocks.h: the gradients over equal slices of the columns (of 16 columns or a multiple, a
+/// power of two of slices), added in a BlockTree, give the bits of the whole.
 at::Tensor memory_bag_weight_gradient(const at::Tensor& table, const at::Tensor& slots, const at::Tensor& grad_output);
 
 }  // namespace memlayers::ops

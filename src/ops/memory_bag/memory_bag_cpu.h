@@ -1,4 +1,5 @@
-// What memory_bag of numbers and of codes share on the CPU: the kernel's choice, the look at slots, the split over threads.
+// What memory_bag of numbers and of codes share on the CPU: the kernel's choice, the look at slots, the split over
+// threads.
 #pragma once
 
 #include <ATen/Parallel.h>

@@ -2,8 +2,8 @@
 //
 // Forward: a warp owns a piece of columns of one token's sum (two 16-byte loads a lane: 1 KiB of a row) and walks
 // through the bag four rows at a time; the sum stays in registers and is taken in the order of the bag.
-// Weight gradient: sums along D go through sixteen lanes in the order of docs/numerics.md. With 16-byte loads two (four,
-// eight) threads hold those lanes, so a warp has sixteen (eight, four) rows in flight at once.
+// Weight gradient: sums along D go through sixteen lanes in the order of docs/numerics.md. With 16-byte loads two
+// (four, eight) threads hold those lanes, so a warp has sixteen (eight, four) rows in flight at once.
 // Rows whose length is no multiple of 16 bytes are read number by number, in the same orders. Codes are read four at a
 // time, so that a warp's loads are neighbors and four threads hold the lanes of a sum.
 #include "ops/column_blocks.h"

@@ -1,7 +1,7 @@
-// A bag's rows lie anywhere in a table far larger than the caches, so what counts is to read each row once, from front to
-// back, and to ask for rows early. Four rows are read side by side, into a sum that stays in the first-level cache (in
-// registers where a row is short), while the rows of a later group are asked for column by column, at the pace at which the
-// present ones are used up. The order of a sum is that of the bag, whatever the grouping.
+// A bag's rows lie anywhere in a table far larger than the caches, so what counts is to read each row once, from front
+// to back, and to ask for rows early. Four rows are read side by side, into a sum that stays in the first-level cache
+// (in registers where a row is short), while the rows of a later group are asked for column by column, at the pace at
+// which the present ones are used up. The order of a sum is that of the bag, whatever the grouping.
 #include "ops/memory_bag/memory_bag_kernel.h"
 
 #include "ops/column_blocks.h"
@@ -33,8 +33,8 @@ MEMLAYERS_INLINE auto row_factor(T factor) {
   }
 }
 
-/// factor * sixteen columns of a row from column + offset on. `offset` is 0, or 16 where `column` begins a HalfBytes: so
-/// that two neighbors are seen to lie in the same.
+/// factor * sixteen columns of a row from column + offset on. `offset` is 0, or 16 where `column` begins a HalfBytes:
+/// so that two neighbors are seen to lie in the same.
 template <class Factor, class Row>
 MEMLAYERS_INLINE auto multiply_at(const Factor& factor, const Row* row, int64_t column, int64_t offset = 0) {
   if constexpr (std::is_same_v<Row, HalfBytes>) {

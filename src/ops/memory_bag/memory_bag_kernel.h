@@ -8,8 +8,8 @@ namespace memlayers::ops {
 
 inline constexpr int64_t kBagPad = 16;
 
-/// Thirty-two columns of four-bit codes in two's complement: those of the first sixteen in the lower halves of the bytes,
-/// of the others in the upper ones. So sixteen neighbors are unpacked with one shift.
+/// Thirty-two columns of four-bit codes in two's complement: those of the first sixteen in the lower halves of the
+/// bytes, of the others in the upper ones. So sixteen neighbors are unpacked with one shift.
 struct HalfBytes {
   static constexpr int64_t kColumns = 32;
   uint8_t byte[16];

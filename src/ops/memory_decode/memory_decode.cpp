@@ -22,7 +22,8 @@ namespace {
 constexpr int64_t kSmallProducts = 1 << 17;
 /// A thread is woken for as much work as so many products are; ranking a head's sub-keys counts as kRankedProducts.
 constexpr int64_t kProductsPerTask = 1 << 16, kRankedProducts = 1 << 12;
-/// Tokens that a thread takes through the layer together, so that a long prompt needs no more working memory than a short one.
+/// Tokens that a thread takes through the layer together, so that a long prompt needs no more working memory than a
+/// short one.
 constexpr int64_t kTokensTogether = 64;
 
 using MaybeTensor = std::optional<at::Tensor>;

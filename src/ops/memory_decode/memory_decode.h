@@ -1,5 +1,5 @@
-// A small memory layer for a few tokens, in one call: for decoding, where the layer's arithmetic takes less time than the
-// calls that it is made of.
+// A small memory layer for a few tokens, in one call: for decoding, where the layer's arithmetic takes less time than
+// the calls that it is made of.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -45,15 +45,15 @@ struct DecodedMemory {
   at::Tensor weights;  // [N, H * k]
 };
 
-/// The layer's output, and the slots and weights of each token: paper section 3, eq. 1 and 2. x [N, d] float32 on the CPU,
-/// contiguous; table [n * n, D] float32 or bfloat16 (the bag is rounded to it, as memory_bag does). N may be 0.
+/// The layer's output, and the slots and weights of each token: paper section 3, eq. 1 and 2. x [N, d] float32 on the
+/// CPU, contiguous; table [n * n, D] float32 or bfloat16 (the bag is rounded to it, as memory_bag does). N may be 0.
 /// A token's result does not depend on the batch it is in, nor on the number of threads.
 /// Not differentiable, and leaves no records.
 /// Throws base::UsageError: shapes or dtypes that do not fit.
 DecodedMemory decode_memory(const at::Tensor& x, const PackedMemory& memory, const at::Tensor& table);
 
-/// Whether a layer of these sizes is small enough to gain by it; larger ones are left to the matrix library. `projections`
-/// counts those between d and D, gate and out.
+/// Whether a layer of these sizes is small enough to gain by it; larger ones are left to the matrix library.
+/// `projections` counts those between d and D, gate and out.
 bool decodes_at_once(int64_t hidden, int64_t heads, int64_t key_dim, int64_t num_sub_keys, int64_t value_dim,
                      int projections);
 

@@ -1,5 +1,5 @@
-// The CPU kernels of memory_decode over plain pointers, compiled once per instruction set: what the other ops' kernels do
-// not have.
+// The CPU kernels of memory_decode over plain pointers, compiled once per instruction set: what the other ops' kernels
+// do not have.
 #pragma once
 
 #include <cstdint>

@@ -81,7 +81,8 @@ class PairPicker {
   /// Pairs of the staircase with rank i (from 0) in the first half.
   int64_t columns(int64_t i) const { return std::min(shape_.num_sub_keys, shape_.k / (i + 1)); }
 
-  /// The pairs of the staircase that reach `bound`, row by row; returns how many. best_corner: the best score beside it.
+  /// The pairs of the staircase that reach `bound`, row by row; returns how many. best_corner: the best score beside
+  /// it.
   int64_t gather_pairs(int64_t first_count, int64_t second_count, T bound, T& best_corner) {
     int64_t reaching = 0, row_begin = 0;
     for (int64_t i = 0; i < first_count && i <= rows(); ++i) {

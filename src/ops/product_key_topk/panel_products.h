@@ -1,8 +1,9 @@
-// Products of rows with a matrix packed in panels of kKeysPerPanel rows, few or many at a time. Only kernel bodies include
-// this file.
+// Products of rows with a matrix packed in panels of kKeysPerPanel rows, few or many at a time. Only kernel bodies
+// include this file.
 //
-// Each dot product is summed in the order of its dimensions, lanes are the matrix's rows, so that a product does not depend on
-// which other rows are multiplied with it. Product and sum are rounded once where the instruction set has that.
+// Each dot product is summed in the order of its dimensions, lanes are the matrix's rows, so that a product does not
+// depend on which other rows are multiplied with it. Product and sum are rounded once where the instruction set has
+// that.
 #pragma once
 
 #include <cstdint>
@@ -58,8 +59,8 @@ void pack_tile(const T* rows, int64_t stride, int tile, int64_t dim, T* packed) 
   }
 }
 
-/// `count` rows [count, dim] at `stride` with panels [num_panels, dim, kKeysPerPanel]. `packed` has room for a copy of the
-/// rows. emit(row, column, the products of columns column ... column + 15).
+/// `count` rows [count, dim] at `stride` with panels [num_panels, dim, kKeysPerPanel]. `packed` has room for a copy of
+/// the rows. emit(row, column, the products of columns column ... column + 15).
 template <class T, class Emit>
 MEMLAYERS_INLINE void multiply_panels(const T* rows, int64_t stride, int64_t count, int64_t dim, const T* panels,
                                       int64_t num_panels, T* packed, const Emit& emit) {

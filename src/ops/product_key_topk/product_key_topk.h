@@ -25,8 +25,8 @@ struct TopK {
 /// Throws base::UsageError: shapes that do not fit, odd K, k < 1, k > n * n, mixed dtypes.
 TopK product_key_topk(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k);
 
-/// Sub-keys in the order in which they are multiplied. product_key_topk packs them at each call, which costs a copy; where
-/// the same sub-keys meet few tokens many times (decoding), they are packed once.
+/// Sub-keys in the order in which they are multiplied. product_key_topk packs them at each call, which costs a copy;
+/// where the same sub-keys meet few tokens many times (decoding), they are packed once.
 struct PackedSubKeys {
   at::Tensor panels;  // [H * 2 * num_panels, K/2, 32] float32 (float64)
   int64_t heads = 0, num_sub_keys = 0;

@@ -111,7 +111,8 @@ Outputs forward(const at::Tensor& query, const at::Tensor& sub_keys, int64_t k) 
   return {scores, slots};
 }
 
-// Packing serves the CPU's kernel. Here it is only undone again, so that a model that keeps packed sub-keys runs as well.
+// Packing serves the CPU's kernel. Here it is only undone again, so that a model that keeps packed sub-keys runs as
+// well.
 
 at::Tensor pack(const at::Tensor& sub_keys) {
   check_sub_keys_to_pack(sub_keys);

@@ -1,5 +1,5 @@
-// The CUDA kernels of product_key_topk over plain pointers on a device. Selection gives the bits of the CPU kernels with
-// fused multiply-adds (AVX2, AVX-512); gradients give the CPU's on every instruction set.
+// The CUDA kernels of product_key_topk over plain pointers on a device. Selection gives the bits of the CPU kernels
+// with fused multiply-adds (AVX2, AVX-512); gradients give the CPU's on every instruction set.
 #pragma once
 
 #include <cstdint>

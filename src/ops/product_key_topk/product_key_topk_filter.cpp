@@ -140,8 +140,8 @@ class Filter {
     }
     store(maxima, low);
     store(maxima + kLanes, high);
-    // All 32 maxima, so k sub-keys, reach the smallest of them. Keys that two errors and a sum's rounding separate from it
-    // are in no pair that matters.
+    // All 32 maxima, so k sub-keys, reach the smallest of them. Keys that two errors and a sum's rounding separate from
+    // it are in no pair that matters.
     const Lanes<float> all = smaller(low, high);
     const float least = _mm512_reduce_min_ps(all.part[0]);
     const float bound = float(least - 2 * error.score - kHalfRounding * error.norm);

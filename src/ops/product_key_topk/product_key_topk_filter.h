@@ -1,7 +1,7 @@
-// The forward pass of product_key_topk where AMX multiplies bfloat16 sixteen times as fast as AVX-512 float32: half scores
-// from bfloat16 products leave out almost all sub-keys, with a bound on their error that holds for every input; the few
-// that are left are scored again in float32, in the order of the definition. So the result has the bits of the other
-// kernels.
+// The forward pass of product_key_topk where AMX multiplies bfloat16 sixteen times as fast as AVX-512 float32: half
+// scores from bfloat16 products leave out almost all sub-keys, with a bound on their error that holds for every input;
+// the few that are left are scored again in float32, in the order of the definition. So the result has the bits of the
+// other kernels.
 #pragma once
 
 #include <cstdint>
@@ -39,14 +39,15 @@ struct TopKFilterLayout {
 };
 
 struct TopKFilter {
-  /// Whether the filter is the faster way. It also needs k of at most kListed of PairShapes and whole panels of sub-keys.
+  /// Whether the filter is the faster way. It also needs k of at most kListed of PairShapes and whole panels of
+  /// sub-keys.
   static bool suits(const TopKShape& shape, int64_t tokens) {
     return shape.k <= PairShapes::kListed && shape.num_sub_keys % kKeysPerPanel == 0 && shape.num_sub_keys >= 512 &&
            shape.half_dim >= 64 && tokens >= TopKFilterLayout::kTokensPerTile;
   }
 
-  /// Tokens [first, last), at most layout.tokens, of one head: query [N, H, 2, K/2]; sub_keys [H, 2, n, K/2]; scores and
-  /// slots [N, H, k]; working memory as `layout` says, aligned to 64 bytes.
+  /// Tokens [first, last), at most layout.tokens, of one head: query [N, H, 2, K/2]; sub_keys [H, 2, n, K/2]; scores
+  /// and slots [N, H, k]; working memory as `layout` says, aligned to 64 bytes.
   void (*forward)(const TopKShape&, const TopKFilterLayout& layout, const PairShapes& shapes, const float* query,
                   const float* sub_keys, float* scores, int64_t* slots, float* numbers, int32_t* indices,
                   uint16_t* narrow, int64_t head, int64_t first, int64_t last);

@@ -1,5 +1,5 @@
-// A block of tokens is scored against both halves of one head's sub-keys and selected from while the scores are still in
-// the cache.
+// A block of tokens is scored against both halves of one head's sub-keys and selected from while the scores are still
+// in the cache.
 //
 // Scores: panel_products.h.
 // Selection: the best of a few groups of each half give a bound that k pairs reach (pair_shapes.h). A sub-key that does

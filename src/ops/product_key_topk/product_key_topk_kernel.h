@@ -29,8 +29,8 @@ struct TopKShape {
     for (int64_t i = 1; i <= k && i <= num_sub_keys; ++i) pairs += k / i < num_sub_keys ? k / i : num_sub_keys;
     return pairs;
   }
-  /// Tokens that are scored together. Each block reads all sub-keys once, so wide sub-keys want many tokens; the scores of
-  /// a block want to stay in a second-level cache, but cost little beside wide products where they do not.
+  /// Tokens that are scored together. Each block reads all sub-keys once, so wide sub-keys want many tokens; the scores
+  /// of a block want to stay in a second-level cache, but cost little beside wide products where they do not.
   int64_t tokens_per_block() const {
     const int64_t by_cache = 65536 / padded_keys(), by_width = half_dim / 4;
     const int64_t tiles = (by_cache > by_width ? by_cache : by_width) / 12;
@@ -56,8 +56,9 @@ template <class T>
 struct TopKFunctions {
   /// Panels [first, last) of H * 2 * num_panels: sub_keys [H, 2, n, K/2] transposed in groups, padded with zeros.
   void (*pack_panels)(const TopKShape&, const T* sub_keys, T* panels, int64_t first, int64_t last);
-  /// Tasks [first, last), each a block of layout.tokens tokens and one head, the heads of a block one after another: query
-  /// [N, H, 2, K/2]; panels as packed; scores and slots [N, H, k]. Working memory as `layout` says; `shapes` are k's.
+  /// Tasks [first, last), each a block of layout.tokens tokens and one head, the heads of a block one after another:
+  /// query [N, H, 2, K/2]; panels as packed; scores and slots [N, H, k]. Working memory as `layout` says; `shapes` are
+  /// k's.
   void (*forward)(const TopKShape&, const T* query, const T* panels, T* scores, int64_t* slots,
                   const TopKScratchLayout& layout, const PairShapes& shapes, T* numbers, int32_t* indices,
                   int64_t num_tokens, int64_t first, int64_t last);

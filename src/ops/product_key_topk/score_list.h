@@ -63,8 +63,8 @@ void sort_list(const ScoreList<T>& from, int64_t count, const ScoreList<T>& to) 
   }
 }
 
-/// The largest of each of 32 groups of `padded` scores (a multiple of 32), in falling order: scores of as many different
-/// places, and good ones where good ones are spread.
+/// The largest of each of 32 groups of `padded` scores (a multiple of 32), in falling order: scores of as many
+/// different places, and good ones where good ones are spread.
 template <class T>
 MEMLAYERS_INLINE void sorted_group_maxima(const T* scores, int64_t padded, T* sorted) {
   Lanes<T> low = load(scores), high = load(scores + kLanes);

@@ -56,7 +56,8 @@ MEMLAYERS_INLINE void transpose(__m512i row[16]) {
   }
 }
 
-/// Sixteen rows of bfloat16, as tiles [padded_dim / 32, 16, 32], to tiles of the second factor: [padded_dim / 2, 16, 2].
+/// Sixteen rows of bfloat16, as tiles [padded_dim / 32, 16, 32], to tiles of the second factor: [padded_dim / 2, 16,
+/// 2].
 MEMLAYERS_INLINE void pack_tiles(const uint16_t* rows, int64_t padded_dim, uint16_t* panel) {
   for (int64_t d = 0; d < padded_dim; d += 32) {
     __m512i row[16];
@@ -66,7 +67,8 @@ MEMLAYERS_INLINE void pack_tiles(const uint16_t* rows, int64_t padded_dim, uint1
   }
 }
 
-/// scores [32, 32] at `stride` of 32 rows with two panels that follow each other. rows [2, parts, padded_dim / 32, 16, 32]:
+/// scores [32, 32] at `stride` of 32 rows with two panels that follow each other. rows [2, parts, padded_dim / 32, 16,
+/// 32]:
 /// parts are added; as tiles, since sixteen rows a power of two apart would compete for places in the cache.
 MEMLAYERS_INLINE void multiply_tiles(const uint16_t* rows, int64_t parts, const uint16_t* panels, int64_t padded_dim,
                                      float* scores, int64_t stride) {

@@ -7,19 +7,19 @@
 
 namespace memlayers::ops {
 
-/// Row s is scales[s] * its codes. Eight bits: codes [S, D] int8 in [-127, 127]. Four bits: codes [S, 16 * ceil(D / 32)]
-/// uint8, two codes in [-7, 7] a byte, in two's complement: of each 32 columns the first sixteen are the lower halves of
-/// sixteen bytes, the others the upper halves; what goes beyond column D is zero.
+/// Row s is scales[s] * its codes. Eight bits: codes [S, D] int8 in [-127, 127]. Four bits: codes [S, 16 * ceil(D /
+/// 32)] uint8, two codes in [-7, 7] a byte, in two's complement: of each 32 columns the first sixteen are the lower
+/// halves of sixteen bytes, the others the upper halves; what goes beyond column D is zero.
 struct QuantizedRows {
   at::Tensor codes;
   at::Tensor scales;      // [S] float32
   int64_t value_dim = 0;  // D
 };
 
-/// Codes of table [S, D] (float32 or bfloat16, on the CPU), bits 8 or 4. A row's scale is its largest magnitude over 127
-/// (7), in float32; a code is the quotient of value and scale, rounded to nearest even. Off by at most half a scale, which is
-/// 1/254 (1/14) of the row's largest magnitude. A row of zeros has scale 0, and so has one too small for a scale.
-/// Throws base::UsageError: other tables or bits, a row that is not finite.
+/// Codes of table [S, D] (float32 or bfloat16, on the CPU), bits 8 or 4. A row's scale is its largest magnitude over
+/// 127 (7), in float32; a code is the quotient of value and scale, rounded to nearest even. Off by at most half a
+/// scale, which is 1/254 (1/14) of the row's largest magnitude. A row of zeros has scale 0, and so has one too small
+/// for a scale. Throws base::UsageError: other tables or bits, a row that is not finite.
 QuantizedRows quantize_rows(const at::Tensor& table, int64_t bits);
 
 /// [S, D] float32: scale times code, rounded once.

@@ -1,5 +1,5 @@
-// Sixteen threads a row hold the lanes of its sum, so a warp has two rows. The weight's gradient is summed by a thread a
-// column and block of rows, in the order of the rows, and then over the blocks in their order.
+// Sixteen threads a row hold the lanes of its sum, so a warp has two rows. The weight's gradient is summed by a thread
+// a column and block of rows, in the order of the rows, and then over the blocks in their order.
 #include "ops/rms_norm/rms_norm_cuda.h"
 
 #include "ops/cuda/device.h"

@@ -12,8 +12,8 @@ namespace memlayers::ops::MEMLAYERS_DEVICE {
 template <class T>
 void rms_forward(const RmsProblem<T>& problem, T* y, T* inverse_root, int64_t rows, Stream stream);
 
-/// grad_x [rows, D] and grad_weight [groups, D] of grad [rows, D]. partial [blocks of rms_block_rows() rows, groups, D] is
-/// scratch.
+/// grad_x [rows, D] and grad_weight [groups, D] of grad [rows, D]. partial [blocks of rms_block_rows() rows, groups, D]
+/// is scratch.
 template <class T>
 void rms_backward(const RmsProblem<T>& problem, const T* grad, T* grad_x, T* partial, T* grad_weight, int64_t rows,
                   Stream stream);

@@ -16,7 +16,8 @@ struct RmsProblem {
   const T* inverse_root = nullptr;  // [R], backward only
 };
 
-/// Rows of a block, whose share of the weight's gradient is summed by itself: 64, a group each at least, and 4,096 numbers.
+/// Rows of a block, whose share of the weight's gradient is summed by itself: 64, a group each at least, and 4,096
+/// numbers.
 constexpr int64_t rms_block_rows(int64_t size, int64_t groups) {
   const int64_t rows = 4096 / size > 64 ? 4096 / size : 64;
   return rows > groups ? rows : groups;

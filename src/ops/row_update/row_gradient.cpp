@@ -24,8 +24,8 @@ namespace {
 
 constexpr int kMostDigitBits = 11;
 
-/// How the sort cuts slots into digits: as few of them as hold the largest slot, all of the same width, so that a pass writes
-/// to few places at a time.
+/// How the sort cuts slots into digits: as few of them as hold the largest slot, all of the same width, so that a pass
+/// writes to few places at a time.
 struct Digits {
   int count, bits;
 
@@ -60,8 +60,8 @@ class Parts {
   int64_t entries_, count_;
 };
 
-/// Writes slot << 32 | entry in the order of the records; returns the largest slot. A slot that does not fit its half of a key is
-/// found by that.
+/// Writes slot << 32 | entry in the order of the records; returns the largest slot. A slot that does not fit its half
+/// of a key is found by that.
 uint64_t number_entries(at::TensorList slots, uint64_t* keys) {
   uint64_t largest = 0, first_entry = 0;
   for (const at::Tensor& record : slots) {

@@ -91,8 +91,8 @@ std::tuple<at::Tensor, at::Tensor> gather(at::TensorList slots, at::TensorList w
   return {rows, values};
 }
 
-/// `write` leaves the sums of squares of runs of rows on the device. They are few, and are added on the host, in the order
-/// of row_squares.h.
+/// `write` leaves the sums of squares of runs of rows on the device. They are few, and are added on the host, in the
+/// order of row_squares.h.
 template <class Write>
 double total_of(int64_t rows, int64_t value_dim, const at::TensorOptions& options, Stream stream, Write write) {
   const int64_t blocks = column_blocks(value_dim), count = squared_runs(rows) * blocks;

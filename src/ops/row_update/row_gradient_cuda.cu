@@ -1,5 +1,5 @@
-// A warp owns a piece of columns of one gradient row and adds the row's entries in their order, four output gradients on
-// their way at a time. Which entries: 32 are looked up at once, one a lane, and passed around.
+// A warp owns a piece of columns of one gradient row and adds the row's entries in their order, four output gradients
+// on their way at a time. Which entries: 32 are looked up at once, one a lane, and passed around.
 #include "ops/row_update/row_gradient_cuda.h"
 
 #include "ops/cuda/device.h"

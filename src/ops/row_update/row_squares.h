@@ -1,7 +1,7 @@
 // The order of a squared norm. Rows are taken sixteen at a time: the squares of each block of columns (column_blocks.h)
-// go through sixteen lanes, row after row, which are then added up. The sums of a block are added from the first rows to
-// the last, and the blocks' totals meet in the tree. So rows of which somebody holds 1/P of the columns have 1/P of the
-// tree as their squared norm, and the bits depend neither on P nor on threads.
+// go through sixteen lanes, row after row, which are then added up. The sums of a block are added from the first rows
+// to the last, and the blocks' totals meet in the tree. So rows of which somebody holds 1/P of the columns have 1/P of
+// the tree as their squared norm, and the bits depend neither on P nor on threads.
 #pragma once
 
 #include <cstdint>

@@ -57,7 +57,8 @@ void for_row_ranges(const Problem& problem, int64_t count, const Update& update)
   at::parallel_for(0, count, kRowsPerTask, [&](int64_t first, int64_t last) { update(problem, first, last); });
 }
 
-/// AdamW on `count` rows (null `rows`: the first ones; null gradients: zero), after the skipped steps where `done` tells of them.
+/// AdamW on `count` rows (null `rows`: the first ones; null gradients: zero), after the skipped steps where `done`
+/// tells of them.
 void run_adam(const at::Tensor& table, const RowState& state, int64_t count, const int64_t* rows,
               const float* gradients, const std::vector<int32_t>* done, int64_t step,
               at::ArrayRef<double> learning_rates, const RowUpdateOptions& options) {

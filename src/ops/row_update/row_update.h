@@ -38,14 +38,14 @@ struct RowGradient {
 /// Sums records into one gradient row per touched slot, in the order of `TouchedRows`.
 RowGradient gather_row_gradient(const BagRecords& records, int64_t value_dim);
 
-/// The gradient rows of `touched`, the same bits as gather_row_gradient's. Their values lie in `buffer`, which is made anew
-/// where they do not fit or would leave a third of it empty, and may be kept from step to step: fresh memory of that size
-/// costs more than the sums.
+/// The gradient rows of `touched`, the same bits as gather_row_gradient's. Their values lie in `buffer`, which is made
+/// anew where they do not fit or would leave a third of it empty, and may be kept from step to step: fresh memory of
+/// that size costs more than the sums.
 RowGradient sum_rows(const TouchedRows& touched, at::Tensor& buffer);
 
 /// Sum of squares of all entries, accumulated in float64 in the order of row_squares.h. Those of equal slices of the
-/// columns (of 16 columns or a multiple, a power of two of slices), added in a BlockTree (column_blocks.h), give the bits of
-/// the whole.
+/// columns (of 16 columns or a multiple, a power of two of slices), added in a BlockTree (column_blocks.h), give the
+/// bits of the whole.
 double squared_norm(const RowGradient& gradient);
 
 enum class RowOptimizer { kExact, kLazy, kRowwise, kSgd };

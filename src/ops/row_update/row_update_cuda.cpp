@@ -1,5 +1,5 @@
-// The table's optimizer step on a device: checks, the steps' scalars, launches. Compiled for CUDA, and once more for the
-// emulation, where the device is the host and these take the place of the CPU kernels.
+// The table's optimizer step on a device: checks, the steps' scalars, launches. Compiled for CUDA, and once more for
+// the emulation, where the device is the host and these take the place of the CPU kernels.
 #include "ops/row_update/row_update_cuda.h"
 
 #include <ATen/ATen.h>

@@ -213,8 +213,8 @@ __global__ void __launch_bounds__(kThreads) sgd(UpdateProblem<Row> problem, Step
 }
 
 /// One warp a row: first the mean of its squares, in the order of column_blocks.h, `sixteens` times sixteen columns a
-/// block. The lower sixteen threads are the lanes of a block's sum; of each group they add their own four columns and then
-/// those of the thread sixteen places on, which are the next.
+/// block. The lower sixteen threads are the lanes of a block's sum; of each group they add their own four columns and
+/// then those of the thread sixteen places on, which are the next.
 template <class Row>
 __global__ void __launch_bounds__(kThreads)
     rowwise(UpdateProblem<Row> problem, StepScalars step, int64_t count, int sixteens) {

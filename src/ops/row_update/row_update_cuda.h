@@ -1,4 +1,5 @@
-// The CUDA kernels of the table's optimizer step over plain pointers on a device. Their bits are those of the CPU kernels.
+// The CUDA kernels of the table's optimizer step over plain pointers on a device. Their bits are those of the CPU
+// kernels.
 #pragma once
 
 #include <cstdint>

@@ -116,8 +116,8 @@ struct Group {
 /// numerator / denominator for `width` columns, rounded as IEEE 754 wants.
 ///
 /// With AVX-512 the divider is what a step waits for, and square roots need it as well: so quotients come from fused
-/// multiply-adds. Two Newton steps make the rounded reciprocal, one step brings the quotient to within a unit in the last
-/// place, and one more rounds it correctly (Markstein 1990, "Computation of elementary functions on the IBM RISC
+/// multiply-adds. Two Newton steps make the rounded reciprocal, one step brings the quotient to within a unit in the
+/// last place, and one more rounds it correctly (Markstein 1990, "Computation of elementary functions on the IBM RISC
 /// System/6000 processor"). That holds where nothing underflows or overflows on the way, and where the denominator's
 /// significand is not all ones, whose reciprocal the Newton steps miss; other numbers are divided.
 MEMLAYERS_INLINE void divide(const float* numerator, const float* denominator, int64_t width, float* quotient) {

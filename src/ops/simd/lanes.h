@@ -116,8 +116,8 @@ MEMLAYERS_INLINE Lanes<float> load(const int8_t* source) {
   return result;
 }
 
-/// What multiplies codes of four bits. With AVX-512 that is all of their products, looked up by a code: the same bits, and
-/// no conversion.
+/// What multiplies codes of four bits. With AVX-512 that is all of their products, looked up by a code: the same bits,
+/// and no conversion.
 struct CodeFactor {
   Lanes<float> number;
 };
@@ -130,7 +130,8 @@ MEMLAYERS_INLINE CodeFactor code_factor(float factor) {
 #endif
 }
 
-/// The products with sixteen codes of four bits (two's complement): the lower halves of sixteen bytes, or the upper ones.
+/// The products with sixteen codes of four bits (two's complement): the lower halves of sixteen bytes, or the upper
+/// ones.
 MEMLAYERS_INLINE Lanes<float> multiply_half_bytes(const CodeFactor& factor, const uint8_t* source, bool upper) {
   const Lanes<int32_t> bytes = widen_bytes<false>(source);
 #if defined(__AVX512F__)
@@ -247,8 +248,8 @@ MEMLAYERS_INLINE T sum(Lanes<T> value) {
   return fold<T>(value.part[0]);
 }
 
-/// sum() of each of several: the same bits. Four are folded together where the registers allow it, which takes a third of
-/// the shuffles, and their sums stay in a register, where they can be added to others.
+/// sum() of each of several: the same bits. Four are folded together where the registers allow it, which takes a third
+/// of the shuffles, and their sums stay in a register, where they can be added to others.
 template <class T, int count, bool together = count == 4 && Lanes<T>::kPerPart >= 4>
 struct Sums {
   T number[count];

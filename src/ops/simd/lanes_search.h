@@ -159,8 +159,8 @@ MEMLAYERS_INLINE Lanes<float> pick(const float* table, const int32_t* places) {
 }
 #endif
 
-/// Appends those of sixteen numbers whose bit is set, and their positions from `first` on; returns how many. The lists need
-/// room for sixteen.
+/// Appends those of sixteen numbers whose bit is set, and their positions from `first` on; returns how many. The lists
+/// need room for sixteen.
 template <class T>
 MEMLAYERS_INLINE int append_marked(const Lanes<T>& source, int32_t first, uint32_t bits, T* numbers,
                                    int32_t* positions) {

@@ -1,6 +1,6 @@
-// e^x and log x, of IEEE arithmetic in one written order: the C library's differ between processors. Host and device compile
-// this file, and give the same bits. lanes_math.h has e^x of sixteen numbers. Kernel bodies include it, so everything has
-// internal linkage.
+// e^x and log x, of IEEE arithmetic in one written order: the C library's differ between processors. Host and device
+// compile this file, and give the same bits. lanes_math.h has e^x of sixteen numbers. Kernel bodies include it, so
+// everything has internal linkage.
 #pragma once
 
 #include <cstddef>

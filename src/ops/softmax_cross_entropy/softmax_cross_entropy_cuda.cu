@@ -1,4 +1,5 @@
-// A block a row, in three passes: the largest logit; the sum of e^(x - largest); the gradient, for which e^x is taken again:
+// A block a row, in three passes: the largest logit; the sum of e^(x - largest); the gradient, for which e^x is taken
+// again:
 // it costs less than to write and read it. All threads take e^x of a tile of the row, and the first sixteen add it up,
 // since the order of the sum is that of sixteen lanes.
 #include "ops/softmax_cross_entropy/softmax_cross_entropy_cuda.h"

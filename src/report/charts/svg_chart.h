@@ -1,4 +1,5 @@
-// Line, bar and stacked charts as inline SVG: axes with round ticks, a legend, bands and whiskers for the spread over seeds.
+// Line, bar and stacked charts as inline SVG: axes with round ticks, a legend, bands and whiskers for the spread over
+// seeds.
 //
 // A chart is drawn 480 units wide, so that its text stays readable when a telephone scales it to its own width.
 // Colors are CSS variables (--series-0 ..., --ink, --muted, --grid, --card) that the page defines for light and dark;
@@ -72,7 +73,8 @@ struct StackedBar {
   std::string text;                // beside the bar
 };
 
-/// Horizontal bars on one scale, each the sum of its parts. Parts are numbered, in the legend and where they are wide enough.
+/// Horizontal bars on one scale, each the sum of its parts. Parts are numbered, in the legend and where they are wide
+/// enough.
 struct StackedChart {
   struct Part {
     std::string name;

@@ -35,13 +35,14 @@ struct Scale {
 std::string tick_text(const ChartAxis& axis, double value);
 /// The ticks of `axis` over [low, high].
 std::vector<double> axis_ticks(const ChartAxis& axis, double low, double high);
-/// The smallest range that begins and ends at ticks and holds [low, high]; widened where the two are equal, downwards only
-/// where the axis does not say where it begins.
+/// The smallest range that begins and ends at ticks and holds [low, high]; widened where the two are equal, downwards
+/// only where the axis does not say where it begins.
 std::pair<double, double> widened_to_ticks(const ChartAxis& axis, double low, double high);
 
 std::string text_element(double x, double y, std::string_view anchor, std::string_view style, std::string_view text);
 std::string line_element(double x1, double y1, double x2, double y2, std::string_view style);
-/// A small shape (square, circle, triangle, diamond, then hollow: by color) with an optional note shown when pointed at.
+/// A small shape (square, circle, triangle, diamond, then hollow: by color) with an optional note shown when pointed
+/// at.
 std::string marker(double x, double y, int color, const std::string& note = {});
 std::string color_variable(int color);
 /// The class of a curve: "line", "line dash-1", ...
@@ -61,7 +62,8 @@ struct Legend {
 /// Entries from left to right, wrapped into rows.
 Legend legend(const std::vector<LegendEntry>& entries, double left);
 
-/// The name of a row of bars, ending at `right`: one line, or two where it is too long for one and has a space to break at.
+/// The name of a row of bars, ending at `right`: one line, or two where it is too long for one and has a space to break
+/// at.
 std::string row_label(const std::string& name, double right, double middle);
 /// Grid lines from `top` to `bottom` with their ticks and the axis' label below: the scale of horizontal bars.
 std::string value_axis(const ChartAxis& axis, const Scale& scale, double top, double bottom);

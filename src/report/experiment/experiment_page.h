@@ -8,8 +8,8 @@
 
 namespace memlayers::report {
 
-/// The whole HTML file, self-contained as the report is: verdicts, charts, the table of variants, the paper's own numbers beside
-/// ours, how it was measured.
+/// The whole HTML file, self-contained as the report is: verdicts, charts, the table of variants, the paper's own
+/// numbers beside ours, how it was measured.
 std::string experiment_page(const results::Experiment& experiment);
 
 /// One experiment and where its page lies, as a link from the index.

@@ -14,7 +14,8 @@ std::string answer_section(const results::Comparison& comparison);
 /// Cards: who leads at equal tokens, FLOPs and seconds.
 std::string equal_cost_section(const results::Comparison& comparison, const std::vector<Variant>& variants);
 std::string examples_section(const results::Comparison& comparison);
-/// Under the chart of a step's time: for each variant its groups of operations against their limits, and how those were obtained.
+/// Under the chart of a step's time: for each variant its groups of operations against their limits, and how those were
+/// obtained.
 std::string step_tables(const results::Comparison& comparison, const std::vector<Variant>& variants);
 /// Machine, commit, command and what the words mean.
 std::string method_section(const results::Comparison& comparison);

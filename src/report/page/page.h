@@ -16,8 +16,8 @@ struct Figure {
   std::vector<Table> tables;
 };
 
-/// The HTML file around `body_markup`, well-formed XML too, with the style sheet and a policy that lets it fetch nothing.
-/// `title` and `footer` are text.
+/// The HTML file around `body_markup`, well-formed XML too, with the style sheet and a policy that lets it fetch
+/// nothing. `title` and `footer` are text.
 std::string page_html(std::string_view title, std::string_view generator, std::string_view body_markup,
                       std::string_view footer);
 /// A section of figures in two columns where there is room, `below_markup` under them; empty without figures.
