@@ -18,10 +18,10 @@ struct SamplingOptions {
   std::vector<int64_t> stop_ids;  // a sequence ends at any of these (not returned)
   /// Called with (sequence, its ids so far) after each id; true ends that sequence, its ids kept. May be empty.
   std::function<bool(int64_t, const std::vector<int64_t>&)> stop_when;
-  std::vector<int64_t>
-      numbers;  // of the sequences, in draws and calls back, where some of a list are left out; empty: 0, 1, ...
-  bool end_with_positions =
-      false;  // a sequence ends with the model's positions; else one that may need more is refused
+  /// Of the sequences, in draws and calls back, where some of a list are left out; empty: 0, 1, ...
+  std::vector<int64_t> numbers;
+  /// A sequence ends with the model's positions; else one that may need more is refused.
+  bool end_with_positions = false;
 };
 
 class Engine {
@@ -42,7 +42,7 @@ class Engine {
 
   /// Why `prompt` and `more` tokens after it cannot be computed ("needs 312 positions, ..."); nothing when they can.
   std::optional<std::string> problem_of(const std::vector<int64_t>& prompt, int64_t more) const;
-  const model::Transformer& model() const { return model_; }
+  const model::FrozenTransformer& model() const { return model_; }
 
  private:
   model::FrozenTransformer model_;
