@@ -114,7 +114,7 @@ class TestNames:
         ["inspect", b"caf\xe9"],
         ["compare", "--config", b"caf\xe9.yaml"],
         ["report", b"caf\xe9"],
-        ["plan", "--config", b"caf\xe9.yaml"],
+        ["plan", b"caf\xe9.yaml"],
     ])
     def test_one_that_is_not_utf8_is_refused_before_work(self, place, arguments):
         (place / "a.yaml").write_text("steps: 1\n")
