@@ -7,7 +7,7 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/safetensors_header.h"
+#include "base/safetensors/safetensors_header.h"
 
 namespace memlayers::model {
 namespace {

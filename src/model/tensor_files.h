@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/safetensors.h"
+#include "base/safetensors/safetensors.h"
 
 namespace memlayers::model {
 

@@ -1,4 +1,4 @@
-#include "base/safetensors.h"
+#include "base/safetensors/safetensors.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "model/frozen_transformer.h"
 #include "ops/quantized_bag/quantized_rows_reference.h"
 #include "support/tiny_model.h"
 
@@ -121,11 +122,11 @@ TEST(StoredWeightsOfAModel, AreWhatItComputesWith) {
   const at::Tensor tokens = tiny_tokens(2, 10);
   const at::NoGradGuard no_grad;
   layers::KeyValueCache first, second, third;
-  const at::Tensor before = used.forward(tokens, &first);
+  const at::Tensor before = used.freeze().forward(tokens, &first);
   store_weights(used, results::StoredFormat::kInt4, results::StoredFormat::kInt8);
   store_weights(fresh, results::StoredFormat::kInt4, results::StoredFormat::kInt8);
-  const at::Tensor after = used.forward(tokens, &second);
-  EXPECT_TRUE(at::equal(after, fresh.forward(tokens, &third)));
+  const at::Tensor after = used.freeze().forward(tokens, &second);
+  EXPECT_TRUE(at::equal(after, fresh.freeze().forward(tokens, &third)));
   EXPECT_FALSE(at::equal(after, before));
 }
 

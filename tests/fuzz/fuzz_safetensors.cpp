@@ -8,7 +8,7 @@
 #include <iostream>
 
 #include "base/error.h"
-#include "base/safetensors.h"
+#include "base/safetensors/safetensors.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/safetensors.h"
+#include "base/safetensors/safetensors.h"
 #include "support/parity_files.h"
 #include "support/temporary_file.h"
 #include "support/tiny_model.h"

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "base/safetensors.h"
+#include "base/safetensors/safetensors.h"
 
 namespace memlayers::tests {
 

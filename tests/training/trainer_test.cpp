@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
-#include "base/safetensors.h"
+#include "base/safetensors/safetensors.h"
 #include "model/checkpoint.h"
 #include "model/run_checkpoint.h"
 #include "support/memory_fixture.h"
@@ -336,13 +336,13 @@ TEST_F(Trainer, KeepsTheLastSoundCheckpointWhateverTensorIsNotFinite) {
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInfinity = std::numeric_limits<double>::infinity();
   struct Kind {
     const char* name;
-    ComputeDtype dtype;
+    model::ComputeDtype dtype;
     double value;
     bool by_signal;
   };
-  for (const Kind& kind : {Kind{"table", ComputeDtype::kFloat32, kNan, false},
-                           Kind{"narrow_table", ComputeDtype::kBFloat16, -kInfinity, false},
-                           Kind{"table_and_signal", ComputeDtype::kFloat32, kInfinity, true}}) {
+  for (const Kind& kind : {Kind{"table", model::ComputeDtype::kFloat32, kNan, false},
+                           Kind{"narrow_table", model::ComputeDtype::kBFloat16, -kInfinity, false},
+                           Kind{"table_and_signal", model::ComputeDtype::kFloat32, kInfinity, true}}) {
     SCOPED_TRACE(kind.name);
     TrainConfig c = config(kind.name);
     c.dtype = kind.dtype;
@@ -355,7 +355,7 @@ TEST_F(Trainer, KeepsTheLastSoundCheckpointWhateverTensorIsNotFinite) {
     options.callback = [&](const StepReport& report, model::Transformer& model) {
       if (report.step != 5) return;
       // Whether the step after it reads that row or not: the checkpoint of step 6 must not hold it.
-      spoil(model.tables()[0].table->weight, kind.value);
+      spoil(tests::rows_of(*model.tables()[0].table), kind.value);
       base::set_interrupted(kind.by_signal);
     };
     const std::string said = failure(c, options);
@@ -417,10 +417,10 @@ TEST_F(Trainer, DoesNotGoOnFromACheckpointThatIsNotFinite) {
     with_vocabulary.model = base::load_config<TrainConfig>(run("run") / "config.yaml").model;
     return with_vocabulary;
   }());
-  runner.continue_from(require_good_checkpoint(run("run")));
+  runner.continue_from(model::require_good_checkpoint(run("run")));
   spoil(*runner.model().parameters()[0].tensor, std::numeric_limits<double>::quiet_NaN());
   const fs::path newest = newest_checkpoint(run("run"));
-  write_checkpoint(run("run"), 4, [&](const fs::path& folder) {
+  model::write_checkpoint(run("run"), 4, [&](const fs::path& folder) {
     fs::copy(newest, folder, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
     fs::remove(folder / "manifest.json");
     model::save_model(runner.model(), folder);

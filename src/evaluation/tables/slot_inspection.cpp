@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/log.h"
-#include "base/safetensors.h"
+#include "base/safetensors/safetensors.h"
 #include "base/utf8.h"
 #include "evaluation/questions/answer_text.h"
 #include "evaluation/questions/asking.h"

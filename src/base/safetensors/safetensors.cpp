@@ -1,4 +1,4 @@
-#include "base/safetensors.h"
+#include "base/safetensors/safetensors.h"
 
 #include <algorithm>
 #include <bit>
@@ -6,7 +6,7 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/safetensors_header.h"
+#include "base/safetensors/safetensors_header.h"
 
 namespace memlayers::base {
 namespace {

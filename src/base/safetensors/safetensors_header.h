@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/safetensors.h"
+#include "base/safetensors/safetensors.h"
 
 namespace memlayers::base {
 
