@@ -38,9 +38,7 @@ training::TrainConfig benchable(training::TrainConfig config, const std::string&
   return config;
 }
 
-std::string dtype_name(const training::TrainConfig& config) {
-  return model::resolved_dtype(config.dtype) == at::kFloat ? "float32" : "bfloat16";
-}
+std::string dtype_name(const training::TrainConfig& config) { return model::resolved_name(config.dtype); }
 
 nlohmann::ordered_json shape_of(const std::string& name, const training::TrainConfig& config) {
   const model::ModelConfig& model = config.model;

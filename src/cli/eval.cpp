@@ -89,9 +89,8 @@ int run_eval(int argc, char** argv) {
   CLI::App app(
       "Asks a trained model closed-book questions and counts right answers, by relation and by whether the wording of\n"
       "the question was trained on. Answers: exact match and F1 after SQuAD's normalization; nats: how unlikely the\n"
-      "model finds the right answer (lower is better). A question that cannot be asked (a broken line, too long) is "
-      "named,\n"
-      "the others are asked, and the exit status is 1.",
+      "model finds the right answer (lower is better). A question that cannot be asked (a broken line, too long) is\n"
+      "named, the others are asked, and the exit status is 1.",
       "memlayers eval");
   std::string model, questions_name, output;
   evaluation::AskOptions options;
@@ -115,19 +114,17 @@ int run_eval(int argc, char** argv) {
 
   if (!output.empty()) check_answers_file(output);
   const fs::path file = questions_file(questions_name);
-  const data::QuestionList list = data::read_question_list(file);
-  const size_t lines = list.questions.size() + list.broken.size();
-  base::check(lines > 0, file.string(), ": holds no questions");
   base::Problems problems;
-  for (const base::IoError& broken : list.broken) problems.add(broken.what());
-  if (list.questions.empty()) problems.throw_if_any(lines, kNotAsked);
+  const std::vector<data::Question> questions = data::readable_questions(file, problems);
+  if (questions.empty()) problems.throw_if_any(problems.count(), kNotAsked);
+  base::check(!questions.empty(), file.string(), ": holds no questions");
 
   const auto dtype = base::enum_named<model::ComputeDtype>(options.dtype).value();
   const generation::LoadedModel loaded = generation::load_named_model(model, dtype);
-  options.dtype = model::resolved_dtype(dtype) == at::kFloat ? "float32" : "bfloat16";
+  options.dtype = model::resolved_name(dtype);
   options.resume_file = output;
   options.progress_title = "ask";
-  const evaluation::Asked asked = evaluation::ask(*loaded.model, *loaded.tokenizer, list.questions, options);
+  const evaluation::Asked asked = evaluation::ask(*loaded.model, *loaded.tokenizer, questions, options);
   for (const std::string& problem : asked.problems) problems.add(file.string() + ": " + problem);
   if (asked.interrupted) {
     std::cerr << "interrupted after " << asked.answers.size() << " questions"
@@ -135,13 +132,13 @@ int run_eval(int argc, char** argv) {
               << std::endl;
     return 0;
   }
-  const std::vector<Row> table = rows(evaluation::score(list.questions, asked.answers));
+  const std::vector<Row> table = rows(evaluation::score(questions, asked.answers));
   if (json) {
     print_json(loaded.folder, file, table, problems.count());
   } else {
     print_table(table);
   }
-  problems.throw_if_any(list.broken.size() + asked.problems.size() + asked.answers.size(), kNotAsked);
+  problems.throw_if_any(problems.count() + asked.answers.size(), kNotAsked);
   return 0;
 }
 

@@ -99,9 +99,7 @@ void set_questions(const Arguments& arguments, bool slot_given, evaluation::Insp
   }
   const fs::path file = questions_file(arguments.questions, options.sources);
   if (file.empty()) return;
-  data::QuestionList list = data::read_question_list(file);
-  for (const base::IoError& broken : list.broken) problems.add(broken.what());
-  options.questions = std::move(list.questions);
+  options.questions = data::readable_questions(file, problems);
   options.questions_name = file.string();
 }
 

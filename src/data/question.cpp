@@ -56,6 +56,12 @@ QuestionList read_question_list(const std::filesystem::path& path) {
   }
 }
 
+std::vector<Question> readable_questions(const std::filesystem::path& path, base::Problems& problems) {
+  QuestionList list = read_question_list(path);
+  for (const base::IoError& broken : list.broken) problems.add(broken.what());
+  return std::move(list.questions);
+}
+
 std::vector<Question> read_questions(const std::filesystem::path& path) {
   QuestionList list = read_question_list(path);
   if (!list.broken.empty()) throw list.broken.front();

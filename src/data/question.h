@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/problems.h"
 
 namespace memlayers::data {
 
@@ -36,6 +37,8 @@ struct QuestionList {
 /// empty prompt, or the id of a line before it; a line without an id has its number, blank lines not counted, from 0.
 /// Throws IoError: the file cannot be read.
 QuestionList read_question_list(const std::filesystem::path& path);
+/// Its questions; what is wrong with its other lines goes to `problems`. Throws IoError: the file cannot be read.
+std::vector<Question> readable_questions(const std::filesystem::path& path, base::Problems& problems);
 /// The same where every line must be a question: throws IoError naming file and line of the first that is none.
 std::vector<Question> read_questions(const std::filesystem::path& path);
 void write_questions(const std::filesystem::path& path, const std::vector<Question>& questions);

@@ -83,12 +83,11 @@ std::vector<results::Example> examples(const std::vector<data::Question>& questi
 }
 
 /// The questions of a file without its broken lines, which are named. Throws where there are none.
-std::vector<data::Question> readable_questions(const std::filesystem::path& path, base::Problems& problems) {
-  data::QuestionList list = data::read_question_list(path);
-  for (const base::IoError& broken : list.broken) problems.add(broken.what());
-  if (list.questions.empty()) problems.throw_if_any(list.broken.size(), "questions could not be read");
-  base::check(!list.questions.empty(), path.string(), ": holds no questions");
-  return std::move(list.questions);
+std::vector<data::Question> questions_to_ask(const std::filesystem::path& path, base::Problems& problems) {
+  std::vector<data::Question> questions = data::readable_questions(path, problems);
+  if (questions.empty()) problems.throw_if_any(problems.count(), "questions could not be read");
+  base::check(!questions.empty(), path.string(), ": holds no questions");
+  return questions;
 }
 
 class Comparer {
@@ -97,7 +96,7 @@ class Comparer {
       : plan_(plan),
         options_(options),
         output_(plan.config.output),
-        questions_(readable_questions(plan.questions_path(), problems_)) {
+        questions_(questions_to_ask(plan.questions_path(), problems_)) {
     const data::Loader loader(plan.config.run.data, "train");
     tokenizer_ = text::load_tokenizer(loader.tokenizer_folder());
     results::Comparison& comparison = outcome_.comparison;

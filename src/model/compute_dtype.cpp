@@ -9,4 +9,6 @@ at::ScalarType resolved_dtype(ComputeDtype dtype) {
   return bfloat16 ? at::kBFloat16 : at::kFloat;
 }
 
+std::string resolved_name(ComputeDtype dtype) { return resolved_dtype(dtype) == at::kFloat ? "float32" : "bfloat16"; }
+
 }  // namespace memlayers::model

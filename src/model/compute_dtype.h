@@ -4,6 +4,7 @@
 #include <c10/core/ScalarType.h>
 
 #include <array>
+#include <string>
 #include <utility>
 
 namespace memlayers::model {
@@ -16,5 +17,7 @@ constexpr auto enum_names(ComputeDtype) {
 
 /// kFloat or kBFloat16; auto is bfloat16 where this processor multiplies it natively.
 at::ScalarType resolved_dtype(ComputeDtype dtype);
+/// "float32" or "bfloat16", of the same.
+std::string resolved_name(ComputeDtype dtype);
 
 }  // namespace memlayers::model

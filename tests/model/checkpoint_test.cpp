@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/safetensors/safetensors.h"
+#include "support/error_of.h"
 #include "support/parity_files.h"
 #include "support/temporary_file.h"
 #include "support/tiny_model.h"
@@ -18,15 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using model::ModelConfig;
 using model::Transformer;
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 // Tensors of a saved file, to be written again changed.
 struct Tampered {
@@ -60,7 +52,7 @@ class Checkpoint : public ::testing::Test {
     ScratchFolder other;
     fs::copy(folder_.path() / "config.json", other.path());
     base::write_safetensors(other.path() / "model.safetensors", tampered.tensors);
-    return message_of([&] { model::load_model(other.path()); });
+    return error_of<base::Error>([&] { model::load_model(other.path()); });
   }
 
   ScratchFolder folder_;
@@ -193,7 +185,7 @@ TEST_F(Checkpoint, OldRotaryFrequenciesAndTheTiedHeadsCopyAreAccepted) {
   const std::vector<std::byte> zeros(head.bytes.size());
   tampered.find("lm_head.weight").view.bytes = zeros;
   base::write_safetensors(other.path() / "model.safetensors", tampered.tensors);
-  EXPECT_NE(message_of([&] { model::load_model(other.path()); }).find("lm_head.weight"), std::string::npos);
+  EXPECT_NE(error_of<base::Error>([&] { model::load_model(other.path()); }).find("lm_head.weight"), std::string::npos);
 }
 
 TEST_F(Checkpoint, AMissingTensorIsNamed) {
@@ -228,7 +220,7 @@ TEST_F(Checkpoint, ATensorOfIntegersIsNamed) {
 TEST_F(Checkpoint, ATruncatedFileIsNamed) {
   model::save_model(Transformer(tiny_config({1}), 1), folder_.path());
   fs::resize_file(folder_.path() / "model.safetensors", fs::file_size(folder_.path() / "model.safetensors") - 100);
-  const std::string message = message_of([&] { model::load_model(folder_.path()); });
+  const std::string message = error_of<base::Error>([&] { model::load_model(folder_.path()); });
   EXPECT_NE(message.find("model.safetensors"), std::string::npos) << message;
 }
 
@@ -239,15 +231,17 @@ TEST_F(Checkpoint, AMissingShardAndADamagedIndexAreNamed) {
     if (entry.path().filename().string().starts_with("model-00002")) second = entry.path();
   }
   fs::remove(second);
-  EXPECT_NE(message_of([&] { model::load_model(folder_.path()); }).find(second.filename().string()), std::string::npos);
+  EXPECT_NE(error_of<base::Error>([&] { model::load_model(folder_.path()); }).find(second.filename().string()),
+            std::string::npos);
   base::write_text_atomically(folder_.path() / "model.safetensors.index.json", "{\"weight_map\": 3}");
-  EXPECT_NE(message_of([&] { model::load_model(folder_.path()); }).find("weight_map"), std::string::npos);
+  EXPECT_NE(error_of<base::Error>([&] { model::load_model(folder_.path()); }).find("weight_map"), std::string::npos);
   base::write_text_atomically(folder_.path() / "model.safetensors.index.json", R"({"weight_map": {"a": "../b"}})");
-  EXPECT_NE(message_of([&] { model::load_model(folder_.path()); }).find("no file of this folder"), std::string::npos);
+  EXPECT_NE(error_of<base::Error>([&] { model::load_model(folder_.path()); }).find("no file of this folder"),
+            std::string::npos);
 }
 
 TEST_F(Checkpoint, AnEmptyFolderIsRefused) {
-  EXPECT_NE(message_of([&] { model::load_model(folder_.path()); }).find("config.json"), std::string::npos);
+  EXPECT_NE(error_of<base::Error>([&] { model::load_model(folder_.path()); }).find("config.json"), std::string::npos);
 }
 
 TEST(LlamaFolder, ThatLeavesOutDefaultsGivesTheLogitsOfTransformers) {

@@ -3,21 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "support/error_of.h"
 #include "support/temporary_file.h"
 
 namespace memlayers::tests {
 namespace {
 
 using model::ModelConfig;
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const base::UsageError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 ModelConfig parsed(const std::string& text) { return base::parse_config<ModelConfig>(text, "test"); }
 
@@ -76,7 +68,7 @@ TEST(ModelConfig, RefusesImpossibleShapesByName) {
                          {"{ngrams: {layers: [1], rows: 1000000000}}", "2^32 rows"},
                          {"{ngrams: {layers: [1], rows: 500000000, value_dim: 131072}}", "2^48"},
                          {"{ngrams: {layers: [1], value_dim: 1000000}}", "value_dim"}}) {
-    const std::string message = message_of([&] { parsed(row.text); });
+    const std::string message = error_of<base::UsageError>([&] { parsed(row.text); });
     EXPECT_NE(message.find(row.names), std::string::npos) << row.text << " gave: " << message;
   }
 }
@@ -187,7 +179,7 @@ TEST(ModelConfig, RefusesWhatItCannotCompute) {
         {R"({"quantization_config": {"bits": 4}})", "quantization_config"},
         {R"([1, 2])", "keys and values"}}) {
     const TemporaryFile file("config.json", row.text);
-    const std::string message = message_of([&] { model::load_model_config(file.path()); });
+    const std::string message = error_of<base::UsageError>([&] { model::load_model_config(file.path()); });
     EXPECT_NE(message.find(row.names), std::string::npos) << row.text << " gave: " << message;
     EXPECT_NE(message.find("config.json"), std::string::npos) << message;
   }

@@ -9,6 +9,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.h"
+#include "support/error_of.h"
 #include "support/temporary_file.h"
 
 namespace memlayers::tests {
@@ -17,15 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 using model::NamedTensors;
 using model::WeightFiles;
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 void expect_said(const std::string& message, const std::vector<std::string>& words) {
   for (const std::string& word : words)
@@ -53,7 +45,7 @@ TEST(TensorFiles, EveryDtypeComesBackAsItWas) {
 
 TEST(TensorFiles, ADtypeThatFilesDoNotKnowIsRefused) {
   const ScratchFolder folder;
-  const std::string message = message_of([&] {
+  const std::string message = error_of<base::Error>([&] {
     model::write_tensors(folder.path() / "t.safetensors", {{"a", at::zeros({2}, at::kComplexFloat)}});
   });
   expect_said(message, {"ComplexFloat"});
@@ -86,7 +78,7 @@ class Shards : public ::testing::Test {
   }
   std::string message_with_index(const std::string& index) const {
     base::write_text_atomically(folder_.path() / "model.safetensors.index.json", index);
-    return message_of([&] { WeightFiles files(folder_.path()); });
+    return error_of<base::Error>([&] { WeightFiles files(folder_.path()); });
   }
 
   static constexpr const char* kSecond = "model-00002-of-00002.safetensors";
@@ -103,7 +95,7 @@ TEST_F(Shards, AreReadAndReplaceASingleFile) {
 
 TEST_F(Shards, AMissingOneIsNamedWithWhatItHolds) {
   fs::remove(folder_.path() / kSecond);
-  expect_said(message_of([&] { WeightFiles files(folder_.path()); }), {kSecond, "\"b\"", "missing"});
+  expect_said(error_of<base::Error>([&] { WeightFiles files(folder_.path()); }), {kSecond, "\"b\"", "missing"});
 }
 
 TEST_F(Shards, OutsideOfTheFolderAreRefused) {
