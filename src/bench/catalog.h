@@ -27,6 +27,8 @@ struct Twins {
 
 struct CaseOptions {
   bool quick = false;  // few cases, small ones: to see that everything runs
+  /// Training steps beside a busy core instead: all threads against one, of both twins.
+  bool beside_load = false;
   /// Only cases of this dtype, and models computing in it. Empty: all cases, and models as they are configured.
   std::string dtype = {};
   TrainedReads trained = {};

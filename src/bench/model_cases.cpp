@@ -1,7 +1,9 @@
 // Whole models: a Memory+ model and its dense twin take training steps, and decode, in turns.
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#include "bench/busy_core.h"
 #include "bench/catalog.h"
 #include "bench/draws.h"
 #include "bench/twin_training.h"
@@ -108,9 +110,49 @@ Workload decode(const Twins& twins, int64_t batch, int64_t prompt, int64_t new_t
   return work;
 }
 
+Workload crowded_step(const training::TrainConfig& config) {
+  const auto load = std::make_shared<BusyCore>();
+  const auto training = training_on(config, drawn_batches(config));
+  const int threads = at::get_num_threads();
+  const auto step_with = [=](int count) {
+    at::set_num_threads(count);
+    training->step();
+    at::set_num_threads(threads);
+  };
+  Workload work;
+  work.tokens = training->tokens_of_step();
+  work.ours = [=] { step_with(threads); };
+  work.rivals.push_back({"one_thread", [=] { step_with(1); }});
+  work.more = [=] { return nlohmann::ordered_json{{"busy_core", load->core()}}; };
+  return work;
+}
+
+/// Each twin with all threads against itself with one, both beside the same load.
+std::vector<Case> crowded_cases(const CaseOptions& options) {
+  std::vector<Case> all;
+  for (const Twins& each : options.twins) {
+    const Twins twins = benchable_twins(each, options.dtype);
+    for (const training::TrainConfig& config : {twins.dense, twins.memory}) {
+      nlohmann::ordered_json shape =
+          shape_of(twins.name + (config.model.memory.layers.empty() ? " dense" : ""), config);
+      shape["B"] = config.data.batch_size;
+      shape["T"] = config.data.seq_len;
+      all.push_back({"train_step",
+                     shape,
+                     kZipf,
+                     dtype_name(config),
+                     {"one_thread"},
+                     [=] { return crowded_step(config); },
+                     int(config.threads)});
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 std::vector<Case> train_step_cases(const CaseOptions& options) {
+  if (options.beside_load) return crowded_cases(options);
   const int profiled_steps = options.quick ? 1 : 5;
   std::vector<Case> all;
   for (const Twins& each : options.twins) {

@@ -14,7 +14,7 @@ namespace {
 struct BenchCommand {
   std::vector<std::string> names;
   std::string run, config, dtype;
-  bool json = false, list = false, quick = false;
+  bool json = false, list = false, quick = false, beside_load = false;
   int threads = 0;
 };
 
@@ -29,6 +29,9 @@ bench::CaseOptions case_options(const BenchCommand& command) {
   bench::CaseOptions options;
   options.quick = command.quick;
   options.dtype = command.dtype;
+  options.beside_load = command.beside_load;
+  base::check(!command.beside_load || (command.names == std::vector<std::string>{"train_step"} && command.run.empty()),
+              "bench: --beside-load is of train_step alone, on drawn tokens: memlayers bench train_step --beside-load");
   if (bench::needs_twins(command.names)) {
     options.twins =
         command.config.empty() ? usual_twins(command.quick) : std::vector<bench::Twins>{twins_of(command.config)};
@@ -64,6 +67,8 @@ int run_bench(int argc, char** argv) {
   app.add_flag("--json", command.json, "print one JSON object a line, as they come, instead of a table");
   app.add_flag("--quick", command.quick,
                "few and small cases, each timed briefly: to see that it runs, not for numbers");
+  app.add_flag("--beside-load", command.beside_load,
+               "of train_step: start a busy loop pinned to one core, and time each twin with all threads against one");
   app.add_option("--threads", command.threads, "CPU threads; 0: all cores, or what a model's configuration says")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

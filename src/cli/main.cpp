@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/threads.h"
+#include "cli/brief_waits.h"
 #include "cli/build_info.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -88,10 +89,10 @@ void lower_threads_of_environment(char** argv) {
 }
 
 /// Threads that wait for each other's parts of a product should spin for a moment only. By default they spin for
-/// milliseconds:
-/// where another process wants the cores too, they do so in the way of the very thread they wait for, and training runs
-/// at a fifth of its speed. Sleeping at once costs as much where nobody else does: waking a thread takes longer than
-/// most operations of a small model. libgomp reads this once, when it is loaded, so the program starts over with it.
+/// milliseconds: where another process wants the cores too, they do so in the way of the very thread they wait for, and
+/// training runs at a fifth of its speed. Sleeping at once costs as much where nobody else does: waking a thread takes
+/// longer than most operations of a small model. libgomp reads this once, when it is loaded, so the program starts over
+/// with it; beside a load that stays, BriefWaits takes over.
 void let_waiting_threads_spin_briefly(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "10000", 1);  // some 0.4 ms
@@ -115,8 +116,10 @@ int run_command(int argc, char** argv) {
   const Command* command = find_command(name);
   if (command == nullptr) fail_unknown(name);
   check_standard_output(command->prints_result);
-  if (command->computes) lower_threads_of_environment(argv);
-  if (command->computes) let_waiting_threads_spin_briefly(argv);
+  if (!command->computes) return command->run(argc - 1, argv + 1);
+  lower_threads_of_environment(argv);
+  let_waiting_threads_spin_briefly(argv);
+  const BriefWaits waits;
   return command->run(argc - 1, argv + 1);
 }
 

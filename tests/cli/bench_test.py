@@ -136,3 +136,24 @@ def test_an_interruption_keeps_what_was_measured():
     assert process.returncode == 0 and "interrupted" in err, err
     lines = [json.loads(line) for line in (first + rest).splitlines()]
     assert 1 <= len(lines) < 11 and all(line["ratio"] > 0 for line in lines)
+
+
+def processes_of(session):
+    """Ids of the processes of a session."""
+    found = subprocess.run(["ps", "-o", "pid=", "-s", str(session)], capture_output=True, text=True)
+    return found.stdout.split()
+
+
+def test_training_beside_a_load_compares_threads_for_both_twins_and_leaves_no_load(twins):
+    command = [PROGRAM, "bench", "train_step", "--beside-load", "--quick", "--json", "--threads", "2", "--config", str(twins)]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    lines = [json.loads(line) for line in started.communicate(timeout=120)[0].splitlines()]
+    assert started.returncode == 0
+    assert [(line["shape"]["model"], line["against"]) for line in lines] == [("bench_twins dense", "one_thread"),
+                                                                             ("bench_twins", "one_thread")]
+    assert all(line["threads"] == 2 and line["ratio"] > 0 and line["busy_core"] >= 0 for line in lines)
+    assert processes_of(started.pid) == []
+
+
+def test_a_load_beside_other_benchmarks_is_refused():
+    assert "train_step --beside-load" in refuse(2, "bench", "decode", "--beside-load")

@@ -18,7 +18,7 @@
 namespace memlayers::ops {
 namespace {
 
-constexpr int64_t kNumbersPerTask = int64_t{1} << 15;  // less is done before another thread has woken up
+constexpr int64_t kNumbersPerTask = int64_t{1} << 16;  // less is done before another thread has woken up
 
 using TwoTensors = std::tuple<at::Tensor, at::Tensor>;
 

@@ -56,7 +56,7 @@ class Parts {
   }
 
  private:
-  static constexpr int64_t kLeastEntries = 8192;  // of a part
+  static constexpr int64_t kLeastEntries = 32768;  // of a part: fewer are sorted before another thread has woken up
   int64_t entries_, count_;
 };
 
