@@ -42,7 +42,7 @@ int run_experiment(int argc, char** argv) {
   const experiments::ExperimentPlan plan = experiments::load_experiment_plan(file, overrides);
   const std::filesystem::path output = plan.config.output;
   base::check_output_folder(output);
-  const size_t cells = plan.compare.runs.size() * plan.config.seeds.size();
+  const size_t cells = plan.compare.cells();
   std::vector<std::string> arguments = overrides;
   if (!only.empty()) arguments.insert(arguments.end(), {"--only", base::joined(only, ",")});
   const std::string command = command_text("memlayers experiment", file, arguments);

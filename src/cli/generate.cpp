@@ -169,11 +169,11 @@ int run_generate(int argc, char** argv) {
   if (command.prompts.empty()) {
     run_lines(generator);
   } else {
-    std::vector<Prompt> prompts;
+    std::vector<Prompt> numbered;
     for (const std::string& text : command.prompts) {
-      prompts.push_back({base::concat("prompt ", prompts.size() + 1), text});
+      numbered.push_back({base::concat("prompt ", numbered.size() + 1), text});
     }
-    generator.run(prompts);
+    generator.run(numbered);
   }
   generator.finish();
   return 0;

@@ -52,12 +52,33 @@ void CompareConfig::validate() {
   }
   base::check(std::set<uint64_t>(seeds.begin(), seeds.end()).size() == seeds.size(), "seeds: one is there twice");
   for (size_t v = 0; v < variants.size(); ++v) changes(v);
+  for (const VariantConfig& variant : variants) {
+    for (const uint64_t seed : variant.seeds) {
+      base::check(std::find(seeds.begin(), seeds.end(), seed) != seeds.end(), "variants: '", variant.name,
+                  "': its seed ", seed, " is none of `seeds`");
+    }
+  }
   if (baseline.empty()) baseline = variants[0].name;
   base::check(names.count(baseline) != 0, "baseline: there is no variant '", baseline, "'");
   base::check(ask_every >= 0, "ask_every: expected 0 or more, got ", ask_every);
   base::check(ask_limit >= 0, "ask_limit: expected 0 (all) or more, got ", ask_limit);
   base::check(profile_steps >= 0, "profile_steps: expected 0 (none) or more, got ", profile_steps);
   base::check(max_new_tokens > 0, "max_new_tokens: expected 1 or more, got ", max_new_tokens);
+}
+
+std::vector<uint64_t> ComparePlan::seeds_of(size_t variant) const {
+  const std::vector<uint64_t>& own = config.variants[variant].seeds;
+  std::vector<uint64_t> seeds;
+  for (const uint64_t seed : config.seeds) {
+    if (own.empty() || std::find(own.begin(), own.end(), seed) != own.end()) seeds.push_back(seed);
+  }
+  return seeds;
+}
+
+size_t ComparePlan::cells() const {
+  size_t count = 0;
+  for (size_t v = 0; v < runs.size(); ++v) count += seeds_of(v).size();
+  return count;
 }
 
 training::TrainConfig ComparePlan::run_config(size_t variant, uint64_t seed) const {

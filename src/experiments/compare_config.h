@@ -10,12 +10,14 @@ struct VariantConfig {
   std::string name;
   base::NameList extends;
   std::vector<std::string> set;
+  std::vector<uint64_t> seeds;
   static constexpr auto fields() {
     using base::field;
     using C = VariantConfig;
     return std::tuple{field("name", &C::name, "name in tables, charts and folders (letters, digits, _ . + -)"),
                       field("extends", &C::extends, "variants whose changes come first, the last of them winning"),
-                      field("set", &C::set, "changes to run, each a string key=value: \"model.memory.layers=[1, 3]\"")};
+                      field("set", &C::set, "changes to run, each a string key=value: \"model.memory.layers=[1, 3]\""),
+                      field("seeds", &C::seeds, "those of the seeds that it is trained with; empty: all")};
   }
 };
 
@@ -56,7 +58,7 @@ struct CompareConfig {
   /// The changes of variant `index` with those it extends, in the order in which they are made.
   std::vector<std::string> changes(size_t index) const;
   /// Throws UsageError: no variants or seeds, a variant that extends itself or one that is not there, names missing,
-  /// doubled or not fit for a folder, an unknown baseline.
+  /// doubled or not fit for a folder, a seed of a variant that is none of `seeds`, an unknown baseline.
   void validate();
 };
 
@@ -65,6 +67,10 @@ struct ComparePlan {
   CompareConfig config;
   std::vector<training::TrainConfig> runs;
 
+  /// The seeds of a variant, in the order of config.seeds.
+  std::vector<uint64_t> seeds_of(size_t variant) const;
+  /// Variants times their seeds.
+  size_t cells() const;
   /// Variant `variant` with seed `seed`: its own folder under output, its seed, and data in the order of that seed.
   training::TrainConfig run_config(size_t variant, uint64_t seed) const;
   /// Questions file and the steps between askings, defaults filled in.

@@ -115,6 +115,8 @@ class Comparer {
     for (size_t s = 0; s < plan_.config.seeds.size(); ++s) {
       for (size_t i = 0; i < plan_.runs.size(); ++i) {
         const size_t variant = s % 2 == 0 ? i : plan_.runs.size() - 1 - i;
+        const std::vector<uint64_t> seeds = plan_.seeds_of(variant);
+        if (std::find(seeds.begin(), seeds.end(), plan_.config.seeds[s]) == seeds.end()) continue;
         if (!run_one(ComparedRun(plan_, options_, variant, plan_.config.seeds[s], questions_, *tokenizer_))) {
           outcome_.end = CompareEnd::kInterrupted;
           return std::move(outcome_);

@@ -42,9 +42,6 @@ void set_scores(results::RunResult& result, const evaluation::Scores& scores) {
   }
 }
 
-/// Exact match to draw: -1 where no question of that wording was asked.
-double recall_of(const evaluation::Score& score) { return score.questions > 0 ? score.exact_match : -1; }
-
 }  // namespace
 
 ComparedRun::ComparedRun(const ComparePlan& plan, const CompareOptions& options, size_t variant, uint64_t seed,
@@ -96,7 +93,7 @@ bool ComparedRun::train(LearningCurve& curve) {
     if (report.step < config_.steps) {
       ask_on_the_way(report, model, curve);
     } else {
-      curve.add(report, -1, -1);  // the final asking fills it in
+      curve.add(report, std::nullopt);  // the final asking fills it in
     }
   };
   return training::train(config_, options) == training::TrainEnd::kFinished && !base::interrupted();
@@ -107,7 +104,7 @@ void ComparedRun::ask_on_the_way(const training::StepReport& report, model::Tran
       evaluation::ask(model, tokenizer_, questions_, {plan_.config.max_new_tokens, plan_.config.ask_limit, {}, {}});
   if (base::interrupted()) return;
   const evaluation::Scores scores = evaluation::score(questions_, asked.answers);
-  curve.add(report, recall_of(scores.unseen), recall_of(scores.seen));
+  curve.add(report, scores);
 }
 
 results::RunResult ComparedRun::gather(const model::Transformer& model, const evaluation::Scores& scores,
@@ -127,8 +124,7 @@ results::RunResult ComparedRun::gather(const model::Transformer& model, const ev
   result.flops_per_token = count.flops_training;
   result.tokens_per_second = end->seconds > 0 ? static_cast<double>(end->tokens) / end->seconds : 0;
   result.curve = curve.points();
-  result.curve.back().recall = recall_of(scores.unseen);
-  result.curve.back().recall_seen = recall_of(scores.seen);
+  set_scores(result.curve.back(), scores);
   set_scores(result, scores);
   result.slot_usage = counter.usage();
   result.machine = base::machine_text();

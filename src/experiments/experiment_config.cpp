@@ -75,8 +75,8 @@ void check_curve(const results::FigureSpec& figure, const std::string& where) {
   };
   base::check(one_of(figure.over, {"tokens", "flops", "seconds"}), where,
               ": over: expected tokens, flops or seconds, got '", figure.over, "'");
-  base::check(one_of(figure.metric, {"recall", "recall_seen", "loss"}), where,
-              ": only recall, recall_seen and loss are measured on the way, got the metric '", figure.metric, "'");
+  base::check(one_of(figure.metric, {"recall", "recall_seen", "nats", "nats_seen", "loss"}), where,
+              ": only recall, recall_seen, nats, nats_seen and loss are measured on the way, got the metric '", figure.metric, "'");
 }
 
 /// Charts of all runs: nothing is chosen in them but a curve's axes.
@@ -86,6 +86,13 @@ void check_figure_of_runs(const results::FigureSpec& figure, const std::string& 
               ": groups, x and series are for figures of the kind variants");
   base::check(curve || figure.title.empty(), where, ": title: it has one of its own");
   if (curve) check_curve(figure, where);
+}
+
+/// FOLDER/VARIANT of an experiment that is named in `beside`; whether it has such a variant shows when it has run.
+bool is_beside(const ExperimentConfig& config, const std::string& variant) {
+  return std::any_of(config.beside.begin(), config.beside.end(), [&](const std::string& folder) {
+    return variant.starts_with(beside_name(folder) + "/");
+  });
 }
 
 void check_figure(const ExperimentConfig& config, const results::FigureSpec& figure) {
@@ -106,7 +113,7 @@ void check_figure(const ExperimentConfig& config, const results::FigureSpec& fig
     base::check(count == expected || (count == 1 && !figure.x.empty()), where, ": series '", series.name,
                 "': expected ", expected, " variants, got ", count);
     for (const std::string& variant : series.variants) {
-      if (!variant.empty()) check_variant(config, variant, where);
+      if (!variant.empty() && !is_beside(config, variant)) check_variant(config, variant, where);
     }
   }
 }
@@ -118,6 +125,11 @@ const ScaleConfig* find_scale(const ExperimentConfig& config) {
 }
 
 }  // namespace
+
+std::string beside_name(const std::filesystem::path& folder) {
+  const std::filesystem::path path = (folder / "").lexically_normal().parent_path();
+  return path.filename().string();
+}
 
 void ExperimentConfig::validate() {
   CompareConfig::validate();

@@ -8,6 +8,19 @@
 
 namespace memlayers::experiments {
 
+/// A file that the experiment cannot do without, and where a stranger finds it.
+struct RequiredFile {
+  std::string path, from, license, hash;
+  static constexpr auto fields() {
+    using base::field;
+    using C = RequiredFile;
+    return std::tuple{field("path", &C::path, "the file"),
+                      field("from", &C::from, "where to fetch it from and how, said when it is not there"),
+                      field("license", &C::license, "under which license, said with it"),
+                      field("hash", &C::hash, "of its lines, 16 digits, as a refusal prints it; empty: not looked at")};
+  }
+};
+
 struct ExperimentData {
   data::PrepareConfig prepare;
   bool optional = false;
@@ -61,7 +74,8 @@ struct ScaleConfig {
 struct ExperimentConfig : CompareConfig {
   std::string paper, scale;
   std::vector<ScaleConfig> scales;
-  std::vector<std::string> requires_files;
+  std::vector<RequiredFile> requires_files;
+  std::vector<std::string> beside;
   std::vector<ExperimentData> prepared;
   std::vector<HeldOutLoss> losses;
   CapacityConfig capacity;
@@ -80,6 +94,8 @@ struct ExperimentConfig : CompareConfig {
             field("scale", &C::scale, "one of scales; empty: the file as it is"),
             field("scales", &C::scales, "named sizes of the whole experiment"),
             field("requires", &C::requires_files, "files without which the experiment is skipped, and says so"),
+            field("beside", &C::beside,
+                  "output folders of other experiments; figures draw their variants as FOLDER/VARIANT, when measured"),
             field("prepared", &C::prepared, "data to prepare where they are not there yet"),
             field("losses", &C::losses, "losses on held-out documents, measured in the end"),
             field("capacity", &C::capacity, "bits of knowledge, measured in the end"),
@@ -93,6 +109,9 @@ struct ExperimentConfig : CompareConfig {
   /// series do not fit its groups, a criterion that nothing could meet.
   void validate();
 };
+
+/// What figures call the experiment whose output folder this is: the folder's name.
+std::string beside_name(const std::filesystem::path& folder);
 
 struct ExperimentPlan {
   std::string name;  // the file's, without folder and extension

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "data/prepare.h"
 #include "data/shards/prepared_data.h"
+#include "data/sources/line_reader.h"
 #include "experiments/experiment_measures.h"
 #include "report/experiment/experiment_files.h"
 #include "results/criteria.h"
@@ -20,6 +23,29 @@ std::string missing_file(const std::vector<std::string>& files) {
   const auto missing =
       std::find_if(files.begin(), files.end(), [](const std::string& file) { return !std::filesystem::exists(file); });
   return missing == files.end() ? std::string() : *missing;
+}
+
+/// "PATH is not there; fetch it from ... (license ...)".
+std::string told(const RequiredFile& file, const std::string& fault) {
+  std::string text = file.path + " " + fault;
+  if (!file.from.empty()) text += "; " + file.from;
+  if (!file.license.empty()) text += " (license: " + file.license + ")";
+  return text;
+}
+
+/// The first of the files that is not there, in words; empty where all are. Throws base::Error: one holds something
+/// else than the experiment was made with.
+std::string missing_requirement(const std::vector<RequiredFile>& files) {
+  for (const RequiredFile& file : files) {
+    if (!std::filesystem::exists(file.path)) return told(file, "is not there");
+    if (file.hash.empty()) continue;
+    const std::string hash = base::hash_text(data::hash_lines(file.path));
+    if (hash != file.hash) {
+      throw base::Error(told(file, concat("is not the file that this experiment was made with (its lines hash to ",
+                                          hash, ", expected ", file.hash, ")")));
+    }
+  }
+  return {};
 }
 
 std::string missing_input(const data::PrepareConfig& config) {
@@ -70,6 +96,18 @@ void check_wanted(const ExperimentPlan& plan, const CompareOptions& options) {
   }
 }
 
+/// How many seeds all variants of the criterion are trained with.
+int64_t common_seeds(const ExperimentPlan& plan, const results::CriterionSpec& criterion) {
+  std::set<uint64_t> common(plan.config.seeds.begin(), plan.config.seeds.end());
+  for (size_t v = 0; v < plan.config.variants.size(); ++v) {
+    const auto& order = criterion.order;
+    if (std::find(order.begin(), order.end(), plan.config.variants[v].name) == order.end()) continue;
+    const std::vector<uint64_t> seeds = plan.compare.seeds_of(v);
+    std::erase_if(common, [&](uint64_t seed) { return std::find(seeds.begin(), seeds.end(), seed) == seeds.end(); });
+  }
+  return static_cast<int64_t>(common.size());
+}
+
 class Experimenter {
  public:
   Experimenter(ExperimentPlan plan, const CompareOptions& options) : plan_(std::move(plan)), options_(options) {
@@ -88,19 +126,20 @@ class Experimenter {
 
   ExperimentOutcome run() {
     check_wanted(plan_, options_);
-    const std::string missing = missing_file(plan_.config.requires_files);
+    const std::string missing = missing_requirement(plan_.config.requires_files);
     if (!missing.empty()) {
-      outcome_.experiment.skipped = missing + " is not there";
+      outcome_.experiment.skipped = missing;
     } else {
       outcome_.experiment.left_out = prepare_data(plan_);
       check_measures(plan_.config);  // before hours of training
       compare();
     }
     outcome_.experiment.metrics = plan_.config.metrics;
-    const auto seeds = static_cast<int64_t>(plan_.config.seeds.size());
     for (const results::CriterionSpec& criterion : plan_.config.criteria) {
-      outcome_.experiment.criteria.push_back(results::decide(criterion, outcome_.experiment.comparison, seeds));
+      outcome_.experiment.criteria.push_back(
+          results::decide(criterion, outcome_.experiment.comparison, common_seeds(plan_, criterion)));
     }
+    add_beside();
     // What was measured while the files were there is not replaced by a page that says they are not.
     const std::filesystem::path output = plan_.config.output;
     const bool measured = std::filesystem::exists(output / "compare.json");
@@ -109,6 +148,18 @@ class Experimenter {
   }
 
  private:
+  /// Runs of the experiments named in `beside`, as far as they have any.
+  void add_beside() {
+    for (const std::string& folder : plan_.config.beside) {
+      const std::filesystem::path path = std::filesystem::path(folder) / "results.json";
+      if (!std::filesystem::exists(path)) continue;
+      for (results::RunResult& run : base::load_config<results::Comparison>(path).runs) {
+        run.variant = concat(beside_name(folder), "/", run.variant);
+        outcome_.experiment.beside.push_back(std::move(run));
+      }
+    }
+  }
+
   void compare() {
     CompareOptions options = options_;
     nlohmann::ordered_json wanted;  // of another text, finished cells lack something

@@ -27,10 +27,20 @@ results::CurvePoint point_of(const nlohmann::json& object, const char* loss_key)
   point.loss = object.value(loss_key, 0.0);
   point.recall = object.value("recall", -1.0);
   point.recall_seen = object.value("recall_seen", -1.0);
+  point.nats = object.value("nats", -1.0);
+  point.nats_seen = object.value("nats_seen", -1.0);
   return point;
 }
 
 }  // namespace
+
+void set_scores(results::CurvePoint& point, const evaluation::Scores& scores) {
+  const auto asked = [](const evaluation::Score& score, double value) { return score.questions > 0 ? value : -1; };
+  point.recall = asked(scores.unseen, scores.unseen.exact_match);
+  point.recall_seen = asked(scores.seen, scores.seen.exact_match);
+  point.nats = asked(scores.unseen, scores.unseen.nats);
+  point.nats_seen = asked(scores.seen, scores.seen.nats);
+}
 
 LearningCurve::LearningCurve(const std::filesystem::path& run) : run_(run) {
   for_each_object(run / "recall.jsonl", [&](const nlohmann::json& object) {
@@ -39,9 +49,10 @@ LearningCurve::LearningCurve(const std::filesystem::path& run) : run_(run) {
   });
 }
 
-void LearningCurve::add(const training::StepReport& report, double recall, double recall_seen) {
+void LearningCurve::add(const training::StepReport& report, const std::optional<evaluation::Scores>& scores) {
   results::CurvePoint& point = asked_[report.step];
-  point = {report.step, report.tokens, report.flops, report.seconds, report.loss, recall, recall_seen};
+  point = {report.step, report.tokens, report.flops, report.seconds, report.loss};
+  if (scores) set_scores(point, *scores);
   const std::filesystem::path path = run_ / "recall.jsonl";
   std::ofstream out(path, std::ios::app);
   // Begins with a line end, so that what a kill tore off stays a line of its own.

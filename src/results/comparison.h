@@ -17,6 +17,7 @@ struct CurvePoint {
   int64_t step = 0, tokens = 0;
   double flops = 0, seconds = 0, loss = 0;
   double recall = -1, recall_seen = -1;  // exact match on unseen and on seen wordings; -1: not asked at this point
+  double nats = -1, nats_seen = -1;      // minus log-probability of the answer, mean over the questions; -1: not asked
   static constexpr auto fields() {
     using base::field;
     using C = CurvePoint;
@@ -26,7 +27,9 @@ struct CurvePoint {
                       field("seconds", &C::seconds, ""),
                       field("loss", &C::loss, ""),
                       field("recall", &C::recall, ""),
-                      field("recall_seen", &C::recall_seen, "")};
+                      field("recall_seen", &C::recall_seen, ""),
+                      field("nats", &C::nats, ""),
+                      field("nats_seen", &C::nats_seen, "")};
   }
 };
 

@@ -42,6 +42,7 @@ struct Experiment {
   std::vector<std::string> left_out;  // data that were not there
   std::string skipped;                // why nothing was run; empty: it was
   Comparison comparison;
+  std::vector<RunResult> beside;  // of other experiments, for the figures: variant "many_facts-4000/dense"
   static constexpr auto fields() {
     using base::field;
     using C = Experiment;
@@ -55,7 +56,8 @@ struct Experiment {
                       field("failures", &C::failures, ""),
                       field("left_out", &C::left_out, ""),
                       field("skipped", &C::skipped, ""),
-                      field("comparison", &C::comparison, "")};
+                      field("comparison", &C::comparison, ""),
+                      field("beside", &C::beside, "")};
   }
 };
 

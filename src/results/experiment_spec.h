@@ -48,7 +48,7 @@ struct FigureSpec {
         field("title", &C::title, "heading; {tokens} here and below is what the runs read: \"3.07 M\""),
         field("caption", &C::caption, "what to see in it; the paper's figure beside it"),
         field("metric", &C::metric, "what is drawn (docs/experiments.md lists the metrics)"),
-        field("over", &C::over, "curve: tokens, flops or seconds; its metric is recall, recall_seen or loss"),
+        field("over", &C::over, "curve: tokens, flops or seconds; its metric is recall, recall_seen, nats, nats_seen or loss"),
         field("groups", &C::groups, "bars: names of the groups"),
         field("x", &C::x, "lines: values on the horizontal axis, rising; empty: bars"),
         field("x_label", &C::x_label, "lines: name of the horizontal axis"),

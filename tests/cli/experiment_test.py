@@ -1,6 +1,7 @@
 """experiment: a file with data, variants, seeds and criteria; a kill, a failed cell, missing data; the index over all."""
 
 import csv
+import gzip
 import json
 import shutil
 import signal
@@ -196,7 +197,7 @@ def test_only_runs_the_named_variants(world):
 
 def test_without_a_required_file_it_is_skipped_and_says_so(world):
     file, output = experiment_file(world, "skipped")
-    result = succeed("experiment", file, f"requires=[{world.folder}/absent.zst]")
+    result = succeed("experiment", file, f"requires=[{{path: {world.folder}/absent.zst}}]")
     assert "skipped" in result.out and "absent.zst is not there" in result.out
     assert all(each["met"] is None and "skipped" in each["note"] for each in criteria_of(output).values())
 
@@ -205,8 +206,64 @@ def test_a_required_file_that_goes_away_takes_no_results_with_it(world, done, tm
     output = tmp_path / "kept"
     shutil.copytree(done[0], output)
     before = (output / "experiment.json").read_text()
-    result = succeed("experiment", done[2], f"output={output}", f"requires=[{world.folder}/absent.zst]")
+    result = succeed("experiment", done[2], f"output={output}", f"requires=[{{path: {world.folder}/absent.zst}}]")
     assert "skipped" in result.out and (output / "experiment.json").read_text() == before
+
+
+def test_a_required_file_is_described_and_another_one_of_its_name_is_refused(world):
+    file, output = experiment_file(world, "described")
+    described = "{path: %s, from: fetch facts.zip from example.org, license: MIT, hash: 0123456789abcdef}"
+    result = succeed("experiment", file, f"requires=[{described % (world.folder / 'absent.jsonl')}]")
+    assert "absent.jsonl is not there; fetch facts.zip from example.org (license: MIT)" in result.out
+    other = world.write("other.jsonl", '{"relation": "P1"}\n')
+    failure = refuse(1, "experiment", file, f"requires=[{described % other}]")
+    assert "hash to" in failure and "expected 0123456789abcdef" in failure and "fetch facts.zip" in failure
+    lines_hash = failure.split("hash to ")[1].split(",")[0]
+    assert not list(output.rglob("result.json"))
+    packed = world.folder / "other.jsonl.gz"
+    packed.write_bytes(gzip.compress(b'{"relation": "P1"}\n'))
+    for same in (other, packed):  # however it is packed
+        described = f"{{path: {same}, hash: {lines_hash}}}"
+        succeed("experiment", file, f"requires=[{described}]", "seeds=[1]", "--only", "dense")
+
+
+def test_a_variant_may_have_fewer_seeds_and_criteria_rest_on_those_in_common(world):
+    file, output = experiment_file(world, "seeds")
+    succeed("experiment", file, "seeds=[1, 2, 3]", "variants.0.seeds=[1, 3]", "run.steps=6", "capacity.path=", "losses=[]",
+            "metrics=[nats]", "criteria=[{name: fewer, metric: nats, order: [dense, memory_plus]}]")
+    cells = sorted(str(path.parent.relative_to(output)) for path in output.rglob("result.json"))
+    assert cells == ["dense/seed-1", "dense/seed-3", "memory_plus/seed-1", "memory_plus/seed-2", "memory_plus/seed-3"]
+    decided = criteria_of(output)["fewer"]
+    assert decided["seeds"] == 2 and decided["met"] is not None
+    assert "none of `seeds`" in refuse(2, "experiment", file, "variants.0.seeds=[7]")
+
+
+def test_figures_draw_variants_of_experiments_beside(world, done):
+    file, output = experiment_file(world, "beside", """\
+beside: [{tiny}]
+""".format(tiny=done[0]))
+    figure = ("figures=[{title: Nats, metric: nats, x: [1, 2], x_label: size, "
+              "series: [{name: Dense, variants: [dense, tiny/dense]}, {name: Memory+, variants: [tiny/none, memory_plus]}]}]")
+    succeed("experiment", file, figure, "seeds=[1]", "run.steps=6")
+    [chart] = (output / "figures").glob("*.svg")
+    theirs = [run["unseen"]["nats"] for run in json.loads((done[0] / "results.json").read_text())["runs"] if run["variant"] == "dense"]
+    assert f"Dense, 2: {sum(theirs) / len(theirs):.3f}" in chart.read_text()
+    assert "Memory+, 1" not in chart.read_text()  # a variant that there is not is a gap
+    page = (output / "report.html").read_text()
+    succeed("report", output.parent)
+    assert (output / "report.html").read_text() == page  # drawn again from experiment.json, alike
+    assert "no variant 'other/dense'" in refuse(2, "experiment", file, "figures.0.series.0.variants=[dense, other/dense]",
+                                                "figures.0.groups=[a, b]")
+
+
+def test_nats_are_measured_on_the_way(done):
+    output = done[0]
+    points = json.loads((output / "dense" / "seed-1" / "result.json").read_text())["curve"]
+    asked = [point for point in points if point["recall"] >= 0]
+    assert len(asked) > 2 and all(point["nats"] > 0 and point["nats_seen"] > 0 for point in asked)
+    assert all(point["nats"] == -1 for point in points if point["recall"] < 0)
+    scores = json.loads((output / "dense" / "seed-1" / "result.json").read_text())["unseen"]
+    assert asked[-1]["nats"] == scores["nats"]
 
 
 def test_a_metric_that_nothing_measures_is_refused_before_anything_runs(world):

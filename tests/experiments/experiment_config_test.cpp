@@ -92,7 +92,7 @@ TEST_F(ExperimentConfigTest, RefusesFiguresWhoseSeriesDoNotFit) {
 
 TEST_F(ExperimentConfigTest, FiguresOfRunsChooseNothingAndLabelsFillInTokensAlone) {
   EXPECT_EQ(refusal({"figures=[{kind: curve, metric: loss, over: seconds}, {kind: slots}]"}), "accepted");
-  EXPECT_NE(refusal({"figures=[{kind: curve, metric: nats}]"}).find("measured on the way"), std::string::npos);
+  EXPECT_NE(refusal({"figures=[{kind: curve, metric: f1}]"}).find("measured on the way"), std::string::npos);
   EXPECT_NE(refusal({"figures=[{kind: curve, metric: loss, over: steps}]"}).find("expected tokens, flops"),
             std::string::npos);
   EXPECT_NE(refusal({"figures=[{kind: steps, title: mine}]"}).find("one of its own"), std::string::npos);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/utf8.h"
 #include "data/sources/byte_source.h"
 
@@ -70,5 +71,12 @@ uint64_t LineReader::bytes_read() const { return state_->source->bytes_read(); }
 uint64_t LineReader::file_bytes() const { return state_->file_bytes; }
 const fs::path& LineReader::path() const { return state_->path; }
 std::string LineReader::where() const { return base::concat(state_->path.string(), ":", state_->line); }
+
+uint64_t hash_lines(const std::filesystem::path& path) {
+  LineReader reader(path);
+  uint64_t hash = 0;
+  for (std::string line; reader.next(line);) hash = base::hash_bytes(line.data(), line.size(), hash);
+  return hash;
+}
 
 }  // namespace memlayers::data

@@ -38,4 +38,7 @@ class LineReader {
   std::unique_ptr<State> state_;
 };
 
+/// A hash of the file's lines, the same however it is packed. Throws what LineReader throws.
+uint64_t hash_lines(const std::filesystem::path& path);
+
 }  // namespace memlayers::data

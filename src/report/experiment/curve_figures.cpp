@@ -141,13 +141,18 @@ struct Quantity {
 };
 std::string percent(double v) { return results::percent_text(v); }
 std::string whole_percent(double v) { return results::percent_text(v, 0); }
+std::string three_decimals(double v) { return results::decimal_text(v, 3); }
+std::string two_decimals(double v) { return results::decimal_text(v, 2); }
 const Quantity kQuantities[] = {{"recall", "recall, unseen wordings", "facts recalled in wordings never read", percent,
                                  whole_percent, percent, &CurvePoint::recall, 0, 0.05},
                                 {"recall_seen", "recall, seen wordings", "facts recalled in wordings read", percent,
                                  whole_percent, percent, &CurvePoint::recall_seen, 0, 0.05},
-                                {"loss", "loss (nats per token)", "training loss (nats per token)",
-                                 [](double v) { return results::decimal_text(v, 3); }, nullptr,
-                                 [](double v) { return results::decimal_text(v, 2); }, &CurvePoint::loss, 1e-12, 0}};
+                                {"nats", "nats, unseen wordings", "nats per answer in wordings never read",
+                                 three_decimals, nullptr, two_decimals, &CurvePoint::nats, 0, 0},
+                                {"nats_seen", "nats, seen wordings", "nats per answer in wordings read", three_decimals,
+                                 nullptr, two_decimals, &CurvePoint::nats_seen, 0, 0},
+                                {"loss", "loss (nats per token)", "training loss (nats per token)", three_decimals,
+                                 nullptr, two_decimals, &CurvePoint::loss, 1e-12, 0}};
 
 bool there(const Quantity& quantity, const CurvePoint& point) {
   return std::isfinite(point.*quantity.value) && point.*quantity.value >= quantity.lowest;
@@ -216,7 +221,9 @@ Figure curve_figure(const results::FigureSpec& spec, const results::Comparison& 
                                      [&](const Quantity& one) { return one.metric == spec.metric; });
   if (quantity == std::end(kQuantities)) return {};
   const Budget budget = budget_over(spec.over, comparison);
-  const std::string subject = spec.metric == "loss" ? "Loss" : "Recall";
+  const std::string subject = spec.metric == "loss"            ? "Loss"
+                              : spec.metric.starts_with("nats") ? "Nats per answer"
+                                                                : "Recall";
   const std::string title = spec.title.empty() ? base::concat(subject, " over ", budget.title) : spec.title;
   Figure figure{spec.metric + "-" + budget.id, title, {}, {}, {}};
   if (has_spread(variants)) figure.caption = " Line: mean over seeds; shaded: lowest to highest seed.";

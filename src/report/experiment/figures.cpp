@@ -81,7 +81,10 @@ std::vector<Figure> figures_of(const results::FigureSpec& given, const std::stri
 }
 
 std::vector<Figure> experiment_figures(const results::Experiment& experiment, results::FigureKind kind) {
-  const results::Comparison comparison = completed(experiment.comparison);
+  results::Comparison comparison = completed(experiment.comparison);
+  // Figures over variants look them up by name; all others draw every run that there is.
+  if (kind == results::FigureKind::kVariants)
+    comparison.runs.insert(comparison.runs.end(), experiment.beside.begin(), experiment.beside.end());
   std::vector<Figure> figures;
   for (size_t i = 0; i < experiment.figures.size(); ++i) {
     if (experiment.figures[i].kind != kind) continue;
