@@ -40,8 +40,7 @@ int run_compare(int argc, char** argv) {
   if (outcome.failures.empty()) return 0;
   std::string failures;
   for (const std::string& failure : outcome.failures) failures += (failures.empty() ? "" : "; ") + failure;
-  throw base::Error(base::concat(outcome.failures.size(), " of ", plan.cells(),
-                                 " runs failed: ", failures));
+  throw base::Error(base::concat(outcome.failures.size(), " of ", plan.cells(), " runs failed: ", failures));
 }
 
 }  // namespace memlayers::cli

@@ -76,7 +76,8 @@ void check_curve(const results::FigureSpec& figure, const std::string& where) {
   base::check(one_of(figure.over, {"tokens", "flops", "seconds"}), where,
               ": over: expected tokens, flops or seconds, got '", figure.over, "'");
   base::check(one_of(figure.metric, {"recall", "recall_seen", "nats", "nats_seen", "loss"}), where,
-              ": only recall, recall_seen, nats, nats_seen and loss are measured on the way, got the metric '", figure.metric, "'");
+              ": only recall, recall_seen, nats, nats_seen and loss are measured on the way, got the metric '",
+              figure.metric, "'");
 }
 
 /// Charts of all runs: nothing is chosen in them but a curve's axes.
@@ -90,9 +91,8 @@ void check_figure_of_runs(const results::FigureSpec& figure, const std::string& 
 
 /// FOLDER/VARIANT of an experiment that is named in `beside`; whether it has such a variant shows when it has run.
 bool is_beside(const ExperimentConfig& config, const std::string& variant) {
-  return std::any_of(config.beside.begin(), config.beside.end(), [&](const std::string& folder) {
-    return variant.starts_with(beside_name(folder) + "/");
-  });
+  return std::any_of(config.beside.begin(), config.beside.end(),
+                     [&](const std::string& folder) { return variant.starts_with(beside_name(folder) + "/"); });
 }
 
 void check_figure(const ExperimentConfig& config, const results::FigureSpec& figure) {

@@ -20,8 +20,8 @@ class LearningCurve {
   /// Reads RUN/recall.jsonl where it exists (a torn last line is dropped).
   explicit LearningCurve(const std::filesystem::path& run);
 
-  /// Adds or replaces the point of `report.step`, and appends it to the file. `scores` of nothing: the final asking fills
-  /// them in (set_scores). Throws IoError.
+  /// Adds or replaces the point of `report.step`, and appends it to the file. Without `scores` its recall and nats are
+  /// -1 until set_scores fills them in. Throws IoError.
   void add(const training::StepReport& report, const std::optional<evaluation::Scores>& scores);
   /// The asked points and, between them, the mean losses of RUN/metrics.jsonl, steps ascending.
   std::vector<results::CurvePoint> points() const;

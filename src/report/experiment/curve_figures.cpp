@@ -221,7 +221,7 @@ Figure curve_figure(const results::FigureSpec& spec, const results::Comparison& 
                                      [&](const Quantity& one) { return one.metric == spec.metric; });
   if (quantity == std::end(kQuantities)) return {};
   const Budget budget = budget_over(spec.over, comparison);
-  const std::string subject = spec.metric == "loss"            ? "Loss"
+  const std::string subject = spec.metric == "loss"             ? "Loss"
                               : spec.metric.starts_with("nats") ? "Nats per answer"
                                                                 : "Recall";
   const std::string title = spec.title.empty() ? base::concat(subject, " over ", budget.title) : spec.title;
