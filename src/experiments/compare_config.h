@@ -17,7 +17,7 @@ struct VariantConfig {
     return std::tuple{field("name", &C::name, "name in tables, charts and folders (letters, digits, _ . + -)"),
                       field("extends", &C::extends, "variants whose changes come first, the last of them winning"),
                       field("set", &C::set, "changes to run, each a string key=value: \"model.memory.layers=[1, 3]\""),
-                      field("seeds", &C::seeds, "those of the seeds that it is trained with; empty: all")};
+                      field("seeds", &C::seeds, "those of `seeds` that it is trained with; empty: all")};
   }
 };
 
@@ -58,7 +58,7 @@ struct CompareConfig {
   /// The changes of variant `index` with those it extends, in the order in which they are made.
   std::vector<std::string> changes(size_t index) const;
   /// Throws UsageError: no variants or seeds, a variant that extends itself or one that is not there, names missing,
-  /// doubled or not fit for a folder, a seed of a variant that is none of `seeds`, an unknown baseline.
+  /// doubled or not fit for a folder, an unknown baseline.
   void validate();
 };
 
