@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -16,6 +15,7 @@
 #include "base/output.h"
 #include "base/problems.h"
 #include "data/shards/prepared_data.h"
+#include "evaluation/questions/answer_file.h"
 #include "experiments/compared_run.h"
 #include "experiments/comparison_identity.h"
 #include "experiments/step_times.h"
@@ -28,8 +28,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kExamples = 12;
 
-using Said =
-    std::vector<std::pair<std::string, std::map<int64_t, Json>>>;  // variant, question id -> line of answers.jsonl
+using Said = std::vector<std::pair<std::string, std::map<int64_t, evaluation::Answer>>>;  // by variant and question id
 
 /// What each variant's first seed said.
 Said first_answers(const ComparePlan& plan, const std::vector<results::RunResult>& runs) {
@@ -38,15 +37,8 @@ Said first_answers(const ComparePlan& plan, const std::vector<results::RunResult
     const std::string& variant = plan.config.variants[v].name;
     for (const results::RunResult& run : runs) {
       if (run.variant != variant || run.seed != plan.config.seeds[0]) continue;
-      auto& lines = said.emplace_back(variant, std::map<int64_t, Json>()).second;
-      std::istringstream in(
-          base::read_text(std::filesystem::path(plan.run_config(v, run.seed).output) / "answers.jsonl"));
-      for (std::string line; std::getline(in, line);) {
-        Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-        if (!object.is_object() || !object.contains("id")) continue;
-        const auto id = object["id"].get<int64_t>();
-        lines[id] = std::move(object);
-      }
+      const std::filesystem::path folder = plan.run_config(v, run.seed).output;
+      said.emplace_back(variant, evaluation::read_answers(folder / "answers.jsonl"));
     }
   }
   return said;
@@ -55,11 +47,10 @@ Said first_answers(const ComparePlan& plan, const std::vector<results::RunResult
 results::Example example_of(const data::Question& question, const Said& said) {
   results::Example example{
       question.relation, question.seen_wording ? "seen" : "unseen", question.prompt, question.answers[0], {}};
-  for (const auto& [variant, lines] : said) {
-    const auto line = lines.find(question.id);
-    if (line == lines.end()) continue;
-    example.replies.push_back(
-        {variant, line->second.value("text", std::string()), line->second.value("exact_match", false)});
+  for (const auto& [variant, answers] : said) {
+    const auto answer = answers.find(question.id);
+    if (answer == answers.end()) continue;
+    example.replies.push_back({variant, answer->second.text, answer->second.exact_match});
   }
   return example;
 }

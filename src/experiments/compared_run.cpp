@@ -10,6 +10,8 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "evaluation/questions/answer_breakdown.h"
+#include "evaluation/questions/answer_file.h"
 #include "model/checkpoint.h"
 #include "planning/count.h"
 #include "training/trainer.h"
@@ -59,7 +61,12 @@ ComparedRun::ComparedRun(const ComparePlan& plan, const CompareOptions& options,
 std::optional<results::RunResult> ComparedRun::finished() const {
   const std::filesystem::path path = folder_ / "result.json";
   if (!std::filesystem::exists(path)) return std::nullopt;
-  return base::load_config<results::RunResult>(path);
+  auto result = base::load_config<results::RunResult>(path);
+  const std::filesystem::path answers = folder_ / "answers.jsonl";
+  // A run of a program that did not break answers down yet.
+  if (result.answers.lengths.empty() && std::filesystem::exists(answers))
+    result.answers = evaluation::break_down(tokenizer_, questions_, evaluation::read_answers(answers));
+  return result;
 }
 
 std::optional<results::RunResult> ComparedRun::execute() {
@@ -75,6 +82,7 @@ std::optional<results::RunResult> ComparedRun::execute() {
   if (asked.interrupted) return std::nullopt;
   for (const std::string& problem : asked.problems) base::log_warning(name_ + ": " + problem);
   results::RunResult result = gather(*model, evaluation::score(questions_, asked.answers), counter, curve);
+  result.answers = evaluation::break_down(tokenizer_, questions_, evaluation::read_answers(folder_ / "answers.jsonl"));
   if (options_.measure) {
     const auto measures = options_.measure(*model, config_);
     if (!measures) return std::nullopt;

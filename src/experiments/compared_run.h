@@ -21,7 +21,8 @@ class ComparedRun {
   const std::string& name() const { return name_; }
   const std::string& variant() const { return plan_.config.variants[variant_].name; }
 
-  /// The result of an earlier call; nothing when the run is not finished.
+  /// The result of an earlier call, with the breakdown of its answers where an older program left that out; nothing
+  /// when the run is not finished.
   std::optional<results::RunResult> finished() const;
   /// Trains and asks. Nothing when interrupted. Throws what training and asking throw.
   std::optional<results::RunResult> execute();
