@@ -69,10 +69,11 @@ std::optional<results::RunResult> ComparedRun::finished() const {
   return result;
 }
 
-std::optional<results::RunResult> ComparedRun::execute() {
+std::optional<results::RunResult> ComparedRun::execute(
+    const std::function<void(const training::StepReport&)>& after_step) {
   base::make_folder(folder_);
   LearningCurve curve(folder_);
-  if (!train(curve)) return std::nullopt;
+  if (!train(curve, after_step)) return std::nullopt;
 
   const std::unique_ptr<model::Transformer> model = model::load_model(training::newest_checkpoint(folder_));
   const evaluation::SlotCounter counter(*model);
@@ -92,8 +93,9 @@ std::optional<results::RunResult> ComparedRun::execute() {
   return result;
 }
 
-bool ComparedRun::train(LearningCurve& curve) {
+bool ComparedRun::train(LearningCurve& curve, const std::function<void(const training::StepReport&)>& after_step) {
   training::TrainOptions options;
+  options.after_step = after_step;
   options.resume = true;
   options.progress_title = name_;
   options.callback_every = plan_.ask_every(variant_);

@@ -142,6 +142,33 @@ def test_results_are_there_for_other_programs_and_for_people(done):
     assert "Table 0" in page and "1.5" in page and "memory has fewer nats" in page
 
 
+def left_lines(result):
+    return [line for line in result.err.splitlines() if "cells of" in line or "cell of" in line]
+
+
+def test_it_says_how_many_cells_are_left_and_how_long_they_take(world, done, tmp_path):
+    first, *later = left_lines(done[1])
+    assert first.endswith("4 cells of 4 left")  # nobody knows how long yet
+    assert [line.split("; about ")[0].split()[-5:] for line in later] == [
+        ["3", "cells", "of", "4", "left"], ["2", "cells", "of", "4", "left"], ["1", "cell", "of", "4", "left"]]
+    assert all(line.split("; about ")[1].endswith((" s", " min")) for line in later)
+    output = tmp_path / "goes_on"
+    shutil.copytree(done[0], output)
+    unchanged = [f"output={output}", "run.validate_every=24", "run.validation_batches=2", "run.data.seed=0"]
+    assert left_lines(succeed("experiment", done[2], *unchanged)) == []
+    seconds = 7200  # as if a dense cell took two hours here
+    for name, fields in [("dense/seed-1", {}), ("memory_plus/seed-1", {"machine": "another one"})]:
+        path = output / name / "result.json"
+        result = json.loads(path.read_text()) | fields
+        result["curve"][-1]["seconds"] = seconds
+        path.write_text(json.dumps(result))
+    shutil.rmtree(output / "dense" / "seed-2")
+    (line,) = left_lines(succeed("experiment", done[2], *unchanged))
+    assert line.endswith("1 cell of 4 left; about 2 h")
+    shutil.rmtree(output / "dense" / "seed-2")
+    assert left_lines(succeed("experiment", done[2], *unchanged, "--only", "memory_plus")) == []  # nothing of it is left
+
+
 def mean(values):
     return sum(values) / len(values)
 
