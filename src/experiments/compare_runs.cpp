@@ -3,12 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <sstream>
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -16,9 +17,12 @@
 #include "base/output.h"
 #include "base/problems.h"
 #include "data/shards/prepared_data.h"
+#include "evaluation/questions/answer_file.h"
 #include "experiments/compared_run.h"
 #include "experiments/comparison_identity.h"
 #include "experiments/step_times.h"
+#include "experiments/time_left.h"
+#include "planning/count.h"
 #include "training/run_lock.h"
 
 namespace memlayers::experiments {
@@ -28,8 +32,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kExamples = 12;
 
-using Said =
-    std::vector<std::pair<std::string, std::map<int64_t, Json>>>;  // variant, question id -> line of answers.jsonl
+using Said = std::vector<std::pair<std::string, std::map<int64_t, evaluation::Answer>>>;  // by variant and question id
 
 /// What each variant's first seed said.
 Said first_answers(const ComparePlan& plan, const std::vector<results::RunResult>& runs) {
@@ -38,15 +41,8 @@ Said first_answers(const ComparePlan& plan, const std::vector<results::RunResult
     const std::string& variant = plan.config.variants[v].name;
     for (const results::RunResult& run : runs) {
       if (run.variant != variant || run.seed != plan.config.seeds[0]) continue;
-      auto& lines = said.emplace_back(variant, std::map<int64_t, Json>()).second;
-      std::istringstream in(
-          base::read_text(std::filesystem::path(plan.run_config(v, run.seed).output) / "answers.jsonl"));
-      for (std::string line; std::getline(in, line);) {
-        Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-        if (!object.is_object() || !object.contains("id")) continue;
-        const auto id = object["id"].get<int64_t>();
-        lines[id] = std::move(object);
-      }
+      const std::filesystem::path folder = plan.run_config(v, run.seed).output;
+      said.emplace_back(variant, evaluation::read_answers(folder / "answers.jsonl"));
     }
   }
   return said;
@@ -55,11 +51,10 @@ Said first_answers(const ComparePlan& plan, const std::vector<results::RunResult
 results::Example example_of(const data::Question& question, const Said& said) {
   results::Example example{
       question.relation, question.seen_wording ? "seen" : "unseen", question.prompt, question.answers[0], {}};
-  for (const auto& [variant, lines] : said) {
-    const auto line = lines.find(question.id);
-    if (line == lines.end()) continue;
-    example.replies.push_back(
-        {variant, line->second.value("text", std::string()), line->second.value("exact_match", false)});
+  for (const auto& [variant, answers] : said) {
+    const auto answer = answers.find(question.id);
+    if (answer == answers.end()) continue;
+    example.replies.push_back({variant, answer->second.text, answer->second.exact_match});
   }
   return example;
 }
@@ -112,16 +107,12 @@ class Comparer {
 
   CompareOutcome run() {
     open_output();
-    for (size_t s = 0; s < plan_.config.seeds.size(); ++s) {
-      for (size_t i = 0; i < plan_.runs.size(); ++i) {
-        const size_t variant = s % 2 == 0 ? i : plan_.runs.size() - 1 - i;
-        const std::vector<uint64_t> seeds = plan_.seeds_of(variant);
-        if (std::find(seeds.begin(), seeds.end(), plan_.config.seeds[s]) == seeds.end()) continue;
-        if (!run_one(ComparedRun(plan_, options_, variant, plan_.config.seeds[s], questions_, *tokenizer_))) {
-          outcome_.end = CompareEnd::kInterrupted;
-          return std::move(outcome_);
-        }
-      }
+    list_cells();
+    if (cells_to_run() > 0) base::log_info(left_text(cells_));
+    for (size_t c = 0; c < cells_.size(); ++c) {
+      if (run_one(c)) continue;
+      outcome_.end = CompareEnd::kInterrupted;
+      return std::move(outcome_);
     }
     outcome_.not_asked = problems_.summary();
     if (!outcome_.failures.empty()) outcome_.end = CompareEnd::kSomeFailed;
@@ -171,31 +162,97 @@ class Comparer {
     return only.empty() || std::find(only.begin(), only.end(), variant) != only.end();
   }
 
-  /// False when interrupted.
-  bool run_one(ComparedRun run) {
-    std::optional<results::RunResult> result = run.finished();
+  /// The cells that are finished or to be run, in the order in which they are.
+  void list_cells() {
+    for (size_t s = 0; s < plan_.config.seeds.size(); ++s) {
+      for (size_t i = 0; i < plan_.runs.size(); ++i) {
+        const size_t variant = s % 2 == 0 ? i : plan_.runs.size() - 1 - i;
+        const std::vector<uint64_t> seeds = plan_.seeds_of(variant);
+        if (std::find(seeds.begin(), seeds.end(), plan_.config.seeds[s]) == seeds.end()) continue;
+        ComparedRun run(plan_, options_, variant, plan_.config.seeds[s], questions_, *tokenizer_);
+        std::optional<results::RunResult> finished = run.finished();
+        if (!finished && !wanted(run.variant())) continue;
+        Cell& cell = cells_.emplace_back(Cell{run.variant(), planned_flops(run.config())});
+        if (finished) cell.left = false;
+        // What another machine took says nothing of this one.
+        if (finished && finished->machine == base::machine_text()) cell.seconds = training_seconds(*finished);
+        runs_.push_back(std::move(run));
+        finished_.push_back(std::move(finished));
+      }
+    }
+  }
+
+  int64_t cells_to_run() const {
+    return std::count_if(cells_.begin(), cells_.end(), [](const Cell& cell) { return cell.left; });
+  }
+
+  /// 0 for a model that cannot be: its cell fails at once.
+  double planned_flops(const training::TrainConfig& run) const {
+    model::ModelConfig model = run.model;
+    if (model.vocab_size == 0) model.vocab_size = tokenizer_->vocab_size();
     try {
-      if (!result && !wanted(run.variant())) return true;
-      if (!result) {
+      return planning::count_model(model, run.data.seq_len).flops_training *
+             static_cast<double>(run.steps * run.data.batch_size * run.data.seq_len);
+    } catch (const base::UsageError&) {
+      return 0;
+    }
+  }
+
+  static double training_seconds(const results::RunResult& result) {
+    return result.curve.empty() ? 0 : result.curve.back().seconds;
+  }
+
+  /// Says once, some way into the first cell, what the rest takes at its pace.
+  std::function<void(const training::StepReport&)> teller_of_pace() {
+    constexpr double kSecondsOfPace = 20;
+    if (pace_is_told_ || seconds_left(cells_)) return {};
+    return [this](const training::StepReport& report) {
+      if (pace_is_told_ || report.seconds < kSecondsOfPace || report.flops <= 0) return;
+      pace_is_told_ = true;
+      base::log_info(base::concat(left_text(cells_, report.seconds / report.flops), " at the pace of the first steps"));
+    };
+  }
+
+  /// Runs it and notes how long it took. Nothing when interrupted.
+  std::optional<results::RunResult> executed(size_t c) {
+    const auto begin = std::chrono::steady_clock::now();
+    std::optional<results::RunResult> result = runs_[c].execute(teller_of_pace());
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    // One that went on where an earlier call stopped took longer than this call's part.
+    if (result) cells_[c].seconds = std::max(took.count(), training_seconds(*result));
+    return result;
+  }
+
+  /// False when interrupted.
+  bool run_one(size_t c) {
+    const ComparedRun& run = runs_[c];
+    std::optional<results::RunResult> result = std::move(finished_[c]);
+    const bool to_be_run = !result;
+    try {
+      if (to_be_run) {
         if (base::interrupted()) return false;
-        result = run.execute();
+        result = executed(c);
         if (!result) return false;
       }
     } catch (const std::bad_alloc&) {
       fail(run, "not enough memory");
-      return true;
     } catch (const std::exception& error) {
       fail(run, error.what());
-      return true;
     }
-    const auto asked = static_cast<size_t>(result->seen.questions + result->unseen.questions);
+    if (result) keep(run, std::move(*result));
+    cells_[c].left = false;
+    if (to_be_run && cells_to_run() > 0) base::log_info(left_text(cells_));
+    return true;
+  }
+
+  void keep(const ComparedRun& run, results::RunResult result) {
+    const auto asked = static_cast<size_t>(result.seen.questions + result.unseen.questions);
     if (asked < questions_.size()) {
       problems_.add(base::concat(run.name(), ": ", questions_.size() - asked, " of ", questions_.size(),
                                  " questions could not be asked"));
     }
-    outcome_.comparison.runs.push_back(std::move(*result));
+    outcome_.comparison.runs.push_back(std::move(result));
     write_results();
-    return true;
   }
 
   /// Times a few training steps of every variant. False when interrupted. A variant whose steps cannot be timed is only
@@ -244,6 +301,10 @@ class Comparer {
   base::Problems problems_;                // with questions
   std::vector<data::Question> questions_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
+  std::vector<Cell> cells_;
+  std::vector<ComparedRun> runs_;                            // one a cell
+  std::vector<std::optional<results::RunResult>> finished_;  // one a cell: what an earlier call left
+  bool pace_is_told_ = false;
   CompareOutcome outcome_;
 };
 

@@ -10,6 +10,8 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "evaluation/questions/answer_breakdown.h"
+#include "evaluation/questions/answer_file.h"
 #include "model/checkpoint.h"
 #include "planning/count.h"
 #include "training/trainer.h"
@@ -59,13 +61,19 @@ ComparedRun::ComparedRun(const ComparePlan& plan, const CompareOptions& options,
 std::optional<results::RunResult> ComparedRun::finished() const {
   const std::filesystem::path path = folder_ / "result.json";
   if (!std::filesystem::exists(path)) return std::nullopt;
-  return base::load_config<results::RunResult>(path);
+  auto result = base::load_config<results::RunResult>(path);
+  const std::filesystem::path answers = folder_ / "answers.jsonl";
+  // A run of a program that did not break answers down yet.
+  if (result.answers.lengths.empty() && std::filesystem::exists(answers))
+    result.answers = evaluation::break_down(tokenizer_, questions_, evaluation::read_answers(answers));
+  return result;
 }
 
-std::optional<results::RunResult> ComparedRun::execute() {
+std::optional<results::RunResult> ComparedRun::execute(
+    const std::function<void(const training::StepReport&)>& after_step) {
   base::make_folder(folder_);
   LearningCurve curve(folder_);
-  if (!train(curve)) return std::nullopt;
+  if (!train(curve, after_step)) return std::nullopt;
 
   const std::unique_ptr<model::Transformer> model = model::load_model(training::newest_checkpoint(folder_));
   const evaluation::SlotCounter counter(*model);
@@ -75,6 +83,7 @@ std::optional<results::RunResult> ComparedRun::execute() {
   if (asked.interrupted) return std::nullopt;
   for (const std::string& problem : asked.problems) base::log_warning(name_ + ": " + problem);
   results::RunResult result = gather(*model, evaluation::score(questions_, asked.answers), counter, curve);
+  result.answers = evaluation::break_down(tokenizer_, questions_, evaluation::read_answers(folder_ / "answers.jsonl"));
   if (options_.measure) {
     const auto measures = options_.measure(*model, config_);
     if (!measures) return std::nullopt;
@@ -84,8 +93,9 @@ std::optional<results::RunResult> ComparedRun::execute() {
   return result;
 }
 
-bool ComparedRun::train(LearningCurve& curve) {
+bool ComparedRun::train(LearningCurve& curve, const std::function<void(const training::StepReport&)>& after_step) {
   training::TrainOptions options;
+  options.after_step = after_step;
   options.resume = true;
   options.progress_title = name_;
   options.callback_every = plan_.ask_every(variant_);

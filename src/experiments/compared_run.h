@@ -19,15 +19,17 @@ class ComparedRun {
               const std::vector<data::Question>& questions, const text::Tokenizer& tokenizer);
 
   const std::string& name() const { return name_; }
+  const training::TrainConfig& config() const { return config_; }
   const std::string& variant() const { return plan_.config.variants[variant_].name; }
 
-  /// The result of an earlier call; nothing when the run is not finished.
+  /// The result of an earlier call, with the breakdown of its answers where an older program left that out; nothing
+  /// when the run is not finished.
   std::optional<results::RunResult> finished() const;
-  /// Trains and asks. Nothing when interrupted. Throws what training and asking throw.
-  std::optional<results::RunResult> execute();
+  /// Trains and asks. Nothing when interrupted. Throws what training and asking throw. `after_step` as in TrainOptions.
+  std::optional<results::RunResult> execute(const std::function<void(const training::StepReport&)>& after_step);
 
  private:
-  bool train(LearningCurve& curve);
+  bool train(LearningCurve& curve, const std::function<void(const training::StepReport&)>& after_step);
   void ask_on_the_way(const training::StepReport& report, model::Transformer& model, LearningCurve& curve);
   results::RunResult gather(const model::Transformer& model, const evaluation::Scores& scores,
                             const evaluation::SlotCounter& counter, const LearningCurve& curve) const;

@@ -69,10 +69,11 @@ void check_label(const std::string& text, const std::string& where) {
   }
 }
 
+bool one_of(const std::string& word, std::initializer_list<const char*> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 void check_curve(const results::FigureSpec& figure, const std::string& where) {
-  const auto one_of = [](const std::string& word, std::initializer_list<const char*> words) {
-    return std::find(words.begin(), words.end(), word) != words.end();
-  };
   base::check(one_of(figure.over, {"tokens", "flops", "seconds"}), where,
               ": over: expected tokens, flops or seconds, got '", figure.over, "'");
   base::check(one_of(figure.metric, {"recall", "recall_seen", "nats", "nats_seen", "loss"}), where,
@@ -80,13 +81,16 @@ void check_curve(const results::FigureSpec& figure, const std::string& where) {
               figure.metric, "'");
 }
 
-/// Charts of all runs: nothing is chosen in them but a curve's axes.
+/// Charts of all runs: nothing is chosen in them but a curve's axes, and what is told of questions.
 void check_figure_of_runs(const results::FigureSpec& figure, const std::string& where) {
   const bool curve = figure.kind == results::FigureKind::kCurve;
   base::check(figure.groups.empty() && figure.x.empty() && figure.series.empty(), where,
               ": groups, x and series are for figures of the kind variants");
   base::check(curve || figure.title.empty(), where, ": title: it has one of its own");
   if (curve) check_curve(figure, where);
+  const bool questions = figure.kind == results::FigureKind::kRelations || figure.kind == results::FigureKind::kAnswers;
+  base::check(!questions || one_of(figure.metric, {"recall", "recall_seen", "nats", "nats_seen"}), where,
+              ": metric: expected recall, recall_seen, nats or nats_seen, got '", figure.metric, "'");
 }
 
 /// FOLDER/VARIANT of an experiment that is named in `beside`; whether it has such a variant shows when it has run.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "base/error.h"
 #include "generation/sampler.h"
@@ -158,6 +159,14 @@ std::vector<Ids> Engine::generate(const std::vector<Ids>& prompts, const Samplin
 }
 
 std::vector<double> Engine::log_likelihood(const std::vector<Ids>& prompts, const std::vector<Ids>& continuations) {
+  std::vector<double> sums;
+  for (const std::vector<double>& tokens : token_log_probabilities(prompts, continuations))
+    sums.push_back(std::accumulate(tokens.begin(), tokens.end(), 0.0));
+  return sums;
+}
+
+std::vector<std::vector<double>> Engine::token_log_probabilities(const std::vector<Ids>& prompts,
+                                                                 const std::vector<Ids>& continuations) {
   base::check(prompts.size() == continuations.size(), "log_likelihood: ", prompts.size(), " prompts for ",
               continuations.size(), " continuations");
   for (size_t i = 0; i < prompts.size(); ++i) {
@@ -165,7 +174,7 @@ std::vector<double> Engine::log_likelihood(const std::vector<Ids>& prompts, cons
     check_sound("continuation", i, problem_of_ids(continuations[i], model_.config()));
   }
   const at::NoGradGuard no_grad;
-  std::vector<double> result(prompts.size(), 0.0);
+  std::vector<std::vector<double>> result(prompts.size());
   const auto total = [&](size_t i) { return prompts[i].size() + continuations[i].size(); };
   for (const auto& members : equal_length_batches(prompts.size(), total)) {
     const auto rows = static_cast<int64_t>(members.size());
@@ -189,7 +198,9 @@ std::vector<double> Engine::log_likelihood(const std::vector<Ids>& prompts, cons
     const at::Tensor scores = target_log_probabilities(model_, hidden, at::tensor(targets, at::kLong));
     const float* score = scores.data_ptr<float>();
     for (size_t member : members) {
-      for (size_t j = 0; j < continuations[member].size(); ++j) result[member] += *score++;
+      const size_t count = continuations[member].size();
+      result[member].assign(score, score + count);
+      score += count;
     }
   }
   return result;

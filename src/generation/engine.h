@@ -36,7 +36,10 @@ class Engine {
                                              const SamplingOptions& options,
                                              const std::function<void(int64_t, int64_t)>& on_token = {});
 
-  /// Sum of log-probabilities (nats) of `continuations[i]` after `prompts[i]`, in float32 log-softmax.
+  /// Log-probability (nats) of each token of `continuations[i]` after `prompts[i]`, in float32 log-softmax.
+  std::vector<std::vector<double>> token_log_probabilities(const std::vector<std::vector<int64_t>>& prompts,
+                                                           const std::vector<std::vector<int64_t>>& continuations);
+  /// Their sums.
   std::vector<double> log_likelihood(const std::vector<std::vector<int64_t>>& prompts,
                                      const std::vector<std::vector<int64_t>>& continuations);
 

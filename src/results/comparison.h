@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/config.h"
+#include "results/answers.h"
 #include "results/step_profile.h"
 
 namespace memlayers::results {
@@ -104,6 +105,7 @@ struct RunResult {
   std::vector<CurvePoint> curve;
   RelationScore seen, unseen;  // relation "all"
   std::vector<RelationScore> relations;
+  AnswerBreakdown answers;  // empty in older results
   std::vector<SlotUsage> slot_usage;
   std::vector<Measure> measures;      // may be empty
   std::string machine, commit, date;  // where, by which program and when it was finished; empty in older results
@@ -120,6 +122,7 @@ struct RunResult {
                       field("seen", &C::seen, ""),
                       field("unseen", &C::unseen, ""),
                       field("relations", &C::relations, ""),
+                      field("answers", &C::answers, ""),
                       field("slot_usage", &C::slot_usage, ""),
                       field("measures", &C::measures, ""),
                       field("machine", &C::machine, ""),

@@ -25,9 +25,13 @@ Experiment experiment_of(Comparison comparison) {
           "loss", "tokens",
           "How surprised a model is by each next token of its training text; lower is better. A low loss does not yet "
           "mean that facts can be recalled in other words.")};
-  for (const FigureKind kind :
-       {FigureKind::kWordings, FigureKind::kRelations, FigureKind::kSlots, FigureKind::kSteps}) {
-    experiment.figures.emplace_back().kind = kind;
+  for (const auto& [kind, metric] :
+       {std::pair{FigureKind::kWordings, "recall"}, std::pair{FigureKind::kRelations, "recall"},
+        std::pair{FigureKind::kAnswers, "recall"}, std::pair{FigureKind::kAnswers, "nats"},
+        std::pair{FigureKind::kSlots, "used_slots"}, std::pair{FigureKind::kSteps, "seconds"}}) {
+    FigureSpec& figure = experiment.figures.emplace_back();
+    figure.kind = kind;
+    figure.metric = metric;
   }
   experiment.comparison = std::move(comparison);
   return experiment;

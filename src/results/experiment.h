@@ -61,8 +61,9 @@ struct Experiment {
   }
 };
 
-/// A comparison as an experiment without criteria: loss and recall on the way, recall by wording and by kind of fact,
-/// use of the tables' slots, and where a step's time goes.
+/// A comparison as an experiment without criteria: loss and recall on the way, recall by wording, by kind of fact and
+/// by length of the answer, nats by length and over the questions, use of the tables' slots, and where a step's time
+/// goes.
 Experiment experiment_of(Comparison comparison);
 
 }  // namespace memlayers::results

@@ -23,13 +23,16 @@ struct SeriesSpec {
   }
 };
 
-/// What a figure draws: a metric over variants; on the way, over what was spent; of questions by their wording, or by
-/// the kind of fact; how reads spread over the tables' slots; where the time of a training step goes.
-enum class FigureKind { kVariants, kCurve, kWordings, kRelations, kSlots, kSteps };
+/// What a figure draws: a metric over variants; on the way, over what was spent; of questions by their wording, by the
+/// kind of fact, or by the length of the answer with the spread over the questions; how reads spread over the tables'
+/// slots; where the time of a training step goes.
+enum class FigureKind { kVariants, kCurve, kWordings, kRelations, kAnswers, kSlots, kSteps };
 constexpr auto enum_names(FigureKind) {
   using enum FigureKind;
-  return std::array{std::pair{kVariants, "variants"},   std::pair{kCurve, "curve"}, std::pair{kWordings, "wordings"},
-                    std::pair{kRelations, "relations"}, std::pair{kSlots, "slots"}, std::pair{kSteps, "steps"}};
+  return std::array{std::pair{kVariants, "variants"}, std::pair{kCurve, "curve"},
+                    std::pair{kWordings, "wordings"}, std::pair{kRelations, "relations"},
+                    std::pair{kAnswers, "answers"},   std::pair{kSlots, "slots"},
+                    std::pair{kSteps, "steps"}};
 }
 
 struct FigureSpec {
@@ -44,12 +47,14 @@ struct FigureSpec {
     using base::field;
     using C = FigureSpec;
     return std::tuple{
-        field("kind", &C::kind, "variants, curve, wordings, relations, slots or steps; figures of runs need no series"),
+        field("kind", &C::kind,
+              "variants, curve, wordings, relations, answers, slots or steps; figures of runs need no series"),
         field("title", &C::title, "heading; {tokens} here and below is what the runs read: \"3.07 M\""),
         field("caption", &C::caption, "what to see in it; the paper's figure beside it"),
         field("metric", &C::metric, "what is drawn (docs/experiments.md lists the metrics)"),
         field("over", &C::over,
-              "curve: tokens, flops or seconds; its metric is recall, recall_seen, nats, nats_seen or loss"),
+              "curve: tokens, flops or seconds; its metric is recall, recall_seen, nats, nats_seen or loss; that of "
+              "relations and answers is one of the first four"),
         field("groups", &C::groups, "bars: names of the groups"),
         field("x", &C::x, "lines: values on the horizontal axis, rising; empty: bars"),
         field("x_label", &C::x_label, "lines: name of the horizontal axis"),

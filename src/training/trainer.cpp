@@ -41,6 +41,7 @@ TrainEnd loop(TrainingRun& run, const TrainOptions& options) {
   std::optional<double> validation_loss;
   while (!run.finished()) {
     run.step();
+    if (options.after_step) options.after_step(run.report());
     const int64_t step = run.report().step;
     const bool last = run.finished();
     const bool validating = due(step, config.validate_every, last);

@@ -29,6 +29,7 @@ struct TrainOptions {
   /// callback may return early then.
   int64_t callback_every = 0;
   std::function<void(const StepReport&, model::Transformer&)> callback;
+  std::function<void(const StepReport&)> after_step;  // called after every step, before the callback; may be empty
 };
 
 /// Trains to config.steps. On SIGINT or SIGTERM saves a checkpoint and returns kInterrupted. With resume, a damaged

@@ -142,6 +142,90 @@ def test_results_are_there_for_other_programs_and_for_people(done):
     assert "Table 0" in page and "1.5" in page and "memory has fewer nats" in page
 
 
+def left_lines(result):
+    return [line for line in result.err.splitlines() if "cells of" in line or "cell of" in line]
+
+
+def test_it_says_how_many_cells_are_left_and_how_long_they_take(world, done, tmp_path):
+    first, *later = left_lines(done[1])
+    assert first.endswith("4 cells of 4 left")  # nobody knows how long yet
+    assert [line.split("; about ")[0].split()[-5:] for line in later] == [
+        ["3", "cells", "of", "4", "left"], ["2", "cells", "of", "4", "left"], ["1", "cell", "of", "4", "left"]]
+    assert all(line.split("; about ")[1].endswith((" s", " min")) for line in later)
+    output = tmp_path / "goes_on"
+    shutil.copytree(done[0], output)
+    unchanged = [f"output={output}", "run.validate_every=24", "run.validation_batches=2", "run.data.seed=0"]
+    assert left_lines(succeed("experiment", done[2], *unchanged)) == []
+    seconds = 7200  # as if a dense cell took two hours here
+    for name, fields in [("dense/seed-1", {}), ("memory_plus/seed-1", {"machine": "another one"})]:
+        path = output / name / "result.json"
+        result = json.loads(path.read_text()) | fields
+        result["curve"][-1]["seconds"] = seconds
+        path.write_text(json.dumps(result))
+    shutil.rmtree(output / "dense" / "seed-2")
+    (line,) = left_lines(succeed("experiment", done[2], *unchanged))
+    assert line.endswith("1 cell of 4 left; about 2 h")
+    shutil.rmtree(output / "dense" / "seed-2")
+    assert left_lines(succeed("experiment", done[2], *unchanged, "--only", "memory_plus")) == []  # nothing of it is left
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+def test_answers_are_broken_down_by_length_and_spread(done):
+    output = done[0]
+    for each in json.loads((output / "experiment.json").read_text())["comparison"]["runs"]:
+        answers = json_lines(output / each["variant"] / f"seed-{each['seed']}" / "answers.jsonl")[1:]
+        lengths, spread = each["answers"]["lengths"], each["answers"]["spread"]
+        for wording in ["seen", "unseen"]:
+            said = [answer for answer in answers if answer["wording"] == wording]
+            of_wording = [length for length in lengths if length["wording"] == wording]
+            assert len({length["tokens"] for length in of_wording}) == len(of_wording) > 1
+            assert all(1 <= length["tokens"] <= 5 for length in of_wording)
+            assert sum(length["questions"] for length in of_wording) == len(said)
+            for name, field in [("exact_match", "exact_match"), ("nats", "nats")]:
+                total = sum(length[name] * length["questions"] for length in of_wording)
+                assert total == pytest.approx(sum(answer[field] for answer in said))
+            first = sum(length["first_nats"] * length["questions"] for length in of_wording)
+            assert first == pytest.approx(sum(answer["nats_by_token"][0] for answer in said))
+            (told,) = [one for one in spread if one["wording"] == wording]
+            bounds = [0.5, 1, 2, 4, 8, 16, 32]
+            assert told["below"] == pytest.approx([mean([answer["nats"] < bound for answer in said]) for bound in bounds])
+            assert told["lower_quartile"] <= told["median"] <= told["upper_quartile"]
+        for answer in answers:
+            assert sum(answer["nats_by_token"]) == pytest.approx(answer["nats"], abs=1e-3)
+
+
+def test_cells_of_an_older_program_are_broken_down_when_called_again(done, tmp_path):
+    output = tmp_path / "older"
+    shutil.copytree(done[0], output)
+    expected = json.loads((output / "experiment.json").read_text())["comparison"]["runs"]
+    for path in output.rglob("result.json"):  # as a program of before left them
+        result = json.loads(path.read_text())
+        del result["answers"]
+        path.write_text(json.dumps(result))
+        answers = json_lines(path.parent / "answers.jsonl")
+        for answer in answers:
+            answer.pop("nats_by_token", None)
+        (path.parent / "answers.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+    figures = "figures=[{kind: answers, metric: nats}, {kind: answers, metric: recall}, {kind: relations, metric: nats}]"
+    succeed("experiment", done[2], f"output={output}", figures, "run.validate_every=24", "run.validation_batches=2",
+            "run.data.seed=0")
+    for before, now in zip(expected, json.loads((output / "experiment.json").read_text())["comparison"]["runs"]):
+        for length in before["answers"]["lengths"]:
+            length["first_nats"] = None  # nobody kept it
+        assert now == before
+    text = (output / "results.md").read_text()
+    assert "Nats per answer by length of the answer, wordings never read:" in text
+    assert "Spread of nats over the questions, wordings never read:" in text
+    assert "first token" not in text
+    charts = sorted(path.name for path in (output / "figures").glob("*.svg"))
+    assert charts == ["chart-nats-length.svg", "chart-nats-relation.svg", "chart-nats-spread.svg", "chart-recall-length.svg"]
+    assert "expected recall, recall_seen, nats or nats_seen" in refuse(
+        2, "experiment", done[2], "figures=[{kind: answers, metric: loss}]")
+
+
 def test_calling_again_redoes_nothing(done):
     output, _, file = done
     before = {path: path.stat().st_mtime_ns for path in output.rglob("result.json")}

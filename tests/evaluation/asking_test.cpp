@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -9,6 +10,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "evaluation/questions/answer_breakdown.h"
+#include "evaluation/questions/answer_file.h"
 #include "evaluation/requests/requests.h"
 #include "generation/tiny_model.h"
 
@@ -84,6 +87,60 @@ TEST_F(AskingTest, NatsAreThoseOfTheLikeliestAcceptedAnswerWithItsPeriod) {
     EXPECT_NEAR(answers[i].nats, best, 1e-4);
     EXPECT_EQ(answers[i].id, questions_[i].id);
   }
+}
+
+TEST_F(AskingTest, NatsByTokenAreThoseOfTheLikeliestAnswerAndAreKept) {
+  const std::vector<Answer> answers = ask(model_, *kBytes, questions_, options_).answers;
+  const std::map<int64_t, Answer> kept = read_answers(options_.resume_file);
+  ASSERT_EQ(kept.size(), questions_.size());
+  for (size_t i = 0; i < answers.size(); ++i) {
+    const size_t tokens = answers[i].nats_by_token.size();  // a space, the name, a full stop, all bytes
+    EXPECT_TRUE(tokens == questions_[i].answers[0].size() + 2 || tokens == questions_[i].answers[1].size() + 2);
+    double sum = 0;
+    for (const double nats : answers[i].nats_by_token) {
+      sum += nats;
+      EXPECT_EQ(std::round(nats * 1e4) / 1e4, nats);
+    }
+    EXPECT_NEAR(sum, answers[i].nats, 5e-5 * static_cast<double>(tokens));
+    const Answer& one = kept.at(questions_[i].id);
+    EXPECT_EQ(one.nats_by_token, answers[i].nats_by_token);
+    EXPECT_EQ(one.nats, answers[i].nats);
+    EXPECT_EQ(one.text, answers[i].text);
+  }
+}
+
+TEST_F(AskingTest, AnswersKeptBeforeTokensWereAreReadAndNotAskedAgain) {
+  ask(model_, *kBytes, questions_, options_);
+  std::string text;
+  for (const std::string& line : lines()) {
+    auto object = nlohmann::ordered_json::parse(line);
+    object.erase("nats_by_token");
+    text += object.dump() + "\n";
+  }
+  write(text);
+  for (const Answer& answer : ask(model_, *kBytes, questions_, options_).answers) {
+    EXPECT_TRUE(answer.nats_by_token.empty());
+    EXPECT_GT(answer.nats, 0);
+  }
+  EXPECT_EQ(base::read_text(options_.resume_file), text);
+}
+
+TEST(BreakDownAnswers, CountsTheTokensOfTheFirstAcceptedAnswerAndTakesAnswersById) {
+  const std::vector<data::Question> questions = {{1, "r", "", true, "It is ", {" a ", "long"}},
+                                                 {2, "r", "", true, "p", {"abc"}},
+                                                 {3, "r", "", false, "p", {"abcdef"}}};
+  EXPECT_EQ(answer_tokens(*kBytes, questions[0]), 2);  // a space and a letter
+  EXPECT_EQ(answer_tokens(*kBytes, questions[1]), 4);
+  const results::AnswerBreakdown told =
+      break_down(*kBytes, questions, {{1, {1, "a", true, 1, 0.5, {0.25, 0.25}}}, {3, {3, "x", false, 0, 9, {}}}});
+  ASSERT_EQ(told.lengths.size(), 2u) << "question 2 was not answered";
+  EXPECT_EQ(told.lengths[0].tokens, 2);
+  EXPECT_EQ(told.lengths[0].exact_match, 1);
+  EXPECT_EQ(told.lengths[0].first_nats, 0.25);
+  EXPECT_EQ(told.lengths[1].wording, "unseen");
+  EXPECT_EQ(told.lengths[1].tokens, results::kLongAnswer);
+  EXPECT_EQ(told.lengths[1].nats, 9);
+  EXPECT_FALSE(told.lengths[1].first_nats.has_value());
 }
 
 TEST_F(AskingTest, AnswersAreWhatTheModelSaysGreedilyAndAreMarkedByTheirTruth) {

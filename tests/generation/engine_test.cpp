@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "base/error.h"
 #include "generation/tiny_model.h"
 
@@ -141,6 +143,11 @@ TEST(Engine, LogLikelihoodIsTheSumOfLogSoftmaxAtTheContinuation) {
     EXPECT_NEAR(scores[i], expected, 1e-4) << "pair " << i;
   }
   EXPECT_EQ(scores[4], 0);
+  const auto by_token = Engine(model).token_log_probabilities(prompts, continuations);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    EXPECT_EQ(by_token[i].size(), continuations[i].size());
+    EXPECT_EQ(std::accumulate(by_token[i].begin(), by_token[i].end(), 0.0), scores[i]) << "bit for bit";
+  }
 }
 
 TEST(Engine, ScoresDoNotDependOnTheBatch) {

@@ -78,6 +78,89 @@ TEST(ExperimentFigures, AreOfEveryKindAComparisonHas) {
   EXPECT_NE(page.find("facts recalled in wordings read"), std::string::npos);
 }
 
+/// The sample with answers broken down and a figure of them.
+results::Experiment with_answers(const std::string& metric) {
+  results::Experiment experiment = tests::fixture::experiment();
+  for (results::RunResult& run : experiment.comparison.runs)
+    run.answers =
+        tests::fixture::answers(run.variant == "dense" ? tests::fixture::kDense : tests::fixture::kMemoryPlus);
+  results::FigureSpec& figure = experiment.figures.emplace_back();
+  figure.kind = results::FigureKind::kAnswers;
+  figure.metric = metric;
+  return experiment;
+}
+
+TEST(AnswerFigures, TellRecallByLength) {
+  const std::vector<report::Figure> figures =
+      report::experiment_figures(with_answers("recall_seen"), results::FigureKind::kAnswers);
+  ASSERT_EQ(figures.size(), 1u);
+  ASSERT_EQ(figures[0].tables.size(), 1u);
+  const Table& table = figures[0].tables[0];
+  EXPECT_EQ(table.caption, "Recall by length of the answer, wordings read");
+  EXPECT_EQ(table.head, (std::vector<std::string>{"variant", "1 token (2)", "2 tokens (1)", "5 and more (1)"}));
+  ASSERT_EQ(table.rows.size(), 2u);
+  EXPECT_EQ(table.rows[0], (std::vector<std::string>{"Dense", "50.0%", "100.0%", "0.0%"}));
+}
+
+TEST(AnswerFigures, TellNatsByLengthOfTheFirstTokenAloneAndTheirSpread) {
+  results::Experiment experiment = with_answers("nats_seen");
+  std::erase_if(experiment.comparison.runs, [](const results::RunResult& run) { return run.seed > 1; });
+  const std::vector<report::Figure> figures = report::experiment_figures(experiment, results::FigureKind::kAnswers);
+  ASSERT_EQ(figures.size(), 2u);
+  ASSERT_EQ(figures[0].tables.size(), 2u);
+  EXPECT_EQ(figures[0].tables[0].rows[0], (std::vector<std::string>{"Dense", "3.125", "0.750", "12.000"}));
+  EXPECT_EQ(figures[0].tables[0].rows[1], (std::vector<std::string>{"Memory+", "1.125", "0.750", "4.000"}));
+  EXPECT_EQ(figures[0].tables[1].caption, "Nats of the answer's first token alone, wordings read");
+  EXPECT_EQ(figures[0].tables[1].rows[0], (std::vector<std::string>{"Dense", "3.125", "0.500", "1.000"}));
+  EXPECT_EQ(figures[1].tables[0].rows[0],
+            (std::vector<std::string>{"Dense", "25.0%", "50.0%", "50.0%", "50.0%", "75.0%", "100.0%", "100.0%", "0.625",
+                                      "3.375", "7.500"}));
+  EXPECT_EQ(figures[1].tables[0].rows[1][4], "75.0%");  // Memory+ below four nats
+  for (const report::Figure& figure : figures) EXPECT_EQ(tests::markup_fault(figure.svg), "");
+}
+
+TEST(AnswerFigures, AreOnThePageAndTheirTablesInTheText) {
+  const results::Experiment experiment = with_answers("nats_seen");
+  const std::string page = report::experiment_page(experiment), text = report::experiment_text(experiment);
+  EXPECT_EQ(tests::markup_fault(page), "");
+  EXPECT_NE(page.find("<h3>Spread of nats over the questions, wordings read</h3>"), std::string::npos);
+  EXPECT_NE(text.find("Spread of nats over the questions, wordings read:\n\n| variant | below 0.5 |"),
+            std::string::npos)
+      << text;
+}
+
+TEST(AnswerFigures, LeaveOutWhatWasNotMeasured) {
+  results::Experiment experiment = with_answers("nats_seen");
+  for (results::RunResult& run : experiment.comparison.runs) {
+    for (results::LengthScore& score : run.answers.lengths) score.first_nats.reset();
+    if (run.variant == "dense") run.answers = {};
+  }
+  std::vector<report::Figure> figures = report::experiment_figures(experiment, results::FigureKind::kAnswers);
+  ASSERT_EQ(figures.size(), 2u);
+  EXPECT_EQ(figures[0].tables.size(), 1u);  // no first tokens
+  ASSERT_EQ(figures[0].tables[0].rows.size(), 1u);
+  EXPECT_EQ(figures[0].tables[0].rows[0][0], "Memory+");
+  experiment.figures.back().metric = "nats";  // of wordings that were not asked
+  EXPECT_TRUE(report::experiment_figures(experiment, results::FigureKind::kAnswers).empty());
+}
+
+TEST(RelationFigures, DrawTheMetricTheyAreGiven) {
+  results::Experiment experiment = tests::fixture::experiment();
+  results::FigureSpec& figure = experiment.figures.emplace_back();
+  figure.kind = results::FigureKind::kRelations;
+  figure.metric = "nats_seen";
+  const std::vector<report::Figure> figures = report::experiment_figures(experiment, results::FigureKind::kRelations);
+  ASSERT_EQ(figures.size(), 1u);
+  EXPECT_EQ(figures[0].title, "Nats by kind of fact");
+  EXPECT_NE(figures[0].caption.find("All in wordings read;"), std::string::npos) << figures[0].caption;
+  double before = 1e300;  // on top: where fewer nats are furthest ahead
+  for (const auto& row : figures[0].tables[0].rows) {
+    const double lead = std::stod(row[1]) - std::stod(row[3]);  // Dense over Memory+
+    EXPECT_LE(lead, before + 0.002);
+    before = lead;
+  }
+}
+
 TEST(ExperimentFigures, SayHowMuchTheRunsRead) {
   results::Experiment experiment = tests::fixture::experiment();
   experiment.figures[0].groups = {"after {tokens} tokens"};

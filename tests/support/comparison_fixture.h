@@ -125,6 +125,15 @@ inline std::vector<results::Example> examples() {
            {{"dense", "abk", true}, {"memory_plus", "abk", true}}}};
 }
 
+/// Four questions in wordings read, of one, two and six tokens; Memory+ knows the long ones better than their ends.
+inline results::AnswerBreakdown answers(const Variant& variant) {
+  const double lost = variant.layers > 0 ? 2 : 6;
+  return results::break_down({{"seen", 1, true, 0.25, 0.25},
+                              {"seen", 1, false, lost, lost},
+                              {"seen", 2, true, 0.75, 0.5},
+                              {"seen", 6, false, 2 * lost, 1.0}});
+}
+
 /// A step as a small model takes it: what each operation takes and the least it could.
 inline results::VariantStep step_of(const Variant& variant) {
   results::StepProfile step;

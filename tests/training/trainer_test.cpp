@@ -101,6 +101,22 @@ std::string refusal_to_resume(const TrainConfig& config) {
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
+TEST_F(Trainer, ReportsEachStepBeforeItsCallback) {
+  TrainOptions options;
+  std::vector<std::pair<std::string, int64_t>> calls;
+  options.after_step = [&](const StepReport& report) { calls.emplace_back("step", report.step); };
+  options.callback_every = 6;
+  options.callback = [&](const StepReport& report, model::Transformer&) {
+    calls.emplace_back("callback", report.step);
+  };
+  EXPECT_EQ(train(config("run"), options), TrainEnd::kFinished);
+  ASSERT_EQ(calls.size(), 8u + 2u);
+  EXPECT_EQ(calls[0], (std::pair<std::string, int64_t>{"step", 1}));
+  EXPECT_EQ(calls[5], (std::pair<std::string, int64_t>{"step", 6}));
+  EXPECT_EQ(calls[6], (std::pair<std::string, int64_t>{"callback", 6}));
+  EXPECT_EQ(calls[9], (std::pair<std::string, int64_t>{"callback", 8}));
+}
+
 TEST_F(Trainer, WritesMetricsCheckpointsAndTheResolvedConfiguration) {
   TrainConfig c = config("run");
   c.validate_every = 4;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
+#include "evaluation/questions/answer_file.h"
 #include "evaluation/questions/answer_text.h"
 #include "evaluation/requests/reply_file.h"
 #include "evaluation/requests/requests.h"
@@ -57,6 +58,11 @@ std::vector<size_t> chosen(size_t questions, int64_t limit) {
 std::string name_of(const data::Question& question) {
   const std::string id = base::concat("question ", question.id);
   return question.line > 0 ? base::concat("line ", question.line, ": ", id) : id;
+}
+
+std::vector<double> to_four_decimals(std::vector<double> values) {
+  for (double& value : values) value = std::round(value * 1e4) / 1e4;
+  return values;
 }
 
 /// An answer, or why the question could not be asked.
@@ -109,7 +115,10 @@ class Asker {
     for (size_t j = 0; j < owners.size(); ++j) {
       Reply& reply = replies[owners[j]];
       if (reply.problem.empty()) reply.problem = scores[j].problem;
-      reply.answer.nats = std::min(reply.answer.nats, scores[j].nats);
+      if (scores[j].nats < reply.answer.nats) {
+        reply.answer.nats = scores[j].nats;
+        reply.answer.nats_by_token = to_four_decimals(scores[j].by_token);
+      }
     }
   }
 
@@ -178,30 +187,13 @@ Json head_of(const model::Transformer& model, const AskOptions& options) {
   return head;
 }
 
-Json line_of(const data::Question& question, const Answer& answer) {
-  return {{"id", question.id},
-          {"relation", question.relation},
-          {"wording", question.seen_wording ? "seen" : "unseen"},
-          {"prompt", question.prompt},
-          {"answers", question.answers},
-          {"text", answer.text},
-          {"exact_match", answer.exact_match},
-          {"f1", answer.f1},
-          {"nats", answer.nats}};
-}
-
 /// The answer that was kept; nothing where none was.
 std::optional<Answer> kept_answer(const ReplyFile& file, const data::Question& question) {
   const Json* line = file.find(question.id, question.prompt);
   if (line == nullptr) return std::nullopt;
-  try {
-    const Json& nats = line->at("nats");  // null: not finite
-    return Answer{question.id, line->at("text").get<std::string>(), line->at("exact_match").get<bool>(),
-                  line->at("f1").get<double>(),
-                  nats.is_null() ? std::numeric_limits<double>::infinity() : nats.get<double>()};
-  } catch (const Json::exception&) {
-    file.fail_damaged(question.id);
-  }
+  std::optional<Answer> answer = answer_of(*line);
+  if (!answer) file.fail_damaged(question.id);
+  return answer;
 }
 
 void add(Score& score, const Answer& answer) {
@@ -263,7 +255,7 @@ Asked ask(model::Transformer& model, const text::Tokenizer& tokenizer, const std
         problems[open[i]] = base::concat(name_of(question), ": ", reply.problem);
         continue;
       }
-      if (file) file->append(line_of(question, reply.answer));
+      if (file) file->append(answer_line(question, reply.answer));
       answers[open[i]] = std::move(reply.answer);
     }
     if (progress) progress->update(known + end);

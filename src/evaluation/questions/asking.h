@@ -15,6 +15,8 @@ struct Answer {
   bool exact_match = false;
   double f1 = 0;    // best over accepted answers, on normalized words
   double nats = 0;  // minus log-probability of the best accepted answer, summed over its tokens (end included)
+  /// What each of those tokens adds, to four decimals; empty in files of before it was kept.
+  std::vector<double> nats_by_token = {};
 };
 
 struct Score {

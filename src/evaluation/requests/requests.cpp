@@ -1,6 +1,7 @@
 #include "evaluation/requests/requests.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace memlayers::evaluation {
 
@@ -53,8 +54,12 @@ std::vector<Scored> Requests::score(const std::vector<ScoreRequest>& requests) {
       places.push_back(i);
     }
   }
-  const std::vector<double> scores = engine_.log_likelihood(prompts, continuations);
-  for (size_t i = 0; i < places.size(); ++i) replies[places[i]].nats = -scores[i];
+  const std::vector<std::vector<double>> scores = engine_.token_log_probabilities(prompts, continuations);
+  for (size_t i = 0; i < places.size(); ++i) {
+    Scored& reply = replies[places[i]];
+    reply.nats = -std::accumulate(scores[i].begin(), scores[i].end(), 0.0);
+    for (const double score : scores[i]) reply.by_token.push_back(-score);
+  }
   return replies;
 }
 

@@ -26,8 +26,9 @@ struct Continued {
   std::string problem;  // why it was not continued; empty where it was
 };
 struct Scored {
-  double nats = 0;      // minus log-probability of the continuation, summed over its tokens
-  std::string problem;  // why it was not scored; empty where it was
+  double nats = 0;               // minus log-probability of the continuation, summed over its tokens
+  std::vector<double> by_token;  // what each of them adds
+  std::string problem;           // why it was not scored; empty where it was
 };
 
 class Requests {

@@ -66,7 +66,7 @@ std::string measured_sections(const results::Experiment& experiment) {
   const std::vector<Variant> variants = summarize(comparison);
   const std::vector<Figure> curves = experiment_figures(experiment, kCurve);
   std::vector<Figure> end = experiment_figures(experiment, kVariants);
-  for (const auto kind : {kWordings, kRelations}) {
+  for (const auto kind : {kWordings, kRelations, kAnswers}) {
     for (Figure& figure : experiment_figures(experiment, kind)) end.push_back(std::move(figure));
   }
   const std::vector<Figure> steps = experiment_figures(experiment, kSteps);

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "report/experiment/figures.h"
+#include "report/experiment/metric_bars.h"
 #include "results/metric.h"
 #include "results/number_text.h"
 
@@ -21,12 +23,6 @@ std::string status_text(results::CriterionStatus status) {
 std::string value_text(const results::CriterionResult& result, double value) {
   if (!result.gain || !results::is_share(result.metric)) return results::metric_number(result.metric, value);
   return concat(value < 0 ? "-" : "", results::points_text(value), " points");
-}
-
-std::string mean_text(const std::string& metric, const results::Statistic& s) {
-  if (s.count == 0) return "not measured";
-  if (s.count == 1 || s.deviation == 0) return results::metric_number(metric, s.mean);
-  return results::metric_number(metric, s.mean) + " ± " + results::metric_number(metric, s.deviation);
 }
 
 std::string markdown_cell(std::string text) {
@@ -127,6 +123,9 @@ std::string experiment_text(const results::Experiment& experiment) {
   if (!experiment.paper.empty()) text += "In the paper: " + experiment.paper + ".\n\n";
   text += concat("**", verdict_text(experiment), "**\n\n", markdown(criteria_table(experiment)));
   if (!comparison.runs.empty()) text += "\n" + markdown(variants_table(experiment));
+  for (const Figure& figure : experiment_figures(experiment, results::FigureKind::kAnswers)) {
+    for (const Table& table : figure.tables) text += concat("\n", table.caption, ":\n\n", markdown(table));
+  }
   text += list("Failed cells:", experiment.failures) + list("Data left out:", experiment.left_out);
   if (comparison.runs.empty()) return text;
   text += concat("\nMachine: ", comparison.machine, ". Commit: ", comparison.commit, ". ", comparison.date, ".\n");

@@ -43,7 +43,9 @@ std::vector<Figure> drawn(const results::FigureSpec& figure, const std::string& 
     case kWordings:
       return {wordings_figure(comparison, variants)};
     case kRelations:
-      return relation_figures(comparison, variants);
+      return relation_figures(comparison, variants, figure.metric);
+    case kAnswers:
+      return answer_figures(comparison, variants, figure.metric);
     case kSlots:
       return slot_figures(comparison, variants);
     case kSteps:

@@ -25,8 +25,12 @@ Figure curve_figure(const results::FigureSpec& figure, const results::Comparison
                     const std::vector<Variant>& variants);
 /// Recall in wordings read and never read.
 Figure wordings_figure(const results::Comparison& comparison, const std::vector<Variant>& variants);
-/// Recall by kind of fact, in one chart or two halves.
-std::vector<Figure> relation_figures(const results::Comparison& comparison, const std::vector<Variant>& variants);
+/// Recall or nats (metric recall, recall_seen, nats or nats_seen) by kind of fact, in one chart or two halves.
+std::vector<Figure> relation_figures(const results::Comparison& comparison, const std::vector<Variant>& variants,
+                                     const std::string& metric);
+/// The same by the answer's length in tokens; of nats also how they spread over the questions.
+std::vector<Figure> answer_figures(const results::Comparison& comparison, const std::vector<Variant>& variants,
+                                   const std::string& metric);
 /// One for each variant with a memory.
 std::vector<Figure> slot_figures(const results::Comparison& comparison, const std::vector<Variant>& variants);
 /// Where the time of a training step goes: one, with a bar for each variant that was timed; none where none was.

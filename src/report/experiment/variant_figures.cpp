@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "report/charts/svg_chart.h"
+#include "report/experiment/metric_bars.h"
 #include "results/metric.h"
 #include "results/number_text.h"
 
@@ -11,21 +11,6 @@ namespace memlayers::report {
 namespace {
 
 using base::concat;
-
-std::string range_text(const std::string& metric, const results::Statistic& s) {
-  std::string text = results::metric_number(metric, s.mean);
-  if (s.count > 1)
-    text +=
-        concat(" (", results::metric_number(metric, s.lowest), " to ", results::metric_number(metric, s.highest), ")");
-  return text;
-}
-
-ChartAxis metric_axis(const std::string& metric) {
-  ChartAxis axis;
-  axis.label = results::metric_label(metric);
-  if (results::is_share(metric)) axis.text = [](double v) { return results::percent_text(v, 0); };
-  return axis;
-}
 
 /// A table of the figure's numbers: one row a group or a value of x, one column a series.
 Table numbers(const results::FigureSpec& figure, const std::vector<std::string>& rows,
