@@ -35,7 +35,7 @@ std::string models(const results::Comparison& comparison, const std::vector<Vari
     add("nats", [](const results::Statistic& value) { return results::decimal_text(value.mean, 2); });
     rows.push_back(std::move(row));
   }
-  return aligned_rows(rows, "", true);
+  return aligned_rows(rows, "");
 }
 
 std::string verdicts(const results::Comparison& comparison, const std::vector<Variant>& variants,
@@ -61,7 +61,7 @@ std::string verdicts(const results::Comparison& comparison, const std::vector<Va
           (decided->several_seeds() && decided->overlapping() && !decided->level() ? " (seeds overlap)" : ""));
     rows.push_back(std::move(row));
   }
-  return aligned_rows(rows, "  ", false);
+  return aligned_rows(rows, "  ", kAllLeft);
 }
 
 }  // namespace
