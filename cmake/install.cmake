@@ -30,6 +30,8 @@ install(DIRECTORY configs experiments DESTINATION share/memlayers)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION share/doc/memlayers)
 install(DIRECTORY docs DESTINATION share/doc/memlayers FILES_MATCHING PATTERN "*.md" PATTERN "*.svg")
 install(FILES tools/completion.bash DESTINATION share/bash-completion/completions RENAME memlayers)
+install(FILES tools/completion.zsh DESTINATION share/zsh/site-functions RENAME _memlayers)
+install(FILES tools/completion.fish DESTINATION share/fish/vendor_completions.d RENAME memlayers.fish)
 
 # The list by which tools/install --uninstall knows what is ours.
 install(CODE [[

@@ -1,4 +1,5 @@
-# Completes commands, options, their choices, configuration keys and files of `memlayers` in bash.
+# Completes commands, options, their choices, configuration keys and files of `memlayers` in bash. As a program it prints
+# what it offers for the last of its arguments, one a line: so zsh and fish complete the same (completion.zsh and .fish).
 #
 # Nothing is listed here: the program is asked for its help once a command and session, so it is never out of date.
 # shellcheck shell=bash
@@ -40,3 +41,10 @@ _memlayers() {
 }
 
 complete -F _memlayers memlayers
+
+if [ "$0" = "${BASH_SOURCE[0]}" ] && [ $# -gt 1 ]; then
+  COMP_WORDS=("$@")
+  COMP_CWORD=$(($# - 1))
+  _memlayers "$1" "${*: -1}" "${*: -2:1}"
+  [ "${#COMPREPLY[@]}" -eq 0 ] || printf '%s\n' "${COMPREPLY[@]}"
+fi

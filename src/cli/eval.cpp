@@ -1,5 +1,4 @@
 // memlayers eval: asks a trained model closed-book questions.
-#include <iomanip>
 #include <nlohmann/json.hpp>
 
 #include "base/enum_names.h"
@@ -10,6 +9,7 @@
 #include "cli/commands.h"
 #include "evaluation/questions/asking.h"
 #include "generation/loaded_model.h"
+#include "report/page/text_table.h"
 #include "results/number_text.h"
 
 namespace memlayers::cli {
@@ -48,22 +48,15 @@ std::vector<Row> rows(const Scores& scores) {
   return rows;
 }
 
-std::string padded(const std::string& text, size_t width) {
-  const size_t taken = results::display_width(text);
-  return text + std::string(taken < width ? width - taken : 0, ' ');
-}
-
 void print_table(const std::vector<Row>& table) {
-  size_t width = 8;
-  for (const Row& row : table) width = std::max(width, results::display_width(row.relation));
-  std::cout << padded("relation", width) << "  wording  questions  exact match     F1  nats per answer\n";
+  std::vector<std::vector<std::string>> cells{
+      {"relation", "wording", "questions", "exact match", "F1", "nats per answer"}};
   for (const Row& row : table) {
-    std::cout << padded(row.relation, width) << "  " << padded(row.wording, 7) << "  " << std::setw(9)
-              << row.score.questions << "  " << std::setw(11) << results::percent_text(row.score.exact_match) << "  "
-              << std::setw(5) << results::percent_text(row.score.f1) << "  " << std::setw(15)
-              << results::decimal_text(row.score.nats, 2) << '\n';
+    cells.push_back({report::printable(row.relation), row.wording, std::to_string(row.score.questions),
+                     results::percent_text(row.score.exact_match), results::percent_text(row.score.f1),
+                     results::decimal_text(row.score.nats, 2)});
   }
-  std::cout << std::flush;
+  std::cout << report::aligned_rows(cells, "", 2) << std::flush;
 }
 
 Json json_of(const Row& row) {

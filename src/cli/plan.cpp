@@ -1,5 +1,4 @@
 // memlayers plan: parameters, FLOPs and bytes of a configuration, nothing allocated.
-#include <iomanip>
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
@@ -114,12 +113,7 @@ nlohmann::ordered_json to_json(const Plan& plan, const planning::ModelCount& cou
             {"activations", bytes.activations}}}};
 }
 
-// "937.0 M", always in millions with one digit, as the paper's totals are compared.
-std::string millions(double value) { return base::concat(std::fixed, std::setprecision(1), value / 1e6, " M"); }
-
-void print_rows(const std::vector<std::vector<std::string>>& rows) {
-  std::cout << report::aligned_rows(rows, "  ", true);
-}
+void print_rows(const std::vector<std::vector<std::string>>& rows) { std::cout << report::aligned_rows(rows, "  "); }
 
 void print(const Plan& plan, const planning::ModelCount& count, const planning::ByteCount& bytes) {
   std::cout << "parameters\n";

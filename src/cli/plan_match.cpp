@@ -1,6 +1,5 @@
 #include "cli/plan_match.h"
 
-#include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -8,6 +7,7 @@
 #include "base/error.h"
 #include "base/joined.h"
 #include "report/page/text_table.h"
+#include "results/number_text.h"
 
 namespace memlayers::cli {
 namespace {
@@ -53,14 +53,13 @@ ordered_json to_json(const planning::ModelCount& count) {
           {"flops_per_token", {{"training", count.flops_training}, {"forward", count.flops_forward}}}};
 }
 
-std::string millions(double value) { return base::concat(std::fixed, std::setprecision(1), value / 1e6, " M"); }
-
 std::vector<std::string> row(const std::string& name, double model, double reference) {
-  return {name, millions(model), millions(reference),
-          base::concat(std::fixed, std::setprecision(3), model / reference)};
+  return {name, millions(model), millions(reference), results::decimal_text(model / reference, 3)};
 }
 
 }  // namespace
+
+std::string millions(double value) { return results::decimal_text(value / 1e6, 1) + " M"; }
 
 void add_match_options(CLI::App& app, MatchOptions& options) {
   CLI::Option* match =
@@ -112,7 +111,7 @@ void print_match(const MatchOptions& options, const MatchedFile& file, const Mat
        row("active for one token", double(match.count.active), double(match.reference.active)),
        row(flops + ", forward", match.count.flops_forward, match.reference.flops_forward),
        row(flops + ", training", match.count.flops_training, match.reference.flops_training)},
-      "  ", true);
+      "  ");
   std::cout << std::flush;
 }
 

@@ -15,6 +15,9 @@ struct MatchOptions {
   int64_t multiple_of = 0;
 };
 
+/// "937.0 M", always in millions with one digit, as the paper's totals are compared.
+std::string millions(double value);
+
 void add_match_options(CLI::App& app, MatchOptions& options);
 
 /// A model and where it was read.

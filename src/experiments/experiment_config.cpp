@@ -54,8 +54,9 @@ void check_criterion(const ExperimentConfig& config, const results::CriterionSpe
   const std::string& at = criterion.at;
   base::check(at == "end" || at == "tokens" || at == "flops" || at == "seconds", where,
               ": at: expected end, tokens, flops or seconds, got '", at, "'");
-  base::check(at == "end" || criterion.metric == "recall", where, ": at ", at,
-              ": only recall is measured on the way, got the metric '", criterion.metric, "'");
+  base::check(at == "end" || results::is_curve_metric(criterion.metric), where, ": at ", at,
+              ": only recall, recall_seen, nats and nats_seen are measured on the way, got the metric '",
+              criterion.metric, "'");
   base::check(
       at == "end" || config.ask_limit == 0, where, ": at ", at,
       ": the end of one run is compared with the way of another, so all questions must be asked on the way too; "

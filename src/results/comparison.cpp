@@ -1,5 +1,6 @@
 #include "results/comparison.h"
 
+#include "results/metric.h"
 #include "results/statistic.h"
 
 namespace memlayers::results {
@@ -17,40 +18,40 @@ double position(const CurvePoint& point, Axis axis) {
 
 namespace {
 
-bool asked(const CurvePoint& point) { return point.recall >= 0; }
-
-/// Where the last asked point of a run lies; nothing when it was never asked.
-std::optional<double> reach(const RunResult& run, Axis axis) {
+/// Where the last point of a run lies that has the metric; nothing where none has.
+std::optional<double> reach(const RunResult& run, const std::string& metric, Axis axis) {
   std::optional<double> last;
   for (const CurvePoint& point : run.curve) {
-    if (asked(point)) last = position(point, axis);
+    if (curve_value(point, metric)) last = position(point, axis);
   }
   return last;
 }
 
 }  // namespace
 
-std::optional<double> recall_at(const RunResult& run, Axis axis, double budget) {
-  const CurvePoint* before = nullptr;
+std::optional<double> metric_at(const RunResult& run, const std::string& metric, Axis axis, double budget) {
+  std::optional<double> before;
+  double start = 0;
   for (const CurvePoint& point : run.curve) {
-    if (!asked(point)) continue;
+    const std::optional<double> value = curve_value(point, metric);
+    if (!value) continue;
     const double here = position(point, axis);
-    if (here == budget) return point.recall;
+    if (here == budget) return value;
     if (here > budget) {
-      if (before == nullptr) return std::nullopt;
-      const double start = position(*before, axis);
-      return before->recall + (point.recall - before->recall) * (budget - start) / (here - start);
+      if (!before) return std::nullopt;
+      return *before + (*value - *before) * (budget - start) / (here - start);
     }
-    before = &point;
+    before = value;
+    start = here;
   }
   return std::nullopt;
 }
 
-Verdict verdict_at_equal(const Comparison& comparison, Axis axis) {
-  Verdict verdict{axis, 0, {}};
+Verdict verdict_at_equal(const Comparison& comparison, Axis axis, const std::string& metric) {
+  Verdict verdict{metric, higher_is_better(comparison, metric) ? Better::kHigher : Better::kLower, axis, 0, {}};
   std::optional<double> budget;
   for (const RunResult& run : comparison.runs) {
-    const std::optional<double> end = reach(run, axis);
+    const std::optional<double> end = reach(run, metric, axis);
     if (end && (!budget || *end < *budget)) budget = end;
   }
   if (!budget) return verdict;
@@ -59,11 +60,11 @@ Verdict verdict_at_equal(const Comparison& comparison, Axis axis) {
     std::vector<double> values;
     for (const RunResult& run : comparison.runs) {
       if (run.variant != variant) continue;
-      if (const std::optional<double> value = recall_at(run, axis, *budget)) values.push_back(*value);
+      if (const std::optional<double> value = metric_at(run, metric, axis, *budget)) values.push_back(*value);
     }
     if (values.empty()) continue;
-    const Statistic recall = statistic(values);
-    verdict.rows.push_back({variant, recall.count, recall.mean, recall.deviation, recall.lowest, recall.highest});
+    const Statistic s = statistic(values);
+    verdict.rows.push_back({variant, s.count, s.mean, s.deviation, s.lowest, s.highest});
   }
   return verdict;
 }

@@ -191,14 +191,16 @@ struct Comparison {
   }
 };
 
-/// Recall of one run where its curve reaches `budget` on an axis, linear between asked points; nothing before the first
-/// and after the last.
 enum class Axis { kTokens, kFlops, kSeconds };
 double position(const CurvePoint& point, Axis axis);
-std::optional<double> recall_at(const RunResult& run, Axis axis, double budget);
+/// A metric that is measured on the way (metric.h) where the run's curve reaches `budget` on an axis, linear between
+/// the points that have it; nothing before the first and after the last.
+std::optional<double> metric_at(const RunResult& run, const std::string& metric, Axis axis, double budget);
 
 /// Mean and sample deviation over seeds of every variant at the largest budget all runs reach.
 struct Verdict {
+  std::string metric;
+  Better better;
   Axis axis;
   double budget;
   struct Row {
@@ -208,6 +210,6 @@ struct Verdict {
   };
   std::vector<Row> rows;
 };
-Verdict verdict_at_equal(const Comparison& comparison, Axis axis);
+Verdict verdict_at_equal(const Comparison& comparison, Axis axis, const std::string& metric = "recall");
 
 }  // namespace memlayers::results

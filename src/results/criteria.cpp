@@ -41,7 +41,8 @@ std::map<std::string, BySeed> values_of(const CriterionSpec& criterion, const Co
   }
   for (const RunResult& run : comparison.runs) {
     if (!takes_part(criterion, run)) continue;
-    const std::optional<double> value = at_end ? metric_value(run, criterion.metric) : recall_at(run, axis, budget);
+    const std::optional<double> value =
+        at_end ? metric_value(run, criterion.metric) : metric_at(run, criterion.metric, axis, budget);
     if (value) values[run.variant][run.seed] = *value;
   }
   return values;

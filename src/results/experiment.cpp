@@ -1,5 +1,7 @@
 #include "results/experiment.h"
 
+#include <algorithm>
+
 namespace memlayers::results {
 namespace {
 
@@ -14,8 +16,15 @@ FigureSpec curve(const std::string& metric, const std::string& over, const std::
 
 }  // namespace
 
-Experiment experiment_of(Comparison comparison) {
+std::string criteria_metric(const std::vector<CriterionResult>& criteria) {
+  const bool recall =
+      std::any_of(criteria.begin(), criteria.end(), [](const auto& criterion) { return criterion.metric == "recall"; });
+  return recall || criteria.empty() ? "recall" : criteria.front().metric;
+}
+
+Experiment experiment_of(Comparison comparison, const std::string& told_by) {
   Experiment experiment;
+  experiment.told_by = told_by;
   experiment.metrics = {"table_parameters", "tokens_per_second", "recall_seen", "recall", "f1", "nats"};
   experiment.figures = {
       curve("recall", "tokens", "Which model makes more of the same text?"),

@@ -43,6 +43,7 @@ struct Experiment {
   std::string skipped;                // why nothing was run; empty: it was
   Comparison comparison;
   std::vector<RunResult> beside;  // of other experiments, for the figures: variant "many_facts-4000/dense"
+  std::string told_by;  // metric of the headline, where it was measured; empty: as fits (contest.h); not in the file
   static constexpr auto fields() {
     using base::field;
     using C = Experiment;
@@ -63,7 +64,9 @@ struct Experiment {
 
 /// A comparison as an experiment without criteria: loss and recall on the way, recall by wording, by kind of fact and
 /// by length of the answer, nats by length and over the questions, use of the tables' slots, and where a step's time
-/// goes.
-Experiment experiment_of(Comparison comparison);
+/// goes. `told_by`: see above.
+Experiment experiment_of(Comparison comparison, const std::string& told_by = "");
+/// What the criteria are about: recall in wordings never read where one is, else the first one's metric.
+std::string criteria_metric(const std::vector<CriterionResult>& criteria);
 
 }  // namespace memlayers::results

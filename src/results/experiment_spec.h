@@ -86,7 +86,8 @@ struct CriterionSpec {
     return std::tuple{
         field("name", &C::name, "what is claimed, in words"),
         field("metric", &C::metric, "what decides (docs/experiments.md lists the metrics)"),
-        field("at", &C::at, "end of training, or equal tokens, flops or seconds (metric recall): the most all reach"),
+        field("at", &C::at,
+              "end of training, or equal tokens, flops or seconds (recall, nats, *_seen): the most all reach"),
         field("order", &C::order, "variants from worst to best, each to beat the one before; or a single one"),
         field("at_least", &C::at_least, "several variants: smallest gain of each (0); one: smallest value"),
         field("at_most", &C::at_most, "one variant: largest value")};

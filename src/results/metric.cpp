@@ -18,6 +18,7 @@ struct KnownMetric {
   Better better;
   std::string (*text)(double);
   std::optional<double> (*value)(const RunResult&);
+  double CurvePoint::*on_the_way = nullptr;
 };
 
 std::string share_text(double value) { return percent_text(value); }
@@ -29,7 +30,8 @@ std::optional<double> final_loss(const RunResult& run) {
   std::vector<double> losses;
   for (const CurvePoint& point : run.curve) {
     // Points between askings are means over a window of steps; an asking's own point is a single step.
-    if (point.recall < 0 && 10 * point.step > 9 * run.curve.back().step) losses.push_back(point.loss);
+    if (point.recall < 0 && point.recall_seen < 0 && 10 * point.step > 9 * run.curve.back().step)
+      losses.push_back(point.loss);
   }
   return losses.empty() ? std::nullopt : std::optional(statistic(losses).mean);
 }
@@ -43,15 +45,15 @@ std::optional<double> over_layers(const RunResult& run, double SlotUsage::*numbe
 
 constexpr std::array<KnownMetric, 14> kKnown{{
     {"recall", "recall, wordings never read", Better::kHigher, share_text,
-     [](const RunResult& run) { return asked(run.unseen, run.unseen.exact_match); }},
+     [](const RunResult& run) { return asked(run.unseen, run.unseen.exact_match); }, &CurvePoint::recall},
     {"recall_seen", "recall, wordings read", Better::kHigher, share_text,
-     [](const RunResult& run) { return asked(run.seen, run.seen.exact_match); }},
+     [](const RunResult& run) { return asked(run.seen, run.seen.exact_match); }, &CurvePoint::recall_seen},
     {"f1", "F1, wordings never read", Better::kHigher, three_decimals,
      [](const RunResult& run) { return asked(run.unseen, run.unseen.f1); }},
     {"nats", "nats per answer, wordings never read", Better::kLower, three_decimals,
-     [](const RunResult& run) { return asked(run.unseen, run.unseen.nats); }},
+     [](const RunResult& run) { return asked(run.unseen, run.unseen.nats); }, &CurvePoint::nats},
     {"nats_seen", "nats per answer, wordings read", Better::kLower, three_decimals,
-     [](const RunResult& run) { return asked(run.seen, run.seen.nats); }},
+     [](const RunResult& run) { return asked(run.seen, run.seen.nats); }, &CurvePoint::nats_seen},
     {"loss", "training loss, last tenth of the steps", Better::kLower, three_decimals, final_loss},
     {"used_slots", "slots read while asked", Better::kHigher, share_text,
      [](const RunResult& run) { return over_layers(run, &SlotUsage::used_share); }},
@@ -87,6 +89,17 @@ std::optional<double> metric_value(const RunResult& run, const std::string& metr
   const auto found =
       std::find_if(run.measures.begin(), run.measures.end(), [&](const Measure& m) { return m.name == metric; });
   return found == run.measures.end() ? std::nullopt : std::optional(found->value);
+}
+
+bool is_curve_metric(const std::string& metric) {
+  const KnownMetric* one = known(metric);
+  return one != nullptr && one->on_the_way != nullptr;
+}
+
+std::optional<double> curve_value(const CurvePoint& point, const std::string& metric) {
+  if (!is_curve_metric(metric)) return std::nullopt;
+  const double value = point.*known(metric)->on_the_way;
+  return value >= 0 ? std::optional(value) : std::nullopt;
 }
 
 std::vector<std::string> general_metrics() {

@@ -15,6 +15,10 @@ namespace memlayers::results {
 
 /// Nothing where the run was not asked or has no measure of that name.
 std::optional<double> metric_value(const RunResult& run, const std::string& metric);
+/// At one point of a learning curve; nothing where it was not asked, or for a metric that is not measured on the way.
+std::optional<double> curve_value(const CurvePoint& point, const std::string& metric);
+/// Of the questions that are asked on the way: recall, recall_seen, nats, nats_seen.
+bool is_curve_metric(const std::string& metric);
 /// The names above, which every run has.
 std::vector<std::string> general_metrics();
 bool is_general_metric(const std::string& metric);

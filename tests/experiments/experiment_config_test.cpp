@@ -75,7 +75,7 @@ TEST_F(ExperimentConfigTest, RefusesCriteriaThatClaimNothing) {
             std::string::npos);
   EXPECT_NE(refusal({"criteria=[{name: x, order: [dense, wide], at: noon}]"}).find("expected end, tokens"),
             std::string::npos);
-  EXPECT_NE(refusal({"criteria=[{name: x, order: [dense, wide], at: seconds}]"}).find("only recall"),
+  EXPECT_NE(refusal({"criteria=[{name: x, order: [dense, wide], metric: loss, at: seconds}]"}).find("only recall"),
             std::string::npos);
 }
 

@@ -177,9 +177,9 @@ TEST(ReportPage, DrawsManyRelationsInTwoCharts) {
 
 TEST(Headline, SaysWhoRecallsMoreByTheSign) {
   const results::Comparison comparison = tests::fixture::comparison(3);
-  EXPECT_EQ(report::headline(comparison).answer,
+  EXPECT_EQ(report::headline(comparison, "recall").answer,
             "Memory+ recalls 63% of the facts in wordings it never read; its dense twin recalls 40%.");
-  EXPECT_EQ(report::headline(with_memory_recall(comparison, 0.5)).answer,
+  EXPECT_EQ(report::headline(with_memory_recall(comparison, 0.5), "recall").answer,
             "Memory+ recalls 32% of the facts in wordings it never read, less than its dense twin, which recalls 40%.");
 }
 
@@ -187,32 +187,119 @@ TEST(Headline, SaysWhenTheTwoAreLevel) {
   results::Comparison comparison = tests::fixture::comparison(1);
   comparison.runs[0].unseen.exact_match = 0.412;
   comparison.runs[1].unseen.exact_match = 0.414;
-  EXPECT_EQ(report::headline(comparison).answer,
+  EXPECT_EQ(report::headline(comparison, "recall").answer,
             "Memory+ and its dense twin recall about the same share of the facts in wordings "
             "they never read: 41.4% and 41.2%.");
 }
 
 TEST(Headline, SaysHowManySeedsThereAre) {
-  EXPECT_TRUE(contains(report::headline(tests::fixture::comparison(1)).notes.at(1), "one seed"));
-  const std::string three = report::headline(tests::fixture::comparison(3)).notes.at(1);
+  EXPECT_TRUE(contains(report::headline(tests::fixture::comparison(1), "recall").notes.at(1), "one seed"));
+  const std::string three = report::headline(tests::fixture::comparison(3), "recall").notes.at(1);
   EXPECT_TRUE(contains(three, "Means of 3 seeds"));
   EXPECT_TRUE(contains(three, "Every seed of Memory+ is ahead of every seed of Dense."));
   results::Comparison overlapping = tests::fixture::comparison(2);
   overlapping.runs[0].unseen.exact_match = 0.9;
-  EXPECT_TRUE(contains(report::headline(overlapping).notes.at(1), "chance may decide"));
+  EXPECT_TRUE(contains(report::headline(overlapping, "recall").notes.at(1), "chance may decide"));
 }
 
 TEST(Headline, TellsWhatEqualSecondsSay) {
-  EXPECT_TRUE(contains(report::headline(tests::fixture::comparison(3)).notes.at(2),
+  EXPECT_TRUE(contains(report::headline(tests::fixture::comparison(3), "recall").notes.at(2),
                        "Dense is ahead of Memory+, 40.0% against 29.1%"))
-      << report::headline(tests::fixture::comparison(3)).notes.at(2);
+      << report::headline(tests::fixture::comparison(3), "recall").notes.at(2);
 }
 
 TEST(Headline, ComparesAtEqualTokensWhenRunsReadDifferentAmounts) {
   results::Comparison comparison = tests::fixture::comparison(1);
   comparison.runs[1].curve.resize(comparison.runs[1].curve.size() / 2);
-  const report::Headline told = report::headline(comparison);
+  const report::Headline told = report::headline(comparison, "recall");
   EXPECT_TRUE(contains(told.notes.at(0), "Compared after 1.54 million tokens")) << told.notes.at(0);
+}
+
+/// Nats on the way and in the end: Memory+ is surprised less, and both recall next to nothing.
+results::Comparison with_nats(uint64_t seeds) {
+  results::Comparison comparison = tests::fixture::comparison(seeds);
+  for (results::RunResult& run : comparison.runs) {
+    const double most = run.variant == "dense" ? 6 : 5;
+    for (results::RelationScore* score : {&run.seen, &run.unseen}) score->exact_match /= 500, score->nats = most / 2;
+    for (results::CurvePoint& point : run.curve) {
+      if (point.recall < 0) continue;
+      point.recall /= 500;
+      point.nats = most * (1 - 0.5 * static_cast<double>(point.tokens) / 3072000.0);
+      point.nats_seen = point.nats / 2;
+    }
+  }
+  return comparison;
+}
+
+TEST(DecidingMetric, IsRecallInWordingsNeverReadWhereItSaysSomething) {
+  EXPECT_EQ(report::deciding_metric(tests::fixture::comparison(2)), "recall");
+  EXPECT_EQ(report::deciding_metric(tests::fixture::comparison(2), "nats"), "nats");
+  EXPECT_EQ(report::deciding_metric(tests::fixture::comparison(2), "text_loss"), "recall") << "not measured";
+  EXPECT_EQ(report::deciding_metric(with_nats(2)), "nats");
+  EXPECT_EQ(report::deciding_metric(results::Comparison{}), "recall");
+}
+
+TEST(DecidingMetric, IsOfWordingsReadWhereNoOthersWereAsked) {
+  results::Comparison comparison = with_nats(2);
+  for (results::RunResult& run : comparison.runs) {
+    run.unseen = {};
+    for (results::CurvePoint& point : run.curve) point.recall = point.nats = -1;
+  }
+  EXPECT_EQ(report::deciding_metric(comparison), "nats_seen");
+  for (results::RunResult& run : comparison.runs) run.seen.exact_match = run.variant == "dense" ? 0.4 : 0.6;
+  EXPECT_EQ(report::deciding_metric(comparison), "recall_seen");
+  EXPECT_EQ(report::headline(comparison, "recall_seen").answer,
+            "Memory+ recalls 60% of the facts in wordings it read; its dense twin recalls 40%.");
+  const std::string page = page_of(comparison);
+  EXPECT_EQ(tests::markup_fault(page), "");
+  EXPECT_TRUE(contains(page, "in wordings that they had read."));
+  EXPECT_FALSE(contains(page, "were not asked"));
+}
+
+TEST(DecidingMetric, IsAnotherMeasureWhereNothingWasAsked) {
+  results::Comparison comparison = with_nats(1);
+  for (results::RunResult& run : comparison.runs) {
+    run.seen = run.unseen = {};
+    run.measures = {{"text_loss", run.variant == "dense" ? 2.5 : 2.25, results::Better::kLower}};
+    run.curve.resize(run.variant == "dense" ? 750 / 5 : 300 / 5);
+    for (results::CurvePoint& point : run.curve) point.recall = point.recall_seen = point.nats = point.nats_seen = -1;
+  }
+  const report::Headline told = report::headline(comparison, report::deciding_metric(comparison));
+  EXPECT_EQ(told.answer, "Memory+ is ahead of its dense twin: 2.250 against 2.500 (text loss; lower is better).");
+  EXPECT_EQ(told.notes.at(0), "Compared where each run ended; they read between 1.23 million and 3.07 million tokens.");
+}
+
+TEST(Headline, SpeaksOfNatsWhereAllRecallNextToNothing) {
+  const report::Headline told = report::headline(with_nats(2), "nats");
+  EXPECT_EQ(told.answer,
+            "Memory+ is ahead of its dense twin: 2.500 against 3.000 (nats per answer, wordings never "
+            "read; lower is better).");
+  EXPECT_TRUE(contains(told.notes.at(0), "No model recalls more than 0.1% of the facts in wordings it never read"));
+  EXPECT_TRUE(contains(told.notes.at(2), "Every seed of Memory+ is ahead of every seed of Dense."));
+  EXPECT_TRUE(contains(told.notes.at(3), "Dense is ahead of Memory+, 3.0"));
+  results::Comparison worse = with_nats(2);
+  for (results::RunResult& run : worse.runs) {
+    if (run.variant == "memory_plus") run.unseen.nats = 3.5;
+  }
+  EXPECT_EQ(report::headline(worse, "nats").answer,
+            "Memory+ is behind its dense twin: 3.500 against 3.000 (nats per answer, wordings never read; lower is "
+            "better).");
+  for (results::RunResult& run : worse.runs) run.unseen.nats = run.variant == "dense" ? 3.0 : 3.01;
+  EXPECT_TRUE(
+      contains(report::headline(worse, "nats").answer, "Memory+ and its dense twin are about level: 3.010 and"));
+}
+
+TEST(ReportPage, TellsNatsAtEqualCostWhereTheyDecide) {
+  const std::string page = page_of(with_nats(2));
+  EXPECT_EQ(tests::markup_fault(page), "");
+  EXPECT_TRUE(contains(page, "Nats per answer, of which fewer are better, in wordings never read,"));
+  EXPECT_TRUE(contains(page, "Memory+ leads Dense by 0.500"));
+  EXPECT_TRUE(contains(page, "3.000 ± 0.000"));
+  results::Comparison not_on_the_way = with_nats(2);
+  for (results::RunResult& run : not_on_the_way.runs) {
+    for (results::CurvePoint& point : run.curve) point.nats = point.nats_seen = -1;
+  }
+  EXPECT_TRUE(contains(page_of(not_on_the_way), "Recall, the share of questions answered exactly"));
 }
 
 TEST(Contest, SetsTheLeaderAgainstTheBaselineOrElseTheBestRival) {

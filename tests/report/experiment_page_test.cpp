@@ -203,6 +203,8 @@ TEST(ExperimentFiles, ComeBackAsTheyWere) {
   EXPECT_EQ(report::experiment_page(read), report::experiment_page(experiment));
   EXPECT_TRUE(fs::exists(folder / "figures" / "chart-1-text_loss.svg"));
   EXPECT_EQ(base::read_text(folder / "results.md"), report::experiment_text(experiment));
+  EXPECT_NE(base::read_text(folder / "runs.html").find("(text loss; lower is better)"), std::string::npos)
+      << "the criterion's metric";
   fs::remove_all(folder);
 }
 

@@ -23,31 +23,32 @@ results::RunResult asked_three_times(const std::string& variant, std::vector<dou
   return run;
 }
 
-TEST(RecallAt, IsTheAskedValueAtAnAskedPoint) {
+TEST(MetricAt, IsTheAskedValueAtAnAskedPoint) {
   const results::RunResult run = asked_three_times("a", {0.1, 0.3, 0.4});
-  EXPECT_DOUBLE_EQ(*results::recall_at(run, results::Axis::kTokens, 100), 0.1);
-  EXPECT_DOUBLE_EQ(*results::recall_at(run, results::Axis::kFlops, 2000), 0.3);
-  EXPECT_DOUBLE_EQ(*results::recall_at(run, results::Axis::kSeconds, 200), 0.4);
+  EXPECT_DOUBLE_EQ(*results::metric_at(run, "recall", results::Axis::kTokens, 100), 0.1);
+  EXPECT_DOUBLE_EQ(*results::metric_at(run, "recall", results::Axis::kFlops, 2000), 0.3);
+  EXPECT_DOUBLE_EQ(*results::metric_at(run, "recall", results::Axis::kSeconds, 200), 0.4);
 }
 
-TEST(RecallAt, IsLinearBetweenAskedPoints) {
+TEST(MetricAt, IsLinearBetweenAskedPoints) {
   const results::RunResult run = asked_three_times("a", {0.1, 0.3, 0.4});
-  EXPECT_DOUBLE_EQ(*results::recall_at(run, results::Axis::kTokens, 150), 0.2);
-  EXPECT_DOUBLE_EQ(*results::recall_at(run, results::Axis::kTokens, 250), 0.325);
-  EXPECT_DOUBLE_EQ(*results::recall_at(run, results::Axis::kSeconds, 150), 0.35);
+  EXPECT_DOUBLE_EQ(*results::metric_at(run, "recall", results::Axis::kTokens, 150), 0.2);
+  EXPECT_DOUBLE_EQ(*results::metric_at(run, "recall", results::Axis::kTokens, 250), 0.325);
+  EXPECT_DOUBLE_EQ(*results::metric_at(run, "recall", results::Axis::kSeconds, 150), 0.35);
 }
 
-TEST(RecallAt, IsNothingBeforeTheFirstAndAfterTheLastAskedPoint) {
+TEST(MetricAt, IsNothingBeforeTheFirstAndAfterTheLastAskedPoint) {
   const results::RunResult run = asked_three_times("a", {0.1, 0.3, 0.4});
-  EXPECT_FALSE(results::recall_at(run, results::Axis::kTokens, 99).has_value());
-  EXPECT_FALSE(results::recall_at(run, results::Axis::kTokens, 401).has_value());
-  EXPECT_FALSE(results::recall_at(results::RunResult{}, results::Axis::kTokens, 0).has_value());
+  EXPECT_FALSE(results::metric_at(run, "recall", results::Axis::kTokens, 99).has_value());
+  EXPECT_FALSE(results::metric_at(run, "recall", results::Axis::kTokens, 401).has_value());
+  EXPECT_FALSE(results::metric_at(results::RunResult{}, "recall", results::Axis::kTokens, 0).has_value());
 }
 
-TEST(RecallAt, PassesOverPointsThatWereNotAsked) {
+TEST(MetricAt, PassesOverPointsThatWereNotAsked) {
   const results::RunResult run = asked_three_times("a", {0.1, -1, 0.4});
-  EXPECT_DOUBLE_EQ(*results::recall_at(run, results::Axis::kTokens, 200), 0.2);
-  EXPECT_FALSE(results::recall_at(asked_three_times("a", {0.1, 0.3, -1}), results::Axis::kTokens, 300).has_value());
+  EXPECT_DOUBLE_EQ(*results::metric_at(run, "recall", results::Axis::kTokens, 200), 0.2);
+  EXPECT_FALSE(
+      results::metric_at(asked_three_times("a", {0.1, 0.3, -1}), "recall", results::Axis::kTokens, 300).has_value());
 }
 
 TEST(Verdict, TakesTheLargestBudgetThatEveryRunReaches) {

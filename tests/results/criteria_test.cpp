@@ -166,6 +166,33 @@ TEST(Criterion, AtEqualSecondsTakesRecallWhereTheFasterRunsEnd) {
   EXPECT_DOUBLE_EQ(*result.value, 0.5);  // 0.6 against 0.1 after 10 seconds
 }
 
+TEST(Criterion, AtEqualSecondsTakesWhateverIsMeasuredOnTheWay) {
+  std::vector<results::RunResult> runs;
+  for (uint64_t seed = 1; seed <= 2; ++seed) {
+    results::RunResult slow = run_with("slow", seed, 1), fast = run_with("fast", seed, 1);
+    slow.curve = {{1, 100, 1, 10, 1, -1, 0.1, -1, 5}, {2, 200, 2, 20, 1, -1, 0.9, -1, 1}};
+    fast.curve = {{1, 100, 1, 5, 1, -1, 0.3, -1, 4}, {2, 200, 2, 10, 1, -1, 0.6, -1, 2}};
+    runs.push_back(slow);
+    runs.push_back(fast);
+  }
+  results::CriterionSpec spec = order({"slow", "fast"}, "nats_seen");
+  spec.at = "seconds";
+  const results::CriterionResult result = results::decide(spec, comparison_of(runs), 2);
+  EXPECT_EQ(result.status, results::CriterionStatus::kMet);
+  EXPECT_DOUBLE_EQ(*result.value, 3);  // 2 nats against 5 after 10 seconds
+}
+
+TEST(Criteria, AreAboutRecallOrElseAboutWhatTheFirstOneIs) {
+  const auto about = [](std::vector<std::string> metrics) {
+    std::vector<results::CriterionResult> criteria;
+    for (const std::string& metric : metrics) criteria.emplace_back().metric = metric;
+    return results::criteria_metric(criteria);
+  };
+  EXPECT_EQ(about({"nats", "recall"}), "recall");
+  EXPECT_EQ(about({"nats_seen", "text_loss"}), "nats_seen");
+  EXPECT_EQ(about({}), "recall");
+}
+
 TEST(Metric, OfARunThatWasNotAskedIsNothing) {
   results::RunResult run;
   EXPECT_FALSE(results::metric_value(run, "recall").has_value());

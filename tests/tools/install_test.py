@@ -1,6 +1,7 @@
 """tools/install puts a program somewhere that needs nothing of the checkout and its caches, and takes it away again."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -86,7 +87,9 @@ def test_it_runs_for_another_user(prefix, tmp_path):
 
 def test_license_documents_experiments_and_completion_are_where_others_have_theirs(prefix):
     for name in ("share/doc/memlayers/LICENSE", "share/doc/memlayers/README.md",
-                 "share/doc/memlayers/docs/file_formats.md", "share/memlayers/experiments/kinds.yaml", "share/bash-completion/completions/memlayers"):
+                 "share/doc/memlayers/docs/file_formats.md", "share/memlayers/experiments/kinds.yaml",
+                 "share/bash-completion/completions/memlayers", "share/zsh/site-functions/_memlayers",
+                 "share/fish/vendor_completions.d/memlayers.fish"):
         assert (prefix / name).is_file(), name
 
 
@@ -109,6 +112,31 @@ def test_bash_completes_what_help_says(prefix, words, offered, not_offered):
               "printf '%s\\n' \"${COMPREPLY[@]}\"")
     done = call("bash", "-c", script, env=bare_environment(PATH=f"{prefix}/bin:/usr/bin:/bin"))
     replies = set(done.stdout.split())
+    assert offered <= replies, done
+    assert not not_offered & replies, done
+
+
+# The completing function of zsh with its two ways to answer replaced, and fish as it would answer its user.
+ZSH = """fpath=({prefix}/share/zsh/site-functions); autoload _memlayers; words=({line}); CURRENT=$#words
+compadd() {{ while [[ $1 != -- ]]; do shift; done; shift; print -rl -- "$@" }}
+_files() {{ print FILES }}
+_memlayers"""
+FISH = "source {prefix}/share/fish/vendor_completions.d/memlayers.fish; complete -C {line}"
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+@pytest.mark.parametrize("words, offered, not_offered", COMPLETIONS)
+def test_other_shells_complete_the_same(prefix, shell, words, offered, not_offered):
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    if shell == "zsh":
+        script = ZSH.format(prefix=shlex.quote(str(prefix)), line=shlex.join(words))
+    else:
+        script = FISH.format(prefix=shlex.quote(str(prefix)), line=shlex.quote(" ".join(words)))
+    done = call(program, "-f" if shell == "zsh" else "--no-config", "-c", script,
+                env=bare_environment(PATH=f"{prefix}/bin:/usr/bin:/bin"))
+    replies = {line.split("\t")[0] for line in done.stdout.splitlines()}
     assert offered <= replies, done
     assert not not_offered & replies, done
 

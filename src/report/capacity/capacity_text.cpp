@@ -39,7 +39,7 @@ std::string people_rows(const results::Capacity& capacity) {
   rows.push_back({"all values", "", most(capacity.most_bits - capacity.most_name_bits), each(capacity.values_stored),
                   each(capacity.values_extractable)});
   rows.push_back({"name and values", "", most(capacity.most_bits), each(capacity.stored), ""});
-  return aligned_rows(rows, "  ", true);
+  return aligned_rows(rows, "  ");
 }
 
 std::string size_rows(const results::Capacity& capacity) {
@@ -52,7 +52,7 @@ std::string size_rows(const results::Capacity& capacity) {
                        row("parameter", size.parameters),
                        row("parameter, no embeddings", size.non_embedding),
                        row("byte", size.bytes)},
-                      "  ", true);
+                      "  ");
 }
 
 Json json_of(const results::Bits& bits) { return {{"bits", bits.value}, {"low", bits.low}, {"high", bits.high}}; }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "results/metric.h"
 #include "results/number_text.h"
 
 namespace memlayers::report {
@@ -60,10 +61,11 @@ bool has_spread(const std::vector<Variant>& variants) {
 
 std::optional<Contest> contest(const std::vector<Variant>& variants, const results::Verdict& verdict) {
   if (verdict.rows.size() < 2) return std::nullopt;
+  const double sign = verdict.better == results::Better::kHigher ? 1 : -1;
   const auto best = [&](auto&& admitted) {
     const results::Verdict::Row* best_row = nullptr;
     for (const results::Verdict::Row& row : verdict.rows) {
-      if (admitted(row) && (best_row == nullptr || row.mean > best_row->mean)) best_row = &row;
+      if (admitted(row) && (best_row == nullptr || sign * row.mean > sign * best_row->mean)) best_row = &row;
     }
     return best_row;
   };
@@ -77,14 +79,25 @@ std::optional<Contest> contest(const std::vector<Variant>& variants, const resul
       best([&](const results::Verdict::Row& row) { return is_baseline(row) == against_baseline; });
   if (other == nullptr)
     other = best([&](const results::Verdict::Row& row) { return &row != leader; });  // no baseline was asked
-  return Contest{*find(variants, leader->variant), *find(variants, other->variant), *leader, *other,
-                 leader->mean - other->mean};
+  return Contest{*find(variants, leader->variant),
+                 *find(variants, other->variant),
+                 *leader,
+                 *other,
+                 verdict.metric,
+                 sign * (leader->mean - other->mean),
+                 sign < 0};
+}
+
+bool Contest::level() const {
+  return lead < 0.005 * (results::is_share(metric) ? 1 : std::max(std::abs(leader_row.mean), std::abs(other_row.mean)));
 }
 
 std::string lead_text(const Contest& contest) {
   if (contest.level()) return contest.leader.label + " and " + contest.other.label + " are level";
-  return base::concat(contest.leader.label, " leads ", contest.other.label, " by ", results::points_text(contest.lead),
-                      " points");
+  const bool share = results::is_share(contest.metric);
+  return base::concat(
+      contest.leader.label, " leads ", contest.other.label, " by ",
+      share ? results::points_text(contest.lead) + " points" : results::metric_number(contest.metric, contest.lead));
 }
 
 std::string confidence_text(const Contest& contest) {
@@ -107,13 +120,30 @@ std::string budget_text(const results::Verdict& verdict) {
   return {};
 }
 
-std::string recall_text(const results::Statistic& recall) {
-  if (recall.count == 0) return "not asked";
-  return results::percent_text(recall.mean) + (recall.count > 1 ? " ± " + results::points_text(recall.deviation) : "");
+std::string seeds_text(const std::string& metric, const results::Statistic& value) {
+  if (value.count == 0) return "not asked";
+  std::string text = results::metric_number(metric, value.mean);
+  if (value.count > 1) {
+    text += " ± " + (results::is_share(metric) ? results::points_text(value.deviation)
+                                               : results::metric_number(metric, value.deviation));
+  }
+  return text;
 }
 
-std::string recall_text(const results::Verdict::Row& row) {
-  return recall_text(results::Statistic{row.seeds, row.mean, row.deviation, row.lowest, row.highest});
+std::string seeds_text(const std::string& metric, const results::Verdict::Row& row) {
+  return seeds_text(metric, results::Statistic{row.seeds, row.mean, row.deviation, row.lowest, row.highest});
+}
+
+std::string metric_meaning(const results::Comparison& comparison, const std::string& metric) {
+  const bool higher = results::higher_is_better(comparison, metric);
+  return base::concat(results::metric_label(metric), "; ", higher ? "higher" : "lower", " is better");
+}
+
+std::string metric_on_the_way(const results::Comparison& comparison, const std::string& metric) {
+  for (const std::string& one : {metric, std::string("recall"), std::string("recall_seen")}) {
+    if (!results::verdict_at_equal(comparison, results::Axis::kTokens, one).rows.empty()) return one;
+  }
+  return "recall";
 }
 
 std::optional<double> tokens_at(const results::Comparison& comparison, const std::string& variant, results::Axis axis,

@@ -97,7 +97,9 @@ void write_experiment_files(const results::Experiment& experiment, const std::fi
   base::write_text_atomically(folder / "results.md", experiment_text(experiment));
   base::write_text_atomically(folder / "report.html", experiment_page(experiment));
   if (!experiment.comparison.runs.empty())
-    base::write_text_atomically(folder / "runs.html", experiment_page(results::experiment_of(experiment.comparison)));
+    base::write_text_atomically(
+        folder / "runs.html",
+        experiment_page(results::experiment_of(experiment.comparison, results::criteria_metric(experiment.criteria))));
   base::write_text_atomically(folder / kExperimentFile, dump(base::config_to_json(experiment)));
 }
 

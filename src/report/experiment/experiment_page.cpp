@@ -26,7 +26,9 @@ std::string bullets(const std::vector<std::string>& lines) {
 }
 
 std::string answer(const results::Experiment& experiment) {
-  if (experiment.criteria.empty()) return answer_section(experiment.comparison);
+  if (experiment.criteria.empty()) {
+    return answer_section(experiment.comparison, deciding_metric(experiment.comparison, experiment.told_by));
+  }
   std::vector<std::string> notes;
   if (!experiment.failures.empty()) notes.push_back(concat(experiment.failures.size(), " cells failed, see below"));
   for (const std::string& missing : experiment.left_out) notes.push_back("left out: " + missing);
@@ -72,7 +74,7 @@ std::string measured_sections(const results::Experiment& experiment) {
   const std::vector<Figure> steps = experiment_figures(experiment, kSteps);
   const bool claims = !experiment.criteria.empty();
   std::string text;
-  if (!claims) text += equal_cost_section(comparison, variants);
+  if (!claims) text += equal_cost_section(comparison, variants, deciding_metric(comparison, experiment.told_by));
   text += figures_section("While they learned", curves);
   text += figures_section(claims ? "What was measured" : "What they knew in the end", end);
   if (!claims) text += examples_section(comparison);

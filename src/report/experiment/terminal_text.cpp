@@ -30,20 +30,21 @@ std::string models(const results::Comparison& comparison, const std::vector<Vari
     add("tokens_per_second",
         [](const results::Statistic& value) { return results::count_text(std::llround(value.mean)); });
     for (const char* metric : {"recall_seen", "recall"})
-      add(metric, [](const results::Statistic& value) { return recall_text(value); });
+      add(metric, [&](const results::Statistic& value) { return seeds_text(metric, value); });
     add("f1", [](const results::Statistic& value) { return results::decimal_text(value.mean, 3); });
     add("nats", [](const results::Statistic& value) { return results::decimal_text(value.mean, 2); });
     rows.push_back(std::move(row));
   }
-  return aligned_rows(rows, "", true);
+  return aligned_rows(rows, "");
 }
 
-std::string verdicts(const results::Comparison& comparison, const std::vector<Variant>& variants) {
+std::string verdicts(const results::Comparison& comparison, const std::vector<Variant>& variants,
+                     const std::string& metric) {
   Rows rows;
   for (const auto& [axis, name] : {std::pair{results::Axis::kTokens, "equal tokens"},
                                    {results::Axis::kFlops, "equal FLOPs"},
                                    {results::Axis::kSeconds, "equal seconds"}}) {
-    const results::Verdict verdict = results::verdict_at_equal(comparison, axis);
+    const results::Verdict verdict = results::verdict_at_equal(comparison, axis, metric);
     std::vector<std::string> row{name};
     if (verdict.rows.empty()) {
       row.push_back("not asked during training");
@@ -52,7 +53,7 @@ std::string verdicts(const results::Comparison& comparison, const std::vector<Va
     }
     row.push_back(budget_text(verdict));
     for (const results::Verdict::Row& one : verdict.rows)
-      row.push_back(printable(results::variant_label(one.variant)) + " " + recall_text(one));
+      row.push_back(printable(results::variant_label(one.variant)) + " " + seeds_text(metric, one));
     const std::optional<Contest> decided = contest(variants, verdict);
     if (decided)
       row.push_back(
@@ -60,7 +61,7 @@ std::string verdicts(const results::Comparison& comparison, const std::vector<Va
           (decided->several_seeds() && decided->overlapping() && !decided->level() ? " (seeds overlap)" : ""));
     rows.push_back(std::move(row));
   }
-  return aligned_rows(rows, "  ", false);
+  return aligned_rows(rows, "  ", kAllLeft);
 }
 
 }  // namespace
@@ -68,7 +69,8 @@ std::string verdicts(const results::Comparison& comparison, const std::vector<Va
 std::string terminal_table(const results::Comparison& given) {
   const results::Comparison comparison = completed(given);
   const std::vector<Variant> variants = summarize(comparison);
-  const Headline told = headline(comparison);
+  const std::string metric = deciding_metric(comparison), on_the_way = metric_on_the_way(comparison, metric);
+  const Headline told = headline(comparison, metric);
   std::string out = printable(comparison.title);
   if (!out.empty()) out += "\n\n";
   if (!comparison.runs.empty()) {
@@ -77,7 +79,9 @@ std::string terminal_table(const results::Comparison& given) {
         "Recall: share of answers exactly right, in wordings seen in training and in unseen ones. F1 and nats (lower "
         "is "
         "better): unseen.\n\n";
-    out += "Recall in wordings never read, at\n" + verdicts(comparison, variants) + "\n";
+    out += base::concat(results::is_share(on_the_way) ? "Recall" : "Nats per answer", " in wordings ",
+                        on_the_way.ends_with("_seen") ? "read" : "never read", ", at\n",
+                        verdicts(comparison, variants, on_the_way), "\n");
   }
   out += printable(told.answer) + "\n";
   for (const std::string& note : told.notes) out += "  " + printable(note) + "\n";

@@ -13,7 +13,7 @@ constexpr size_t kTextWidth = 72, kTokenWidth = 28, kChosenRows = 8;
 std::string titled(const Table& table) {
   std::vector<std::vector<std::string>> rows{table.head};
   rows.insert(rows.end(), table.rows.begin(), table.rows.end());
-  return table.caption + "\n" + aligned_rows(rows, "  ", true) + "\n";
+  return table.caption + "\n" + aligned_rows(rows, "  ") + "\n";
 }
 
 /// The first or last `width` characters of UTF-8 `text`.
@@ -36,7 +36,7 @@ std::string texts(const std::string& caption, const std::vector<results::LitText
     row[4] = cut(row[4], kTextWidth, false);
     rows.push_back(row);
   }
-  return table.caption + "\n" + aligned_rows(rows, "  ", false) + "\n";
+  return table.caption + "\n" + aligned_rows(rows, "  ", kAllLeft) + "\n";
 }
 
 std::string light_text(const results::Inspection& inspection, const results::SlotLight& light) {

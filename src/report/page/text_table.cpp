@@ -20,7 +20,7 @@ std::string printable(std::string text) {
   return text;
 }
 
-std::string aligned_rows(const std::vector<std::vector<std::string>>& rows, const std::string& indent, bool numbers) {
+std::string aligned_rows(const std::vector<std::vector<std::string>>& rows, const std::string& indent, size_t left) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -31,7 +31,7 @@ std::string aligned_rows(const std::vector<std::vector<std::string>>& rows, cons
     std::string line = indent;
     for (size_t i = 0; i < row.size(); ++i) {
       const std::string pad = padding(row[i], widths[i]);
-      line += (i == 0 ? "" : "  ") + (numbers && i > 0 ? pad + row[i] : row[i] + pad);
+      line += (i == 0 ? "" : "  ") + (i < left ? row[i] + pad : pad + row[i]);
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";
