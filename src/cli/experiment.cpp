@@ -5,6 +5,7 @@
 #include "cli/command_line.h"
 #include "cli/command_text.h"
 #include "cli/commands.h"
+#include "cli/side_by_side.h"
 #include "experiments/experiment_runs.h"
 #include "report/experiment/experiment_text.h"
 
@@ -36,6 +37,7 @@ int run_experiment(int argc, char** argv) {
       ->allow_extra_args(false)
       ->delimiter(',')
       ->type_name("VARIANT,...");
+  const SideBySide side_by_side(app);
   app.footer("configuration keys and defaults:\n" + base::config_help<experiments::ExperimentConfig>());
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
 
@@ -45,9 +47,18 @@ int run_experiment(int argc, char** argv) {
   const size_t cells = plan.compare.cells();
   std::vector<std::string> arguments = overrides;
   if (!only.empty()) arguments.insert(arguments.end(), {"--only", base::joined(only, ",")});
+  const std::vector<std::string> typed = side_by_side.typed();
+  arguments.insert(arguments.end(), typed.begin(), typed.end());
   const std::string command = command_text("memlayers experiment", file, arguments);
-  const experiments::ExperimentOutcome outcome =
-      experiments::run_experiment(plan, {program_commit(), command, {}, only, {}});
+  experiments::CompareOptions options;
+  options.commit = program_commit();
+  options.command = command;
+  options.only = only;
+  std::vector<std::string> cell = {"experiment", file};
+  cell.insert(cell.end(), overrides.begin(), overrides.end());
+  side_by_side.apply(plan.compare, file, cell, options);
+  const experiments::ExperimentOutcome outcome = experiments::run_experiment(plan, options);
+  if (side_by_side.is_cell()) return 0;
   const results::Experiment& experiment = outcome.experiment;
   if (outcome.end == experiments::CompareEnd::kInterrupted) {
     std::cout << "interrupted; continue with: " << command << std::endl;

@@ -18,6 +18,7 @@
 #include "base/problems.h"
 #include "data/shards/prepared_data.h"
 #include "evaluation/questions/answer_file.h"
+#include "experiments/cell_processes.h"
 #include "experiments/compared_run.h"
 #include "experiments/comparison_identity.h"
 #include "experiments/step_times.h"
@@ -108,9 +109,8 @@ class Comparer {
   CompareOutcome run() {
     open_output();
     list_cells();
-    if (cells_to_run() > 0) base::log_info(left_text(cells_));
-    for (size_t c = 0; c < cells_.size(); ++c) {
-      if (run_one(c)) continue;
+    if (cells_to_run() > 0) base::log_info(left_text(cells_, 0, options_.jobs));
+    if (!(options_.jobs > 1 ? run_side_by_side() : run_in_turn())) {
       outcome_.end = CompareEnd::kInterrupted;
       return std::move(outcome_);
     }
@@ -120,7 +120,69 @@ class Comparer {
     return std::move(outcome_);
   }
 
+  /// Runs one cell for another process, which holds the output folder.
+  CompareEnd run_cell(const std::string& name) {
+    base::watch_for_interrupt();
+    list_cells();
+    const auto run =
+        std::find_if(runs_.begin(), runs_.end(), [&](const ComparedRun& r) { return r.folder_name() == name; });
+    base::check(run != runs_.end(), "--cell: there is no cell '", name, "'");
+    return run->execute({}) ? CompareEnd::kFinished : CompareEnd::kInterrupted;
+  }
+
  private:
+  /// False when interrupted.
+  bool run_in_turn() {
+    for (size_t c = 0; c < cells_.size(); ++c) {
+      if (!run_one(c)) return false;
+    }
+    return true;
+  }
+
+  /// False when interrupted.
+  bool run_side_by_side() {
+    base::watch_for_interrupt();
+    CellProcesses processes(options_.jobs);
+    for (size_t next = 0;;) {
+      for (; !processes.full() && next < cells_.size() && !base::interrupted(); ++next) {
+        if (finished_[next]) {
+          keep(next, std::move(*finished_[next]));
+        } else {
+          base::log_info(base::concat(runs_[next].name(), " begins; its log: ", runs_[next].log().string()));
+          begun_[next] = std::chrono::steady_clock::now();
+          processes.start(next, cell_command(next), runs_[next].log());
+        }
+      }
+      if (processes.empty()) break;
+      const CellProcesses::Ended ended = processes.wait();
+      gather(ended.cell, ended.status);
+    }
+    return cells_to_run() == 0;
+  }
+
+  std::vector<std::string> cell_command(size_t c) const {
+    std::vector<std::string> command = options_.cell_command;
+    command.push_back(runs_[c].folder_name());
+    return command;
+  }
+
+  /// What a cell's process left: its result, or nothing where it was asked to stop.
+  void gather(size_t c, int status) {
+    std::optional<results::RunResult> result;
+    try {
+      result = runs_[c].finished();
+      if (!result && base::interrupted()) return;
+      if (!result) fail(runs_[c], failure_text(status, runs_[c].log()));
+    } catch (const std::exception& error) {
+      fail(runs_[c], error.what());
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun_[c];
+    if (result) cells_[c].seconds = std::max(took.count(), training_seconds(*result));
+    cells_[c].left = false;
+    if (result) keep(c, std::move(*result));
+    if (cells_to_run() > 0) base::log_info(left_text(cells_, 0, options_.jobs));
+  }
+
   void open_output() {
     base::make_folder(output_);
     lock_.emplace(output_);
@@ -180,6 +242,7 @@ class Comparer {
         finished_.push_back(std::move(finished));
       }
     }
+    begun_.resize(cells_.size());
   }
 
   int64_t cells_to_run() const {
@@ -239,19 +302,24 @@ class Comparer {
     } catch (const std::exception& error) {
       fail(run, error.what());
     }
-    if (result) keep(run, std::move(*result));
+    if (result) keep(c, std::move(*result));
     cells_[c].left = false;
     if (to_be_run && cells_to_run() > 0) base::log_info(left_text(cells_));
     return true;
   }
 
-  void keep(const ComparedRun& run, results::RunResult result) {
+  void keep(size_t c, results::RunResult result) {
     const auto asked = static_cast<size_t>(result.seen.questions + result.unseen.questions);
     if (asked < questions_.size()) {
-      problems_.add(base::concat(run.name(), ": ", questions_.size() - asked, " of ", questions_.size(),
+      problems_.add(base::concat(runs_[c].name(), ": ", questions_.size() - asked, " of ", questions_.size(),
                                  " questions could not be asked"));
     }
-    outcome_.comparison.runs.push_back(std::move(result));
+    // In the order of the cells, whichever ends first.
+    const auto place = std::lower_bound(kept_.begin(), kept_.end(), c);
+    std::vector<results::RunResult>& runs = outcome_.comparison.runs;
+    runs.insert(runs.begin() + (place - kept_.begin()), std::move(result));
+    kept_.insert(place, c);
+    cells_[c].left = false;
     write_results();
   }
 
@@ -302,8 +370,10 @@ class Comparer {
   std::vector<data::Question> questions_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   std::vector<Cell> cells_;
-  std::vector<ComparedRun> runs_;                            // one a cell
-  std::vector<std::optional<results::RunResult>> finished_;  // one a cell: what an earlier call left
+  std::vector<ComparedRun> runs_;                             // one a cell
+  std::vector<std::optional<results::RunResult>> finished_;   // one a cell: what an earlier call left
+  std::vector<std::chrono::steady_clock::time_point> begun_;  // one a cell, where they run side by side
+  std::vector<size_t> kept_;                                  // cells whose results are in outcome_, rising
   bool pace_is_told_ = false;
   CompareOutcome outcome_;
 };
@@ -311,7 +381,11 @@ class Comparer {
 }  // namespace
 
 CompareOutcome compare_runs(const ComparePlan& plan, const CompareOptions& options) {
-  return Comparer(plan, options).run();
+  Comparer comparer(plan, options);
+  if (options.cell.empty()) return comparer.run();
+  CompareOutcome outcome;
+  outcome.end = comparer.run_cell(options.cell);
+  return outcome;
 }
 
 }  // namespace memlayers::experiments

@@ -6,6 +6,7 @@
 //     recall.jsonl                    exact match on the sample, at each asking on the way
 //     answers.jsonl, result.json      final answers to all questions; the RunResult, written last
 //     step_times.json                 where the time of a step goes; of each variant's first run
+//   OUTPUT/VARIANT/seed-N.log         what the cell's process printed, where cells run side by side
 #pragma once
 
 #include <functional>
@@ -25,6 +26,10 @@ struct CompareOptions {
       measure;
   std::vector<std::string> only;  // variants to run; empty: all. Of the others, finished runs are still read.
   std::string measure_identity;   // of another text, the output folder's runs have other measures: it is refused
+  size_t jobs = 1;                // cells that run at a time; more than 1: each in a process of its own
+  /// Starts this program for one cell, whose name follows as the last argument; used where `jobs` is more than 1.
+  std::vector<std::string> cell_command;
+  std::string cell;  // this process runs that one cell ("VARIANT/seed-N") for another one, which gathers what they did
 };
 
 enum class CompareEnd { kFinished, kInterrupted, kSomeFailed };
@@ -39,6 +44,7 @@ struct CompareOutcome {
 /// Runs what is not finished yet, and writes results.json after each run. All variants of one seed read the same
 /// batches; their order turns with every seed, so that a machine growing slower or faster favors none. A run that
 /// throws is reported in `failures` and the others go on. Then times a few steps of every variant (step_times.h).
+/// With `jobs`, the seconds of a run are those of a machine that runs so many at a time.
 /// SIGINT and SIGTERM save and return kInterrupted; calling again continues. Throws UsageError: `output` holds a
 /// comparison of another configuration; IoError: data or questions unreadable.
 CompareOutcome compare_runs(const ComparePlan& plan, const CompareOptions& options);

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "base/error.h"
 #include "data/question.h"
 #include "evaluation/questions/asking.h"
 #include "evaluation/tables/slot_counter.h"
@@ -21,6 +22,10 @@ class ComparedRun {
   const std::string& name() const { return name_; }
   const training::TrainConfig& config() const { return config_; }
   const std::string& variant() const { return plan_.config.variants[variant_].name; }
+  /// Its folder within the comparison's, "VARIANT/seed-N".
+  std::string folder_name() const { return base::concat(variant(), "/", folder_.filename().string()); }
+  /// What its process printed, where it had one of its own.
+  std::filesystem::path log() const { return folder_.string() + ".log"; }
 
   /// The result of an earlier call, with the breakdown of its answers where an older program left that out; nothing
   /// when the run is not finished.

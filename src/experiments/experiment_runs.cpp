@@ -126,6 +126,7 @@ class Experimenter {
 
   ExperimentOutcome run() {
     check_wanted(plan_, options_);
+    if (!options_.cell.empty()) return run_cell();
     const std::string missing = missing_requirement(plan_.config.requires_files);
     if (!missing.empty()) {
       outcome_.experiment.skipped = missing;
@@ -148,6 +149,13 @@ class Experimenter {
   }
 
  private:
+  /// For another process, which has checked what is required, decides the criteria and writes the pages.
+  ExperimentOutcome run_cell() {
+    prepare_data(plan_);
+    compare();
+    return std::move(outcome_);
+  }
+
   /// Runs of the experiments named in `beside`, as far as they have any.
   void add_beside() {
     for (const std::string& folder : plan_.config.beside) {

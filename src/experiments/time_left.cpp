@@ -30,22 +30,24 @@ int64_t count_left(const std::vector<Cell>& cells) {
 
 }  // namespace
 
-std::optional<double> seconds_left(const std::vector<Cell>& cells, double seconds_per_flop) {
+std::optional<double> seconds_left(const std::vector<Cell>& cells, double seconds_per_flop, size_t jobs) {
   const Sum all = known(cells, {});
   if (all.flops > 0) seconds_per_flop = all.seconds / all.flops;
-  double seconds = 0;
+  double seconds = 0, longest = 0;
   for (const Cell& cell : cells) {
     if (!cell.left) continue;
     const Sum own = known(cells, cell.variant);
     if (own.cells == 0 && seconds_per_flop <= 0) return std::nullopt;
-    seconds += own.cells > 0 ? own.seconds / own.cells : cell.flops * seconds_per_flop;
+    const double one = own.cells > 0 ? own.seconds / own.cells : cell.flops * seconds_per_flop;
+    seconds += one;
+    longest = std::max(longest, one);
   }
-  return seconds;
+  return std::max(seconds / static_cast<double>(jobs), longest);
 }
 
-std::string left_text(const std::vector<Cell>& cells, double seconds_per_flop) {
+std::string left_text(const std::vector<Cell>& cells, double seconds_per_flop, size_t jobs) {
   const int64_t left = count_left(cells);
-  const std::optional<double> seconds = seconds_left(cells, seconds_per_flop);
+  const std::optional<double> seconds = seconds_left(cells, seconds_per_flop, jobs);
   return base::concat(left, left == 1 ? " cell of " : " cells of ", cells.size(), " left",
                       seconds ? "; about " + results::seconds_text(*seconds) : "");
 }

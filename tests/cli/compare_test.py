@@ -1,12 +1,15 @@
 """compare and report: two variants, two seeds, an interruption, a failure, another configuration."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 import time
 
 import pytest
 
-from program import TRAIN, interrupt_when, json_lines, refuse, run, succeed
+from program import PROGRAM, TRAIN, interrupt_when, json_lines, refuse, run, succeed
 
 VARIANTS = """\
 title: Tiny twins
@@ -222,12 +225,89 @@ def test_an_interrupted_comparison_goes_on_to_the_same_results(world, compared):
     assert len(results_of(output)["runs"]) == 1
     succeed("compare", "--config", config)
 
-    def comparable(run):
-        curve = [(point["step"], round(point["loss"], 6), point["recall"]) for point in run["curve"]]
-        return run["variant"], run["seed"], curve, run["unseen"]
-
     whole = [comparable(run) for run in results_of(compared[0])["runs"]]
     assert [comparable(run) for run in results_of(output)["runs"]] == whole
+
+
+def comparable(run):
+    curve = [(point["step"], round(point["loss"], 6), point["recall"]) for point in run["curve"]]
+    return run["variant"], run["seed"], curve, run["unseen"]
+
+
+class TestSideBySide:
+    """--jobs: each cell in a process of its own."""
+
+    def test_the_results_are_those_of_one_after_the_other(self, world, compared):
+        config, output = compare_config(world, "side_by_side")
+        said = succeed("compare", "--config", config, "--jobs", 3)
+        assert [comparable(run) for run in results_of(output)["runs"]] == [comparable(run) for run in results_of(compared[0])["runs"]]
+        assert results_of(output)["command"].endswith("--jobs 3")
+        assert "4 cells of 4 left" in said.err and "1 cell of 4 left; about" in said.err
+        log = output / "dense" / "seed-1.log"
+        assert str(log) in said.err and "dense seed 1" in log.read_text()
+        before = {path: path.stat().st_mtime_ns for path in output.rglob("result.json")}
+        succeed("compare", "--config", config, "--jobs", 2)
+        assert {path: path.stat().st_mtime_ns for path in output.rglob("result.json")} == before
+
+    def test_an_interruption_reaches_every_cell_and_the_same_call_goes_on(self, world, compared):
+        config, output = compare_config(world, "side_by_side_interrupted")
+        call = ["compare", "--config", config, "--jobs", 2]
+        began = [output / variant / "seed-1" / "recall.jsonl" for variant in ("dense", "memory_plus")]
+        # 2,000 steps would take a minute; SIGTERM reaches this process alone.
+        stopped = interrupt_when(lambda: all(path.exists() for path in began), *call, "run.steps=2000", how=signal.SIGTERM)
+        assert stopped.code == 0 and "interrupted; continue with: memlayers compare" in stopped.out, stopped
+        assert "--jobs 2" in stopped.out
+        assert not list(output.rglob("result.json"))
+        for variant in ("dense", "memory_plus"):
+            saved = list((output / variant / "seed-1").rglob("state.json"))
+            assert any(int(path.parent.name.removeprefix("step-")) % 10 for path in saved), saved  # where it was, not only every tenth
+        shutil.rmtree(output)
+        succeed(*call)
+        assert [comparable(run) for run in results_of(output)["runs"]] == [comparable(run) for run in results_of(compared[0])["runs"]]
+
+    def test_cells_end_with_the_process_that_gathers(self, world):
+        config, output = compare_config(world, "side_by_side_killed")
+        began = output / "dense" / "seed-1" / "recall.jsonl"
+        call = ["compare", "--config", config, "seeds=[1]", "run.steps=20000", "--jobs", 2]
+        interrupt_when(began.exists, *call, how=signal.SIGKILL)
+        end = time.monotonic() + 20  # all their steps would take minutes
+        while subprocess.run(["pgrep", "-f", str(config)], capture_output=True).stdout:
+            assert time.monotonic() < end, "a cell goes on without the process that gathers"
+            time.sleep(0.05)
+        assert not list(output.rglob("result.json"))
+        assert list(output.rglob("state.json"))  # saved where it was
+
+    def test_a_failed_cell_is_named_with_its_reason_and_the_others_go_on(self, world):
+        config, output = compare_config(world, "side_by_side_fails")
+        result = run("compare", "--config", config, "seeds=[1]", "--jobs", 2, "variants.0.set=[model.vocab_size=300]")
+        assert result.code == 1, result
+        assert "1 of 2 runs failed" in result.error and "dense seed 1: " in result.error and "vocab_size" in result.error
+        assert "memlayers compare: dense" not in result.error.split("failed: ")[1]
+        assert [run["variant"] for run in results_of(output)["runs"]] == ["memory_plus"]
+
+    def test_a_cell_that_is_killed_is_named_with_its_signal_and_the_others_go_on(self, world):
+        config, output = compare_config(world, "side_by_side_one_killed")
+        process = subprocess.Popen([PROGRAM, "compare", "--config", config, "seeds=[1]", "--jobs", "2", "run.steps=400"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        began = output / "dense" / "seed-1" / "recall.jsonl"
+        end = time.monotonic() + 60
+        while not began.exists() and time.monotonic() < end:
+            time.sleep(0.005)
+        children = subprocess.run(["pgrep", "-f", "-P", str(process.pid), "dense/seed-1"], capture_output=True, text=True).stdout.split()
+        assert len(children) == 1, children
+        os.kill(int(children[0]), signal.SIGKILL)
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 1 and "dense seed 1: ended by signal 9 (Killed)" in err, err
+        assert [run["variant"] for run in results_of(output)["runs"]] == ["memory_plus"]
+
+    def test_a_number_that_is_none_and_a_file_that_only_one_can_read_are_refused(self, world, tmp_path):
+        config, _ = compare_config(world, "side_by_side_refused")
+        assert "--jobs" in refuse(2, "compare", "--config", config, "--jobs", 0)
+        pipe = tmp_path / "config.yaml"
+        os.mkfifo(pipe)
+        writer = subprocess.Popen(["cp", config, pipe])
+        assert "--jobs" in refuse(2, "compare", "--config", pipe, "--jobs", 2)
+        writer.wait(timeout=10)
 
 
 def test_a_failed_run_is_reported_and_the_others_go_on(world):

@@ -37,6 +37,13 @@ TEST(TimeLeft, OfCellsRunElsewhereIsNotKnown) {
   EXPECT_EQ(left_text(cells, 1e-10), "1 cell of 2 left; about 6 min 40 s");
 }
 
+TEST(TimeLeft, OfCellsSideBySideIsThatOfTheJobsButNoLessThanTheLongestTakes) {
+  const std::vector<Cell> cells = {{"dense", 1e12, false, 100}, {"dense", 1e12}, {"dense", 1e12}, {"dense", 1e12}};
+  EXPECT_DOUBLE_EQ(seconds_left(cells, 0, 2).value(), 150);
+  EXPECT_DOUBLE_EQ(seconds_left(cells, 0, 8).value(), 100);
+  EXPECT_EQ(left_text(cells, 0, 2), "3 cells of 4 left; about 2 min 30 s");
+}
+
 TEST(TimeLeft, IsNoneWhereAllRan) { EXPECT_EQ(seconds_left({{"dense", 1e12, false, 7}}).value(), 0); }
 
 }  // namespace
