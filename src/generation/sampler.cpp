@@ -1,13 +1,32 @@
 #include "generation/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
 #include "base/error.h"
 
 namespace memlayers::generation {
+namespace {
+
+/// The lowest id of the largest logit. Many running maxima, since one is a chain that no processor can hurry.
+int64_t largest(std::span<const float> logits) {
+  constexpr size_t kLanes = 32;
+  std::array<float, kLanes> most;
+  most.fill(-std::numeric_limits<float>::infinity());
+  const size_t whole = logits.size() / kLanes * kLanes;
+  for (size_t i = 0; i < whole; i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) most[lane] = std::max(most[lane], logits[i + lane]);
+  }
+  for (size_t i = whole; i < logits.size(); ++i) most[0] = std::max(most[0], logits[i]);
+  const auto found = std::find(logits.begin(), logits.end(), *std::max_element(most.begin(), most.end()));
+  return found == logits.end() ? 0 : found - logits.begin();  // the former where none is a number
+}
+
+}  // namespace
 
 void check_sampling(const SamplingOptions& options) {
   base::check(options.max_new_tokens >= 0, "max_new_tokens: expected 0 or more, got ", options.max_new_tokens);
@@ -19,7 +38,7 @@ void check_sampling(const SamplingOptions& options) {
 }
 
 int64_t sample(std::span<const float> logits, const SamplingOptions& options, base::RandomStream& stream) {
-  if (options.temperature == 0) return std::max_element(logits.begin(), logits.end()) - logits.begin();
+  if (options.temperature == 0) return largest(logits);
 
   std::vector<int32_t> ids(logits.size());
   std::iota(ids.begin(), ids.end(), 0);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "base/error.h"
@@ -25,6 +26,22 @@ SamplingOptions with_temperature(double temperature) {
 
 TEST(Sampler, GreedyTakesTheLowestOfEqualIds) {
   EXPECT_EQ(draws({0.5f, 2.0f, 2.0f, 1.0f}, {}, 3), (std::vector<int64_t>{1, 1, 1}));
+}
+
+TEST(Sampler, GreedyTakesTheLargestWhereverItIsInVocabulariesOfAnySize) {
+  for (const size_t size : {1, 2, 31, 32, 33, 63, 64, 65, 127, 1000}) {
+    for (size_t place = 0; place < size; ++place) {
+      std::vector<float> logits(size, -3.0f);
+      logits[place] = -1.0f;
+      ASSERT_EQ(draws(logits, {}, 1)[0], static_cast<int64_t>(place)) << size;
+      for (size_t other = place + 1; other < size; other += 7) logits[other] = -1.0f;
+      ASSERT_EQ(draws(logits, {}, 1)[0], static_cast<int64_t>(place)) << size << ", with equals after it";
+    }
+  }
+  const float none = -std::numeric_limits<float>::infinity();
+  EXPECT_EQ(draws({none, none, 1.0f, none}, {}, 1)[0], 2);
+  EXPECT_EQ(draws({none, none}, {}, 1)[0], 0);
+  EXPECT_EQ(draws({std::nanf(""), std::nanf("")}, {}, 1)[0], 0);
 }
 
 TEST(Sampler, DrawsFollowTheSoftmaxOfLogitsOverTemperature) {

@@ -83,19 +83,24 @@ class Asker {
 
   std::vector<Reply> ask(const std::vector<const data::Question*>& questions) {
     std::vector<Reply> replies(questions.size());
-    for (size_t i = 0; i < questions.size(); ++i) replies[i].answer.id = questions[i]->id;
-    score(questions, replies);
+    std::vector<Ids> prompts;
+    for (size_t i = 0; i < questions.size(); ++i) {
+      replies[i].answer.id = questions[i]->id;
+      prompts.push_back(prompt_ids(tokenizer_, asked_prompt(*questions[i])));
+    }
+    score(questions, prompts, replies);
     std::vector<size_t> asked;  // what cannot be scored is not asked either
     for (size_t i = 0; i < questions.size(); ++i) {
       if (replies[i].problem.empty()) asked.push_back(i);
     }
-    say(questions, asked, replies);
+    say(questions, prompts, asked, replies);
     return replies;
   }
 
  private:
   /// Nats of the likeliest accepted answer.
-  void score(const std::vector<const data::Question*>& questions, std::vector<Reply>& replies) {
+  void score(const std::vector<const data::Question*>& questions, const std::vector<Ids>& prompts,
+             std::vector<Reply>& replies) {
     std::vector<ScoreRequest> requests;
     std::vector<size_t> owners;
     longest_ = 0;
@@ -105,7 +110,7 @@ class Asker {
       const std::set<std::string> truths(questions[i]->answers.begin(), questions[i]->answers.end());
       for (const std::string& truth : truths) {
         const std::string answer = " " + std::string(base::trimmed(truth)) + questions[i]->ending;
-        requests.push_back(score_request(tokenizer_, prompt, answer));
+        requests.push_back(score_request(tokenizer_, prompt, prompts[i], answer));
         owners.push_back(i);
         longest_ = std::max(longest_, static_cast<int64_t>(requests.back().continuation.size()));
       }
@@ -122,12 +127,12 @@ class Asker {
     }
   }
 
-  void say(const std::vector<const data::Question*>& questions, const std::vector<size_t>& asked,
-           std::vector<Reply>& replies) {
+  void say(const std::vector<const data::Question*>& questions, const std::vector<Ids>& all_prompts,
+           const std::vector<size_t>& asked, std::vector<Reply>& replies) {
     std::vector<Ids> prompts;
     std::vector<AnswerRule> rules;
     for (const size_t i : asked) {
-      prompts.push_back(prompt_ids(tokenizer_, asked_prompt(*questions[i])));
+      prompts.push_back(all_prompts[i]);
       rules.emplace_back(questions[i]->answers, questions[i]->ending);
     }
     generation::SamplingOptions sampling;

@@ -17,7 +17,12 @@ std::string text_of(const text::Tokenizer& tokenizer, const Ids& ids) {
 
 ScoreRequest score_request(const text::Tokenizer& tokenizer, const std::string& prompt,
                            const std::string& continuation) {
-  const Ids whole = prompt_ids(tokenizer, prompt + continuation), own = prompt_ids(tokenizer, prompt);
+  return score_request(tokenizer, prompt, prompt_ids(tokenizer, prompt), continuation);
+}
+
+ScoreRequest score_request(const text::Tokenizer& tokenizer, const std::string& prompt, const Ids& own,
+                           const std::string& continuation) {
+  const Ids whole = prompt_ids(tokenizer, prompt + continuation);
   const auto cut = std::mismatch(whole.begin(), whole.end(), own.begin(), own.end()).first;
   return {{whole.begin(), cut}, {cut, whole.end()}};
 }

@@ -20,6 +20,9 @@ struct ScoreRequest {
 /// shares with the prompt's own tokens.
 ScoreRequest score_request(const text::Tokenizer& tokenizer, const std::string& prompt,
                            const std::string& continuation);
+/// The same where `own`, the prompt's prompt_ids, are known.
+ScoreRequest score_request(const text::Tokenizer& tokenizer, const std::string& prompt, const Ids& own,
+                           const std::string& continuation);
 
 struct Continued {
   Ids ids;              // without the prompt's
