@@ -12,6 +12,7 @@
 #include "cli/standard_streams.h"
 #include "evaluation/requests/requests.h"
 #include "generation/loaded_model.h"
+#include "model/companion_files.h"
 #include "text/growing_text.h"
 
 namespace memlayers::cli {
@@ -36,7 +37,8 @@ class Generator {
  public:
   Generator(const GenerateCommand& command, generation::LoadedModel loaded)
       : command_(command), loaded_(std::move(loaded)), requests_(*loaded_.model) {
-    command_.sampling.stop_ids = {loaded_.tokenizer->eos()};
+    const std::vector<int64_t> ends = model::generation_defaults(loaded_.folder).eos;
+    command_.sampling.stop_ids = ends.empty() ? std::vector<int64_t>{loaded_.tokenizer->eos()} : ends;
   }
 
   /// Continues the prompts and prints them in order; a single one appears as it is written. One that cannot be
@@ -147,12 +149,16 @@ int run_generate(int argc, char** argv) {
   const CLI::Option* const named =
       app.add_option("--prompt", more, "a text to continue; may be given again")->take_all();
   app.add_option("--max-new-tokens", command.sampling.max_new_tokens, "tokens to add at most")->capture_default_str();
-  app.add_option("--temperature", command.sampling.temperature, "0: always the likeliest token; 1: as the model thinks")
-      ->capture_default_str();
-  app.add_option("--top-k", command.sampling.top_k, "draw from the k likeliest tokens only; 0: from all")
-      ->capture_default_str();
-  app.add_option("--top-p", command.sampling.top_p, "draw from the fewest tokens that hold this probability")
-      ->capture_default_str();
+  // A model's folder may say how it wants to be sampled: generation_config.json.
+  const CLI::Option* const temperature =
+      app.add_option("--temperature", command.sampling.temperature,
+                     "0: always the likeliest token; 1: as the model thinks (default: the model's, else 0)");
+  const CLI::Option* const top_k =
+      app.add_option("--top-k", command.sampling.top_k,
+                     "draw from the k likeliest tokens only; 0: from all (default: the model's, else 0)");
+  const CLI::Option* const top_p =
+      app.add_option("--top-p", command.sampling.top_p,
+                     "draw from the fewest tokens that hold this probability (default: the model's, else 1)");
   app.add_option("--seed", command.sampling.seed, "of the draws; equal seeds give equal texts")->capture_default_str();
   app.add_flag("--json", command.json, "print one JSON object a prompt: {\"prompt\", \"text\"}");
   app.add_option("--dtype", command.dtype, "compute in this; auto: bfloat16 where the processor multiplies it natively")
@@ -165,7 +171,15 @@ int run_generate(int argc, char** argv) {
   std::signal(SIGINT, SIG_DFL);  // nothing to save: Ctrl-C ends at once, at the prompt too
   std::signal(SIGTERM, SIG_DFL);
   const auto dtype = base::enum_named<model::ComputeDtype>(command.dtype).value();
-  Generator generator(command, generation::load_named_model(command.model, dtype));
+  generation::LoadedModel loaded = generation::load_named_model(command.model, dtype);
+  const model::GenerationDefaults defaults = model::generation_defaults(loaded.folder);
+  // Who says one of them means to say all: a temperature alone draws from all tokens.
+  if (temperature->count() + top_k->count() + top_p->count() == 0) {
+    command.sampling.temperature = defaults.temperature.value_or(command.sampling.temperature);
+    command.sampling.top_k = defaults.top_k.value_or(command.sampling.top_k);
+    command.sampling.top_p = defaults.top_p.value_or(command.sampling.top_p);
+  }
+  Generator generator(command, std::move(loaded));
   if (command.prompts.empty()) {
     run_lines(generator);
   } else {

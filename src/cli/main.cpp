@@ -43,6 +43,8 @@ constexpr Command kCommands[] = {
     {"inspect", run_inspect, true, true,
      "look into a trained model's tables: use, dead and hot slots, drift, what lights them"},
     {"capacity", run_capacity, true, true, "count the bits of synthetic biographies that a trained model holds"},
+    {"import", run_import, true, false, "a Hugging Face folder to a model folder, with memory layers added if wanted"},
+    {"export", run_export, true, false, "a trained model to a Hugging Face folder"},
     {"plan", run_plan, false, true, "parameters, FLOPs and bytes of a configuration, without allocating them"},
     {"bench", run_bench, true, true, "time the parts against torch, a dense model and the machine's limits"},
 };

@@ -15,19 +15,28 @@ at::Tensor continued_mask(int64_t start, int64_t length, const at::TensorOptions
 
 Attention::Attention(const AttentionShape& shape)
     : shape_(shape),
-      query_(shape.hidden, shape.heads * shape.head_dim, false),
-      key_(shape.hidden, shape.key_value_heads * shape.head_dim, false),
-      value_(shape.hidden, shape.key_value_heads * shape.head_dim, false),
-      out_(shape.heads * shape.head_dim, shape.hidden, false) {}
+      query_(shape.hidden, shape.heads * shape.head_dim, shape.bias),
+      key_(shape.hidden, shape.key_value_heads * shape.head_dim, shape.bias),
+      value_(shape.hidden, shape.key_value_heads * shape.head_dim, shape.bias),
+      out_(shape.heads * shape.head_dim, shape.hidden, shape.output_bias) {
+  if (!shape.head_norm_eps) return;
+  query_norm_.emplace(shape.head_dim, *shape.head_norm_eps);
+  key_norm_.emplace(shape.head_dim, *shape.head_norm_eps);
+}
 
 at::Tensor Attention::forward(const at::Tensor& x, int64_t layer, const ForwardContext& context) const {
   const int64_t batch = x.size(0), length = x.size(1);
   const int64_t start = context.cache ? context.cache->length() : 0;
   auto split = [&](const at::Tensor& y, int64_t heads) { return y.view({batch, length, heads, shape_.head_dim}); };
+  const auto normed = [](const std::optional<RmsNorm>& norm, const at::Tensor& y) {
+    return norm ? norm->forward(y, y.scalar_type()) : y;
+  };
   // Laid out as projected, [B, T, heads, head_dim], to the end: the fused kernel reads strides, writes its output and
   // its gradients in that order, and takes [B, heads, T, head_dim] for the shape.
-  const at::Tensor query = context.rotary->forward(split(query_.forward(x), shape_.heads), start).transpose(1, 2);
-  at::Tensor key = context.rotary->forward(split(key_.forward(x), shape_.key_value_heads), start).transpose(1, 2);
+  const at::Tensor query =
+      context.rotary->forward(normed(query_norm_, split(query_.forward(x), shape_.heads)), start).transpose(1, 2);
+  at::Tensor key =
+      context.rotary->forward(normed(key_norm_, split(key_.forward(x), shape_.key_value_heads)), start).transpose(1, 2);
   at::Tensor value = split(value_.forward(x), shape_.key_value_heads).transpose(1, 2);
   if (context.cache) std::tie(key, value) = context.cache->append(layer, key, value);
   // A single new position sees everything; from position 0 the fused kernel masks by itself.
@@ -46,6 +55,8 @@ void Attention::collect(const std::string& name, ParameterList& list) {
   key_.collect(name + ".k_proj", initializer, list);
   value_.collect(name + ".v_proj", initializer, list);
   out_.collect(name + ".o_proj", initializer, list);
+  if (query_norm_) query_norm_->collect(name + ".q_norm", list);
+  if (key_norm_) key_norm_->collect(name + ".k_norm", list);
 }
 
 void Attention::freeze(at::ScalarType dtype) {

@@ -4,12 +4,12 @@
 
 namespace memlayers::layers {
 
-FeedForward::FeedForward(int64_t hidden, int64_t intermediate)
+FeedForward::FeedForward(int64_t hidden, int64_t intermediate, bool bias)
     : hidden_(hidden),
       intermediate_(intermediate),
-      gate_(hidden, intermediate, false),
-      up_(hidden, intermediate, false),
-      down_(intermediate, hidden, false) {}
+      gate_(hidden, intermediate, bias),
+      up_(hidden, intermediate, bias),
+      down_(intermediate, hidden, bias) {}
 
 at::Tensor FeedForward::forward(const at::Tensor& x) const {
   return down_.forward(ops::swiglu(gate_.forward(x), up_.forward(x)));

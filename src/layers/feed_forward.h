@@ -7,11 +7,11 @@ namespace memlayers::layers {
 
 class FeedForward {
  public:
-  FeedForward(int64_t hidden, int64_t intermediate);
+  FeedForward(int64_t hidden, int64_t intermediate, bool bias = false);
 
   /// down(silu(gate(x)) * up(x)): x [.., d] -> [.., d] in x's dtype.
   at::Tensor forward(const at::Tensor& x) const;
-  /// Appends NAME.{gate,up,down}_proj.weight.
+  /// Appends NAME.{gate,up,down}_proj.weight and, where there are some, the biases.
   void collect(const std::string& name, ParameterList& list);
   /// As Linear::freeze().
   void freeze(at::ScalarType dtype);

@@ -3,12 +3,15 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "layers/rope_scaling.h"
+
 namespace memlayers::layers {
 
 class Rotary {
  public:
-  /// `head_dim` is even; angles are position * theta^(-2i / head_dim), computed in float32 once for all positions.
-  Rotary(int64_t head_dim, int64_t max_positions, double theta);
+  /// `head_dim` is even; angles are position * theta^(-2i / head_dim), computed in float32 once for all positions. The
+  /// frequencies are changed first as `scaling` says.
+  Rotary(int64_t head_dim, int64_t max_positions, double theta, const RopeScaling& scaling = {});
 
   /// x [B, T, heads, head_dim] at positions start .. start + T - 1: entry i of the first half turns with entry i of the
   /// second. Result in x's shape and dtype, contiguous. Differentiable (ops/rotary/rotary.h).

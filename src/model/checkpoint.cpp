@@ -8,6 +8,7 @@
 #include <set>
 #include <string_view>
 
+#include "base/enum_names.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -28,14 +29,43 @@ std::string stored_dtype(const NamedTensors& weights) {
   return "float32";
 }
 
+/// The rotation in both spellings: transformers 5 reads rope_parameters, version 4 the older keys alone.
+void spell_rotation(const ModelConfig& config, nlohmann::ordered_json& json) {
+  const layers::RopeScaling& scaling = config.rope_scaling;
+  nlohmann::ordered_json older = {{"rope_type", base::enum_name(scaling.rope_type)}};
+  if (scaling.rope_type != layers::RopeType::kDefault) older["factor"] = scaling.factor;
+  if (scaling.rope_type == layers::RopeType::kLlama3) {
+    older["low_freq_factor"] = scaling.low_freq_factor;
+    older["high_freq_factor"] = scaling.high_freq_factor;
+    older["original_max_position_embeddings"] = scaling.original_max_position_embeddings;
+  }
+  nlohmann::ordered_json newer = older;
+  newer["rope_theta"] = config.rope_theta;
+  if (scaling.rope_type == layers::RopeType::kDefault) older = nullptr;
+  json["rope_scaling"] = std::move(older);
+  json["rope_parameters"] = std::move(newer);
+}
+
+/// What a model type of Hugging Face's says by its name is no key there.
+void drop_implied_keys(const ModelConfig& config, nlohmann::ordered_json& json) {
+  if (config.model_type == "memlayers") return;
+  json.erase("attention_output_bias");
+  json.erase("query_key_norm");
+  if (config.model_type == "qwen2") json.erase("attention_bias");
+  if (config.model_type != "llama") json.erase("mlp_bias");
+}
+
 void write_config(const ModelConfig& config, const std::string& dtype, const fs::path& folder) {
   nlohmann::ordered_json json = base::config_to_json(config);
+  spell_rotation(config, json);
+  drop_implied_keys(config, json);
   // Without any of them it is a Llama configuration and nothing else.
   if (config.memory.layers.empty()) json.erase("memory");
   if (config.experts.layers.empty()) json.erase("experts");
   if (config.ngrams.layers.empty()) json.erase("ngrams");
   json["hidden_act"] = "silu";
   json["torch_dtype"] = dtype;
+  json["dtype"] = dtype;
   base::write_text_atomically(folder / "config.json", json.dump(2) + "\n");
 }
 
@@ -73,8 +103,10 @@ NamedTensors weights_of(const Transformer& model) {
   return weights;
 }
 
-void save_model(const Transformer& model, const fs::path& folder, uint64_t max_shard_bytes) {
-  const NamedTensors weights = weights_of(model);
+void save_model(const Transformer& model, const fs::path& folder, uint64_t max_shard_bytes,
+                std::optional<at::ScalarType> dtype) {
+  NamedTensors weights = weights_of(model);
+  for (auto& [name, tensor] : weights) tensor = dtype ? tensor.to(*dtype) : tensor;
   write_config(model.config(), stored_dtype(weights), folder);
   write_weights(folder, weights, max_shard_bytes);
 }

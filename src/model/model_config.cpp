@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "model/hugging_face_config.h"
 
 namespace memlayers::model {
 namespace {
@@ -178,128 +179,6 @@ void validate_attention(ModelConfig& config) {
   check(config.head_dim % 2 == 0, "head_dim must be even (rotary pairs), got ", config.head_dim);
 }
 
-// What Hugging Face writes and this model computes in one way only. Null is as good as absent.
-struct ForeignKey {
-  const char* name;
-  std::vector<std::string> neutral;  // empty: any value, it does not touch the computation
-};
-const std::vector<ForeignKey>& foreign_keys() {
-  static const std::vector<ForeignKey> keys = {
-      {"torch_dtype", {}},
-      {"dtype", {}},
-      {"transformers_version", {}},
-      {"use_cache", {}},
-      {"initializer_range", {}},
-      {"pad_token_id", {}},
-      {"_name_or_path", {}},
-      {"pretraining_tp", {}},
-      {"max_sequence_length", {}},
-      {"hidden_act", {"silu", "swish"}},
-      {"attention_bias", {"false"}},
-      {"mlp_bias", {"false"}},
-      {"attention_dropout", {"0.0", "0"}},
-      {"partial_rotary_factor", {"1.0", "1"}},
-      {"sliding_window", {"null"}},
-      {"use_sliding_window", {"false"}},
-      {"quantization_config", {"null"}},
-  };
-  return keys;
-}
-
-// True where `key` is Hugging Face's alone and may be dropped. Throws where its value would change the computation.
-bool is_foreign(const ConfigNode::Key& key, const ConfigNode& node, const std::string& origin) {
-  for (const auto& [name, neutral] : foreign_keys()) {
-    if (key.name != name) continue;
-    const bool plain = node.kind == ConfigNode::Kind::kPlain || node.kind == ConfigNode::Kind::kText;
-    const bool fits = neutral.empty() || node.kind == ConfigNode::Kind::kNull ||
-                      (plain && std::ranges::find(neutral, node.text) != neutral.end());
-    check(fits, origin, ":", key.line, ": ", key.name, " is ", node.text.empty() ? "set" : node.text,
-          ", which this model cannot compute; only ", neutral.empty() ? "" : neutral[0], " is supported");
-    return true;
-  }
-  return false;
-}
-
-// `rope_parameters` of transformers 5, {"rope_type": "default", "rope_theta": X}, and `rope_scaling` of before,
-// {"type": "default"}: one kind of rotation is computed here, the plain one. Gives the theta, or null.
-const ConfigNode* theta_of_plain_rope(const ConfigNode::Key& key, const ConfigNode& node, const std::string& origin) {
-  if (node.kind == ConfigNode::Kind::kNull) return nullptr;
-  check(node.kind == ConfigNode::Kind::kMapping && !node.items.empty(), origin, ":", key.line, ": ", key.name, " is ",
-        node.text.empty() ? "set" : node.text, ", which says no rope_type; only default is supported");
-  const ConfigNode* theta = nullptr;
-  for (size_t i = 0; i < node.items.size(); ++i) {
-    const std::string& name = node.keys[i].name;
-    const std::string& text = node.items[i].text;
-    if (name == "rope_theta") {
-      theta = &node.items[i];
-    } else {
-      const bool plain = (name == "rope_type" || name == "type") && text == "default";
-      const bool whole = name == "partial_rotary_factor" && (text == "1.0" || text == "1");
-      check(plain || whole, origin, ":", node.keys[i].line, ": ", key.name, ".", name, " ", text,
-            ": only rope_type default is supported");
-    }
-  }
-  return theta;
-}
-
-bool same_number(const std::string& a, const std::string& b) {
-  return std::strtod(a.c_str(), nullptr) == std::strtod(b.c_str(), nullptr);
-}
-
-// What a key without a value means in Hugging Face's library: the same as no key.
-bool is_absent(const std::string& key, const ConfigNode& node) {
-  static const std::set<std::string> kOptional = {"bos_token_id",        "eos_token_id", "head_dim",
-                                                  "num_key_value_heads", "rope_theta",   "tie_word_embeddings"};
-  return node.kind == ConfigNode::Kind::kNull && kOptional.contains(key);
-}
-
-// The keys of `root` that are ours.
-ConfigNode without_foreign_keys(const ConfigNode& root, const std::string& origin) {
-  check(root.kind == ConfigNode::Kind::kMapping, origin, ": expected a model configuration (keys and values)");
-  ConfigNode kept = root;
-  kept.keys.clear();
-  kept.items.clear();
-  const ConfigNode* theta = nullptr;  // of the older key
-  const auto keep = [&](const ConfigNode::Key& key, const ConfigNode& node) {
-    kept.keys.push_back(key);
-    kept.items.push_back(node);
-  };
-  for (size_t i = 0; i < root.items.size(); ++i) {
-    if (root.keys[i].name == "rope_theta" && root.items[i].kind != ConfigNode::Kind::kNull) theta = &root.items[i];
-  }
-  for (size_t i = 0; i < root.items.size(); ++i) {
-    const ConfigNode::Key& key = root.keys[i];
-    const ConfigNode& node = root.items[i];
-    if (is_foreign(key, node, origin) || is_absent(key.name, node)) continue;
-    if (key.name == "rope_parameters" || key.name == "rope_scaling") {
-      const ConfigNode* newer = theta_of_plain_rope(key, node, origin);
-      if (newer == nullptr) continue;
-      check(theta == nullptr || same_number(theta->text, newer->text), origin, ":", key.line, ": ", key.name,
-            ".rope_theta is ", newer->text, ", but rope_theta ", theta == nullptr ? "" : theta->text,
-            "; which of them was trained with is not known: take the wrong one out");
-      if (theta == nullptr) keep({"rope_theta", key.line}, *newer);
-      continue;
-    }
-    const bool is_token_id = key.name == "bos_token_id" || key.name == "eos_token_id";
-    const bool is_list = node.kind == ConfigNode::Kind::kSequence && !node.items.empty();
-    keep(key, is_token_id && is_list ? node.items[0] : node);  // several ends of text: the first
-  }
-  return kept;
-}
-
-// LlamaConfig's defaults in Hugging Face's library, which a config.json leaves out or not as it likes.
-ModelConfig hugging_face_defaults() {
-  ModelConfig config;
-  config.hidden_size = 4096;
-  config.intermediate_size = 11008;
-  config.num_hidden_layers = 32;
-  config.num_attention_heads = 32;
-  config.max_position_embeddings = 2048;
-  config.rms_norm_eps = 1e-6;
-  config.rope_theta = 10000.0;
-  return config;
-}
-
 // The value of a run's key `model`; null in a file that is the section itself.
 const ConfigNode* find_model_section(const ConfigNode& root) {
   if (root.kind != ConfigNode::Kind::kMapping) return nullptr;
@@ -309,10 +188,40 @@ const ConfigNode* find_model_section(const ConfigNode& root) {
   return nullptr;
 }
 
+void validate_rope(const ModelConfig& config) {
+  const layers::RopeScaling& scaling = config.rope_scaling;
+  if (scaling.rope_type == layers::RopeType::kDefault) return;
+  check(scaling.factor > 0 && scaling.factor <= kLargestFactor, "rope_scaling.factor must be above 0 and at most ",
+        kLargestFactor, ", got ", scaling.factor);
+  if (scaling.rope_type == layers::RopeType::kLinear) return;
+  check(scaling.low_freq_factor > 0 && scaling.high_freq_factor > scaling.low_freq_factor &&
+            scaling.high_freq_factor <= kLargestFactor,
+        "rope_scaling: expected 0 < low_freq_factor < high_freq_factor, got ", scaling.low_freq_factor, " and ",
+        scaling.high_freq_factor);
+  check_range("rope_scaling.original_max_position_embeddings", scaling.original_max_position_embeddings, 1,
+              int64_t{1} << 24);
+}
+
+// The name by which Hugging Face's library builds a dense model of that computation; empty where it has none.
+std::string dense_type(const ModelConfig& config) {
+  const bool inner_bias_only = config.attention_bias && !config.attention_output_bias;
+  if (config.query_key_norm) return config.mlp_bias || inner_bias_only ? "" : "qwen3";
+  if (inner_bias_only) return config.mlp_bias ? "" : "qwen2";
+  return "llama";
+}
+
+const char* class_of(const std::string& type) {
+  if (type == "llama") return "LlamaForCausalLM";
+  if (type == "qwen2") return "Qwen2ForCausalLM";
+  return type == "qwen3" ? "Qwen3ForCausalLM" : "MemlayersForCausalLM";
+}
+
 }  // namespace
 
 void ModelConfig::validate() {
-  check(model_type == "llama" || model_type == "memlayers", "model_type must be llama or memlayers, got ", model_type);
+  const bool known = model_type == "llama" || model_type == "memlayers" || model_type == "mistral" ||
+                     model_type == "qwen2" || model_type == "qwen3";
+  check(known, "model_type must be llama, mistral, qwen2, qwen3 or memlayers, got ", model_type);
   check_range("vocab_size", vocab_size, 0, kLargestVocabulary);
   check_range("hidden_size", hidden_size, 1, kLargestWidth);
   if (intermediate_size == 0) intermediate_size = 256 * ((8 * hidden_size / 3 + 255) / 256);
@@ -322,13 +231,15 @@ void ModelConfig::validate() {
   check(rms_norm_eps > 0 && rms_norm_eps < 1, "rms_norm_eps must be above 0 and below 1, got ", rms_norm_eps);
   check(rope_theta > 0 && rope_theta < 1e30, "rope_theta must be above 0, got ", rope_theta);
   validate_attention(*this);
+  validate_rope(*this);
   for (base::IndexList* layers : {&memory.layers, &experts.layers, &ngrams.layers}) layers->resolve(num_hidden_layers);
   if (!memory.layers.empty()) validate_memory(memory, hidden_size, num_hidden_layers);
   if (!experts.layers.empty()) validate_experts(*this);
   if (!ngrams.layers.empty()) validate_ngrams(*this);
   const bool dense = memory.layers.empty() && experts.layers.empty() && ngrams.layers.empty();
-  model_type = dense ? "llama" : "memlayers";
-  architectures = {dense ? "LlamaForCausalLM" : "MemlayersForCausalLM"};
+  model_type = dense ? dense_type(*this) : "";
+  if (model_type.empty()) model_type = "memlayers";
+  architectures = {class_of(model_type)};
 }
 
 bool is_run_config(const std::filesystem::path& path) {
@@ -339,9 +250,9 @@ ModelConfig load_model_config(const std::filesystem::path& path, const std::vect
   const std::string origin = path.string();
   const ConfigNode whole = base::parse_yaml(base::read_text(path), origin);
   const ConfigNode* section = find_model_section(whole);
-  const ConfigNode root = without_foreign_keys(section ? *section : whole, origin);
   const bool hugging_face = section == nullptr && path.extension() == ".json";
-  ModelConfig config = hugging_face ? hugging_face_defaults() : ModelConfig();
+  ModelConfig config = hugging_face ? hugging_face_defaults(whole, origin) : ModelConfig();
+  const ConfigNode root = own_keys(section ? *section : whole, origin);
   base::ConfigReader reader(origin, base::detail::all_keys<ModelConfig>());
   base::detail::read_value(reader, root, config);
   try {

@@ -5,6 +5,7 @@
 #include "layers/expert_config.h"
 #include "layers/memory_config.h"
 #include "layers/ngram_config.h"
+#include "layers/rope_scaling.h"
 
 namespace memlayers::model {
 
@@ -21,6 +22,8 @@ struct ModelConfig {
   int64_t max_position_embeddings = 4096;
   double rms_norm_eps = 1e-5;
   double rope_theta = 500000.0;
+  layers::RopeScaling rope_scaling;
+  bool attention_bias = false, attention_output_bias = true, mlp_bias = false, query_key_norm = false;
   bool tie_word_embeddings = false;
   int64_t bos_token_id = 1;
   int64_t eos_token_id = 2;
@@ -32,8 +35,9 @@ struct ModelConfig {
     using base::field;
     using C = ModelConfig;
     return std::tuple{
-        field("model_type", &C::model_type,
-              "llama (dense) or memlayers (with memory layers, experts or n-gram layers); set by itself"),
+        field(
+            "model_type", &C::model_type,
+            "llama, qwen2 or qwen3 (dense) or memlayers (with memory layers, experts or n-gram layers); set by itself"),
         field("architectures", &C::architectures, "class names for Hugging Face readers; set by itself"),
         field("vocab_size", &C::vocab_size, "tokens of the vocabulary; 0 in a run takes the prepared data's"),
         field("hidden_size", &C::hidden_size, "d, width of the residual stream"),
@@ -47,6 +51,12 @@ struct ModelConfig {
         field("max_position_embeddings", &C::max_position_embeddings, "longest sequence, tokens"),
         field("rms_norm_eps", &C::rms_norm_eps, "added to the mean square in RMSNorm"),
         field("rope_theta", &C::rope_theta, "rotary base"),
+        field("rope_scaling", &C::rope_scaling, "rotary frequencies of a model that was stretched to longer texts"),
+        field("attention_bias", &C::attention_bias, "biases in attention's projections"),
+        field("attention_output_bias", &C::attention_output_bias,
+              "with attention_bias: in the one behind attention too"),
+        field("mlp_bias", &C::mlp_bias, "biases in the feed-forwards"),
+        field("query_key_norm", &C::query_key_norm, "RMSNorm of queries and keys, head by head, before they rotate"),
         field("tie_word_embeddings", &C::tie_word_embeddings, "output head shares the token embedding"),
         field("bos_token_id", &C::bos_token_id, "begins a document"),
         field("eos_token_id", &C::eos_token_id, "ends a document"),

@@ -13,7 +13,7 @@ Network::Network(const ModelConfig& given)
     : config(given),
       embedding(at::empty({config.vocab_size, config.hidden_size}, at::kFloat)),
       norm(config.hidden_size, config.rms_norm_eps),
-      rotary(config.head_dim, config.max_position_embeddings, config.rope_theta) {
+      rotary(config.head_dim, config.max_position_embeddings, config.rope_theta, config.rope_scaling) {
   if (!config.tie_word_embeddings) head.emplace(config.hidden_size, config.vocab_size, false);
 }
 

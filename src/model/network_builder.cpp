@@ -78,12 +78,15 @@ layers::Block make_block(const ModelConfig& config, int64_t index, TableMaker& t
   const bool has_experts = lists(config.experts.layers, index);
   layers::Block::Rest rest;
   if (!has_experts && (!has_memory || memory.placement == MemoryPlacement::kBeside)) {
-    rest.feed_forward.emplace(config.hidden_size, config.intermediate_size);
+    rest.feed_forward.emplace(config.hidden_size, config.intermediate_size, config.mlp_bias);
   }
   if (has_experts) rest.experts.emplace(config.experts, config.hidden_size);
   if (has_memory) rest.memory = make_memory(config, index, tables);
-  const layers::AttentionShape shape{config.hidden_size, config.num_attention_heads, config.num_key_value_heads,
-                                     config.head_dim};
+  layers::AttentionShape shape{config.hidden_size, config.num_attention_heads, config.num_key_value_heads,
+                               config.head_dim};
+  shape.bias = config.attention_bias;
+  shape.output_bias = config.attention_bias && config.attention_output_bias;
+  if (config.query_key_norm) shape.head_norm_eps = config.rms_norm_eps;
   std::optional<layers::NgramLayer> ngrams;
   if (lists(config.ngrams.layers, index)) ngrams = make_ngrams(config, index, tables);
   return {index, config.rms_norm_eps, shape, std::move(rest), std::move(ngrams)};

@@ -223,6 +223,22 @@ int64_t count_feed_forwards(const model::ModelConfig& config) {
   return config.num_hidden_layers - static_cast<int64_t>(memories + config.experts.layers.size());
 }
 
+/// Biases of all blocks; adding them is no product and not counted as FLOPs, as those of memory layers are not.
+struct BiasCount {
+  int64_t attention = 0, feed_forward = 0;
+};
+
+BiasCount count_biases(const model::ModelConfig& config) {
+  BiasCount count;
+  const int64_t widths = (config.num_attention_heads + 2 * config.num_key_value_heads) * config.head_dim;
+  if (config.attention_bias) {
+    count.attention = config.num_hidden_layers * (widths + (config.attention_output_bias ? config.hidden_size : 0));
+  }
+  if (config.mlp_bias)
+    count.feed_forward = count_feed_forwards(config) * (2 * config.intermediate_size + config.hidden_size);
+  return count;
+}
+
 }  // namespace
 
 ModelCount count_model(const model::ModelConfig& given, int64_t seq_len) {
@@ -243,14 +259,16 @@ ModelCount count_model(const model::ModelConfig& given, int64_t seq_len) {
   ModelCount count;
   count.embedding = config.vocab_size * d;
   count.head = config.tie_word_embeddings ? 0 : config.vocab_size * d;
-  count.attention = blocks * 2 * d * (query_width + key_width);
-  count.feed_forward = count_feed_forwards(config) * 3 * d * config.intermediate_size;
+  const BiasCount biases = count_biases(config);
+  count.attention = blocks * 2 * d * (query_width + key_width) + biases.attention;
+  count.feed_forward = count_feed_forwards(config) * 3 * d * config.intermediate_size + biases.feed_forward;
   count.experts = mixtures * mixture.parameters;
   count.memory_dense = memories * layer.parameters;
   count.tables = count_tables(memory);
   count.ngram_dense = lookups * lookup.parameters;
   count.ngram_tables = count_ngram_tables(ngrams) * ngram_rows(ngrams) * ngrams.value_dim;
-  count.norms = (2 * blocks + 1) * d + memories * layer.norms + lookups * lookup.norms;
+  count.norms = (2 * blocks + 1) * d + (config.query_key_norm ? 2 * blocks * config.head_dim : 0) +
+                memories * layer.norms + lookups * lookup.norms;
   count.total = count.embedding + count.head + count.attention + count.feed_forward + count.experts +
                 count.memory_dense + count.tables + count.ngram_dense + count.ngram_tables;
   const int64_t read = memories > 0 ? memories * read_values(memory) : 0;
@@ -258,8 +276,9 @@ ModelCount count_model(const model::ModelConfig& given, int64_t seq_len) {
                  std::max<int64_t>(0, count.ngram_tables - lookups * ngrams.reads() * ngrams.value_dim);
 
   const double scores = 2.0 * static_cast<double>(query_width) * static_cast<double>(seq_len);  // 4 * width * T / 2
-  count.flops_attention = 2.0 * static_cast<double>(count.attention) + static_cast<double>(blocks) * scores;
-  count.flops_feed_forward = 2.0 * static_cast<double>(count.feed_forward);
+  count.flops_attention =
+      2.0 * static_cast<double>(count.attention - biases.attention) + static_cast<double>(blocks) * scores;
+  count.flops_feed_forward = 2.0 * static_cast<double>(count.feed_forward - biases.feed_forward);
   count.flops_experts = static_cast<double>(mixtures) * mixture.flops;
   count.flops_memory = static_cast<double>(memories) * layer.flops;
   count.flops_ngrams = static_cast<double>(lookups) * lookup.flops;

@@ -160,19 +160,60 @@ TEST(ModelConfig, TakesTheThetaFromWhereverItStands) {
   }
 }
 
+TEST(ModelConfig, TakesScaledRotationsInEitherSpelling) {
+  for (const char* text : {R"({"rope_theta": 1e4, "rope_scaling": {"type": "linear", "factor": 2.0}})",
+                           R"({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}})",
+                           R"({"rope_scaling": {"rope_type": "linear", "factor": 2.0, "type": "linear"},
+            "rope_parameters": {"rope_type": "linear", "factor": 2, "rope_theta": 1e4}, "rope_theta": 10000})"}) {
+    const TemporaryFile file("config.json", text);
+    const ModelConfig config = model::load_model_config(file.path());
+    EXPECT_EQ(config.rope_scaling.rope_type, layers::RopeType::kLinear) << text;
+    EXPECT_EQ(config.rope_scaling.factor, 2.0) << text;
+    EXPECT_EQ(config.rope_theta, 1e4) << text;
+  }
+}
+
+TEST(ModelConfig, AModelTypeSaysWhatItHasWithoutKeys) {
+  const auto of = [](const std::string& text) {
+    const TemporaryFile file("config.json", text);
+    return model::load_model_config(file.path());
+  };
+  const ModelConfig qwen2 = of(R"({"model_type": "qwen2"})");
+  EXPECT_TRUE(qwen2.attention_bias && !qwen2.attention_output_bias && !qwen2.query_key_norm);
+  EXPECT_EQ(qwen2.model_type, "qwen2");
+  const ModelConfig qwen3 = of(R"({"model_type": "qwen3"})");
+  EXPECT_TRUE(!qwen3.attention_bias && qwen3.query_key_norm);
+  EXPECT_EQ(qwen3.head_dim, 128);
+  EXPECT_EQ(qwen3.model_type, "qwen3");
+  const ModelConfig mistral = of(R"({"model_type": "mistral", "sliding_window": null})");
+  EXPECT_EQ(mistral.num_key_value_heads, 8);
+  EXPECT_EQ(mistral.model_type, "llama") << "the same computation";
+  const ModelConfig biased = of(R"({"attention_bias": true, "mlp_bias": true})");
+  EXPECT_TRUE(biased.attention_bias && biased.attention_output_bias && biased.mlp_bias);
+  EXPECT_EQ(biased.model_type, "llama");
+}
+
 TEST(ModelConfig, RefusesWhatItCannotCompute) {
   struct Row {
     const char *text, *names;
   };
   for (const Row& row :
        {Row{R"({"rope_scaling": {"factor": 8.0}})", "rope_scaling"},
-        {R"({"attention_bias": true})", "attention_bias"},
         {R"({"hidden_act": "gelu"})", "hidden_act"},
-        {R"({"rope_parameters": {"rope_type": "llama3"}})", "rope_type"},
+        {R"({"rope_parameters": {"rope_type": "llama3", "factor": 8.0}})", "lacks low_freq_factor"},
+        {R"({"rope_parameters": {"rope_type": "dynamic", "factor": 8.0}})", "rope_type dynamic"},
+        {R"({"rope_scaling": {"type": "yarn", "factor": 8.0}})", "type yarn"},
+        {R"({"rope_scaling": {"type": "linear", "rope_type": "llama3", "factor": 8.0}})", "two kinds"},
+        {R"({"rope_scaling": {"type": "linear", "factor": 2.0}, "rope_parameters": {"rope_type": "default"}})",
+         "different rotations"},
+        {R"({"rope_scaling": {"type": "linear", "factor": -2.0}})", "rope_scaling.factor"},
         {R"({"sliding_window": 4096})", "sliding_window"},
-        {R"({"mlp_bias": true})", "mlp_bias"},
+        {R"({"model_type": "mistral", "sliding_window": 64, "max_position_embeddings": 128})", "sliding_window is 64"},
+        {R"({"model_type": "mistral"})", "leaves it out"},
+        {R"({"model_type": "qwen2", "use_sliding_window": true, "sliding_window": 64})", "use_sliding_window"},
+        {R"({"model_type": "qwen3", "layer_types": ["full_attention", "sliding_attention"]})", "sliding_attention"},
+        {R"({"model_type": "gpt2", "n_embd": 64})", "model_type is gpt2"},
         {R"({"partial_rotary_factor": 0.5})", "partial_rotary_factor"},
-        {R"({"rope_scaling": {"type": "linear", "factor": 2.0}})", "rope_scaling.type linear"},
         {R"({"rope_scaling": {}})", "rope_scaling"},
         {R"({"rope_parameters": {"rope_theta": 1e4}, "rope_theta": 5e5})", "rope_parameters.rope_theta is 1e4"},
         {R"({"rope_parameters": {"partial_rotary_factor": 0.5}})", "partial_rotary_factor"},
