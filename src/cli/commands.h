@@ -19,5 +19,6 @@ int run_report(int argc, char** argv);
 int run_inspect(int argc, char** argv);
 int run_capacity(int argc, char** argv);
 int run_bench(int argc, char** argv);
+int run_tokenize(int argc, char** argv);
 
 }  // namespace memlayers::cli

@@ -143,9 +143,11 @@ int run_generate(int argc, char** argv) {
   std::vector<std::string> more;
   app.add_option("MODEL", command.model, "a checkpoint, or the output folder of a run (its newest checkpoint)")
       ->required();
-  const CLI::Option* const prompts = app.add_option("PROMPT", command.prompts, "texts to continue");
+  // Without extra arguments, else "[a, b]" would be two prompts.
+  const CLI::Option* const prompts =
+      app.add_option("PROMPT", command.prompts, "texts to continue")->allow_extra_args(false);
   const CLI::Option* const named =
-      app.add_option("--prompt", more, "a text to continue; may be given again")->take_all();
+      app.add_option("--prompt", more, "a text to continue; may be given again")->take_all()->allow_extra_args(false);
   app.add_option("--max-new-tokens", command.sampling.max_new_tokens, "tokens to add at most")->capture_default_str();
   app.add_option("--temperature", command.sampling.temperature, "0: always the likeliest token; 1: as the model thinks")
       ->capture_default_str();

@@ -43,6 +43,7 @@ constexpr Command kCommands[] = {
     {"inspect", run_inspect, true, true,
      "look into a trained model's tables: use, dead and hot slots, drift, what lights them"},
     {"capacity", run_capacity, true, true, "count the bits of synthetic biographies that a trained model holds"},
+    {"tokenize", run_tokenize, false, true, "what a model sees of a text: token ids and pieces, and back"},
     {"plan", run_plan, false, true, "parameters, FLOPs and bytes of a configuration, without allocating them"},
     {"bench", run_bench, true, true, "time the parts against torch, a dense model and the machine's limits"},
 };

@@ -41,7 +41,8 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const fs::path& path) {
   const std::string own = own_kind(config);
   if (own == "bytes" && !fs::exists(model)) return byte_tokenizer();
   if (fs::exists(json) && own != "sentencepiece") {
-    if (fs::exists(model)) base::log_info(base::concat(json.string(), " is used, and not the ", kTokenizerModelFile, " beside it"));
+    if (fs::exists(model))
+      base::log_info(base::concat(json.string(), " is used, and not the ", kTokenizerModelFile, " beside it"));
     return load_tokenizer_json(json);
   }
   if (fs::exists(model)) return load_sentencepiece(model);

@@ -17,8 +17,9 @@ inline std::vector<std::filesystem::path> interchange_folders(const std::string&
   namespace fs = std::filesystem;
   std::vector<fs::path> folders = {fs::path(MEMLAYERS_SOURCE_DIR) / "tests" / "golden" / name};
   const char* shared = std::getenv("MEMLAYERS_SHARED_DIR");
-  folders.push_back((shared != nullptr && *shared != '\0' ? fs::path(shared) : fs::path(MEMLAYERS_SOURCE_DIR) / ".." / "shared") /
-                    "interchange" / name);
+  folders.push_back(
+      (shared != nullptr && *shared != '\0' ? fs::path(shared) : fs::path(MEMLAYERS_SOURCE_DIR) / ".." / "shared") /
+      "interchange" / name);
   if (const char* other = std::getenv("MEMLAYERS_INTERCHANGE_DIR"); other != nullptr && *other != '\0')
     folders.push_back(fs::path(other) / name);
   std::erase_if(folders, [](const fs::path& folder) { return !fs::is_directory(folder); });

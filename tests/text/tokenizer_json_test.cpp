@@ -60,20 +60,22 @@ TEST_P(Variants, GiveTheLibrarysIdsAndTexts) {
     ASSERT_EQ(tokenizer_->encode(text), item["ids_no_special"].get<Ids>()) << item.dump();
     const auto ids = item["ids"].get<Ids>();
     ASSERT_EQ(with_template(*tokenizer_, text), ids) << item.dump();
-    ASSERT_TRUE(is_one_of(tokenizer_->decode(ids, true), item, "decoded"))
-        << item.dump() << "\n" << tokenizer_->decode(ids, true);
+    ASSERT_TRUE(is_one_of(tokenizer_->decode(ids, true), item, "decoded")) << item.dump() << "\n"
+                                                                           << tokenizer_->decode(ids, true);
     ASSERT_TRUE(is_one_of(tokenizer_->decode(ids, false), item, "decoded_skip_special"))
-        << item.dump() << "\n" << tokenizer_->decode(ids, false);
+        << item.dump() << "\n"
+        << tokenizer_->decode(ids, false);
   }
 }
 
 TEST_P(Variants, DecodeAnyIds) {
   for (const auto& item : tests::json_lines(GetParam() / "decode_cases.jsonl")) {
     const auto ids = item["ids"].get<Ids>();
-    EXPECT_TRUE(is_one_of(tokenizer_->decode(ids, true), item, "decoded"))
-        << item.dump() << "\n" << tokenizer_->decode(ids, true);
+    EXPECT_TRUE(is_one_of(tokenizer_->decode(ids, true), item, "decoded")) << item.dump() << "\n"
+                                                                           << tokenizer_->decode(ids, true);
     EXPECT_TRUE(is_one_of(tokenizer_->decode(ids, false), item, "decoded_skip_special"))
-        << item.dump() << "\n" << tokenizer_->decode(ids, false);
+        << item.dump() << "\n"
+        << tokenizer_->decode(ids, false);
   }
 }
 
@@ -122,8 +124,7 @@ TEST(TokenizerJson, RefusesWhatItDoesNotKnowByName) {
       if (item["must"] != "refuse") {
         try {
           load_tokenizer_json(file);  // either way, but no crash
-        } catch (const base::IoError&) {
-        }
+        } catch (const base::IoError&) {}
         continue;
       }
       const std::string said = error_of<base::IoError>([&] { load_tokenizer_json(file); });

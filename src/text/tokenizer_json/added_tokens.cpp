@@ -106,9 +106,9 @@ std::vector<AddedTokens::Stretch> AddedTokens::cut(const std::string& text, bool
       continue;
     }
     const std::string normal =
-        normalizer_ == nullptr ? text.substr(span.begin, span.end - span.begin)
-                               : normalizer_->apply(text.substr(span.begin, span.end - span.begin),
-                                                    continued && span.begin == 0);
+        normalizer_ == nullptr
+            ? text.substr(span.begin, span.end - span.begin)
+            : normalizer_->apply(text.substr(span.begin, span.end - span.begin), continued && span.begin == 0);
     for (const Span& inner : spans(normalized_, normal)) {
       if (inner.token != nullptr) {
         stretches.push_back({{}, inner.token});

@@ -17,8 +17,8 @@ struct AddedToken {
   int32_t id = 0;
   std::string content;
   bool special = false;
-  bool normalized = true;   // looked for in the normalized text
-  bool single_word = false; // only where no word character is next to it
+  bool normalized = true;                        // looked for in the normalized text
+  bool single_word = false;                      // only where no word character is next to it
   bool left_strip = false, right_strip = false;  // takes the white space there
 };
 

@@ -12,11 +12,13 @@ namespace memlayers::text {
 namespace {
 
 constexpr const char* kWhat = "model";
-constexpr size_t kFew = 48;              // symbols up to which looking at all pairs is faster than a heap
+constexpr size_t kFew = 48;  // symbols up to which looking at all pairs is faster than a heap
 constexpr size_t kMemorySlots = 1 << 14;
 constexpr size_t kLongestRemembered = 64;  // bytes
 
-std::string shown(const std::string& token) { return "\"" + token.substr(0, base::character_boundary(token, 40)) + "\""; }
+std::string shown(const std::string& token) {
+  return "\"" + token.substr(0, base::character_boundary(token, 40)) + "\"";
+}
 
 uint64_t key_of(int32_t left, int32_t right) {
   return (static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right)) + 1;  // never 0
@@ -90,8 +92,8 @@ void Bpe::read_vocabulary(const Json& model) {
   for (const auto& [token, id] : vocab->items()) {
     require(id.is_number_integer() && id.dump().size() <= 18 && id.get<int64_t>() >= 0, kWhat, ": the id of ",
             shown(token), " is ", id.dump().substr(0, 40), ", expected a whole number from 0 on");
-    require(id.get<int64_t>() < most, kWhat, ": the id of ", shown(token), " is ", id.dump(), ", far beyond a vocab of ",
-            vocab->size());
+    require(id.get<int64_t>() < most, kWhat, ": the id of ", shown(token), " is ", id.dump(),
+            ", far beyond a vocab of ", vocab->size());
     const auto place = id.get<size_t>();
     if (place >= tokens_.size()) {
       tokens_.resize(place + 1);

@@ -49,9 +49,9 @@ bool is_white_space(int32_t code) {
 
 bool is_word_character(int32_t code) {
   if (code < 0x80) return std::isalnum(code) != 0 || code == '_';
-  if (code == 0x200C || code == 0x200D) return true;       // the joiners
-  if (code >= 0x24B6 && code <= 0x24E9) return true;       // circled letters
-  if (code >= 0x1F130 && code <= 0x1F189) {                // squared and negative letters, but for a few signs between
+  if (code == 0x200C || code == 0x200D) return true;  // the joiners
+  if (code >= 0x24B6 && code <= 0x24E9) return true;  // circled letters
+  if (code >= 0x1F130 && code <= 0x1F189) {           // squared and negative letters, but for a few signs between
     return code <= 0x1F149 || (code >= 0x1F150 && code <= 0x1F169) || code >= 0x1F170;
   }
   switch (utf8proc_category(code)) {

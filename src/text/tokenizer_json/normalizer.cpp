@@ -10,10 +10,8 @@ namespace {
 
 constexpr const char* kWhat = "normalizer";
 
-const std::map<std::string, NormalForm> kForms = {{"NFC", NormalForm::kNfc},
-                                                  {"NFD", NormalForm::kNfd},
-                                                  {"NFKC", NormalForm::kNfkc},
-                                                  {"NFKD", NormalForm::kNfkd}};
+const std::map<std::string, NormalForm> kForms = {
+    {"NFC", NormalForm::kNfc}, {"NFD", NormalForm::kNfd}, {"NFKC", NormalForm::kNfkc}, {"NFKD", NormalForm::kNfkd}};
 
 std::string stripped(const std::string& text, bool left, bool right) {
   std::string_view rest = text;
@@ -71,12 +69,13 @@ void Normalizer::add(const Json& component) {
       return text.empty() || continued ? text : prefix + text;
     });
   } else if (type == "Replace") {
-    steps_.emplace_back(
-        [replacement = Replacement(component, kWhat)](const std::string& text, bool) { return replacement.apply(text); });
+    steps_.emplace_back([replacement = Replacement(component, kWhat)](const std::string& text, bool) {
+      return replacement.apply(text);
+    });
   } else if (type == "Strip") {
-    steps_.emplace_back([left = flag_of(component, "strip_left", true, kWhat),
-                         right = flag_of(component, "strip_right", true, kWhat)](
-                            const std::string& text, bool) { return stripped(text, left, right); });
+    steps_.emplace_back(
+        [left = flag_of(component, "strip_left", true, kWhat), right = flag_of(component, "strip_right", true, kWhat)](
+            const std::string& text, bool) { return stripped(text, left, right); });
   } else {
     throw_unknown(kWhat, type);
   }

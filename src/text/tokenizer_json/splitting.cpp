@@ -60,11 +60,12 @@ std::vector<Part> joined_with_next(const std::vector<Part>& parts) {
 }  // namespace
 
 SplitBehavior split_behavior_of(const Json& component, const char* key, SplitBehavior otherwise, const char* what) {
-  static const std::map<std::string, SplitBehavior> kNames = {{"Removed", SplitBehavior::kRemoved},
-                                                              {"Isolated", SplitBehavior::kIsolated},
-                                                              {"MergedWithPrevious", SplitBehavior::kMergedWithPrevious},
-                                                              {"MergedWithNext", SplitBehavior::kMergedWithNext},
-                                                              {"Contiguous", SplitBehavior::kContiguous}};
+  static const std::map<std::string, SplitBehavior> kNames = {
+      {"Removed", SplitBehavior::kRemoved},
+      {"Isolated", SplitBehavior::kIsolated},
+      {"MergedWithPrevious", SplitBehavior::kMergedWithPrevious},
+      {"MergedWithNext", SplitBehavior::kMergedWithNext},
+      {"Contiguous", SplitBehavior::kContiguous}};
   const std::string name = text_of(component, key, "", what);
   if (name.empty()) return otherwise;
   const auto found = kNames.find(name);

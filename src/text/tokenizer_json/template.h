@@ -12,8 +12,8 @@ struct Template {
   std::vector<int32_t> before, after;
 };
 
-/// TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel (which changes no ids), or a Sequence of them; null:
-/// nothing. Throws FormatError.
+/// TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel (which changes no ids), or a Sequence of them;
+/// null: nothing. Throws FormatError.
 Template template_of(const Json& component);
 
 }  // namespace memlayers::text
