@@ -21,5 +21,6 @@ int run_capacity(int argc, char** argv);
 int run_bench(int argc, char** argv);
 int run_import(int argc, char** argv);
 int run_export(int argc, char** argv);
+int run_tokenize(int argc, char** argv);
 
 }  // namespace memlayers::cli

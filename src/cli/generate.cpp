@@ -145,9 +145,11 @@ int run_generate(int argc, char** argv) {
   std::vector<std::string> more;
   app.add_option("MODEL", command.model, "a checkpoint, or the output folder of a run (its newest checkpoint)")
       ->required();
-  const CLI::Option* const prompts = app.add_option("PROMPT", command.prompts, "texts to continue");
+  // Without extra arguments, else "[a, b]" would be two prompts.
+  const CLI::Option* const prompts =
+      app.add_option("PROMPT", command.prompts, "texts to continue")->allow_extra_args(false);
   const CLI::Option* const named =
-      app.add_option("--prompt", more, "a text to continue; may be given again")->take_all();
+      app.add_option("--prompt", more, "a text to continue; may be given again")->take_all()->allow_extra_args(false);
   app.add_option("--max-new-tokens", command.sampling.max_new_tokens, "tokens to add at most")->capture_default_str();
   // A model's folder may say how it wants to be sampled: generation_config.json.
   const CLI::Option* const temperature =

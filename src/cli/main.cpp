@@ -45,6 +45,7 @@ constexpr Command kCommands[] = {
     {"capacity", run_capacity, true, true, "count the bits of synthetic biographies that a trained model holds"},
     {"import", run_import, true, false, "a Hugging Face folder to a model folder, with memory layers added if wanted"},
     {"export", run_export, true, false, "a trained model to a Hugging Face folder"},
+    {"tokenize", run_tokenize, false, true, "what a model sees of a text: token ids and pieces, and back"},
     {"plan", run_plan, false, true, "parameters, FLOPs and bytes of a configuration, without allocating them"},
     {"bench", run_bench, true, true, "time the parts against torch, a dense model and the machine's limits"},
 };

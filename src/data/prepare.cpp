@@ -99,7 +99,13 @@ void read_all(DocumentSource& source, const std::string& title, const Take& take
 std::shared_ptr<const text::Tokenizer> make_tokenizer(const PrepareConfig& config, Sources& sources) {
   const TokenizerConfig& tokenizer = config.tokenizer;
   if (tokenizer.kind == TokenizerKind::kBytes) return text::byte_tokenizer();
-  if (tokenizer.kind == TokenizerKind::kPath) return text::load_tokenizer(tokenizer.path);
+  if (tokenizer.kind == TokenizerKind::kPath) {
+    auto loaded = text::load_tokenizer(tokenizer.path);
+    base::check(loaded->eos() >= 0, "tokenizer.path: ", tokenizer.path,
+                ": nothing there says which token ends a document; name one as \"eos_token\" in its ",
+                text::kTokenizerConfigFile);
+    return loaded;
+  }
   LineSample sample(tokenizer.sample_lines, config.seed);
   for (size_t i = 0; i < sources.size(); ++i) {
     read_all(*sources[i], concat("sample ", base::enum_name(config.sources[i].kind)), [&](const DocumentPart& part) {

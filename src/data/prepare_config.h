@@ -88,7 +88,7 @@ struct TokenizerConfig {
         field("vocab_size", &C::vocab_size, "sentencepiece: pieces, the 256 bytes and 3 special ids included"),
         field("model_type", &C::model_type, "sentencepiece: bpe or unigram"),
         field("sample_lines", &C::sample_lines, "sentencepiece: lines drawn from all the data to train on"),
-        field("path", &C::path, "path: a prepared folder or a tokenizer.model"),
+        field("path", &C::path, "path: a prepared folder, a model's folder, a tokenizer.json or a tokenizer.model"),
     };
   }
   void validate() const;

@@ -1,3 +1,5 @@
+#include <array>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -23,6 +25,13 @@ class ByteTokenizer : public Tokenizer {
     return text;
   }
   int32_t vocab_size() const override { return kFirstByte + 256; }
+  std::string piece(int32_t id) const override {
+    if (id < 0 || id >= vocab_size()) return {};
+    if (id < kFirstByte) return id == 0 ? "<unk>" : id == bos() ? "<s>" : "</s>";
+    std::array<char, 8> name;
+    std::snprintf(name.data(), name.size(), "<0x%02X>", id - kFirstByte);
+    return name.data();
+  }
   int32_t bos() const override { return 1; }
   int32_t eos() const override { return 2; }
   std::string kind() const override { return "bytes"; }

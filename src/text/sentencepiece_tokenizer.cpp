@@ -90,7 +90,10 @@ class SentencePieceTokenizer : public Tokenizer {
     base::write_text_atomically(folder / kTokenizerConfigFile, config.dump(2) + "\n");
   }
 
-  const std::string& model() const { return model_; }
+  std::string piece(int32_t id) const override {
+    return id >= 0 && id < vocab_size() ? processor_.IdToPiece(id) : std::string();
+  }
+  std::string identity() const override { return model_; }
 
  private:
   // A noncharacter that the text does not have (nor any vocabulary), so that it always becomes four byte tokens.
@@ -203,12 +206,6 @@ std::shared_ptr<const Tokenizer> train_sentencepiece(const std::vector<std::stri
                                    vocab_size, " asked for; the vocabulary is that large"));
   }
   return tokenizer;
-}
-
-std::string tokenizer_hash(const Tokenizer& tokenizer) {
-  const auto* sentencepiece = dynamic_cast<const SentencePieceTokenizer*>(&tokenizer);
-  const std::string text = sentencepiece ? sentencepiece->model() : tokenizer.kind();
-  return base::hash_text(base::hash_bytes(text.data(), text.size()));
 }
 
 }  // namespace memlayers::text

@@ -9,6 +9,7 @@ namespace memlayers::text {
 
 inline constexpr const char* kTokenizerConfigFile = "tokenizer_config.json";
 inline constexpr const char* kTokenizerModelFile = "tokenizer.model";
+inline constexpr const char* kTokenizerJsonFile = "tokenizer.json";
 
 /// A SentencePiece model file. Throws IoError (not such a file, no begin or end of document in it).
 std::shared_ptr<const Tokenizer> load_sentencepiece(const std::filesystem::path& file);

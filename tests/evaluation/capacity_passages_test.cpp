@@ -36,6 +36,7 @@ class PairTokenizer : public text::Tokenizer {
   int32_t vocab_size() const override { return 65536; }
   int32_t bos() const override { return 1; }
   int32_t eos() const override { return 2; }
+  std::string piece(int32_t id) const override { return decode({id}); }
   std::string kind() const override { return "pairs"; }
   void save(const std::filesystem::path&) const override {}
 };

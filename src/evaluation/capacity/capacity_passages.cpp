@@ -35,7 +35,8 @@ ScoredPassage passage(const text::Tokenizer& tokenizer, const std::string& text,
       break;
     }
   }
-  ScoredPassage result{{tokenizer.bos()}, {}};
+  const std::vector<int32_t> opening = tokenizer.before_text();
+  ScoredPassage result{{opening.begin(), opening.end()}, {}};
   const auto at = [&](size_t token) { return ids.begin() + static_cast<std::ptrdiff_t>(token); };
   result.head.insert(result.head.end(), ids.begin(), at(first));
   result.tail.assign(at(first), at(last));

@@ -6,7 +6,8 @@
 namespace memlayers::evaluation {
 
 Ids prompt_ids(const text::Tokenizer& tokenizer, const std::string& text) {
-  Ids ids{tokenizer.bos()};
+  Ids ids;
+  for (const int32_t id : tokenizer.before_text()) ids.push_back(id);
   for (const int32_t id : tokenizer.encode(text)) ids.push_back(id);
   return ids;
 }

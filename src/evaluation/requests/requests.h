@@ -9,7 +9,7 @@ namespace memlayers::evaluation {
 
 using Ids = std::vector<int64_t>;
 
-/// The beginning-of-document token and the text's.
+/// What the tokenizer puts before a text, the beginning-of-document token as a rule, and the text's.
 Ids prompt_ids(const text::Tokenizer& tokenizer, const std::string& text);
 std::string text_of(const text::Tokenizer& tokenizer, const Ids& ids);
 
