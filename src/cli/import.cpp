@@ -83,6 +83,19 @@ void check_target(const FolderCommand& command) {
               ": is not empty; name a folder that is not there yet");
 }
 
+/// A model can do without one, until it is asked for texts; one that is there must fit.
+void check_tokenizer(const std::filesystem::path& folder, int64_t vocab_size) {
+  const auto is_there = [&](const char* name) { return std::filesystem::exists(folder / name); };
+  if (!is_there("tokenizer.json") && !is_there("tokenizer.model") && !is_there("tokenizer_config.json")) {
+    base::log_warning(folder.string() +
+                      " holds no tokenizer, so the model can be trained and asked only with one put "
+                      "beside it (tokenizer.json or tokenizer.model)");
+    return;
+  }
+  const int32_t tokens = text::load_tokenizer(folder)->vocab_size();
+  base::check(vocab_size >= tokens, folder.string(), ": the tokenizer has ", tokens, " tokens, the model ", vocab_size);
+}
+
 std::string described(const model::Transformer& model) {
   int64_t dense = 0, tables = 0;
   for (const layers::Parameter& parameter : model.parameters()) dense += parameter.tensor->numel();
@@ -118,11 +131,9 @@ int run_import(int argc, char** argv) {
 
   check_target(command);
   const std::filesystem::path from = generation::model_folder(command.from);
-  const auto tokenizer = text::load_tokenizer(from);
   std::unique_ptr<model::Transformer> model =
       command.memory.empty() ? model::load_model(from) : model::with_memory(from, command.memory, command.seed);
-  base::check(model->config().vocab_size >= tokenizer->vocab_size(), from.string(), ": the tokenizer has ",
-              tokenizer->vocab_size(), " tokens, the model ", model->config().vocab_size);
+  check_tokenizer(from, model->config().vocab_size);
   const auto& memory = model->config().memory;
   if (!command.memory.empty() && memory.placement == layers::MemoryPlacement::kReplace) {
     base::log_warning(

@@ -35,7 +35,7 @@ TEST(ModelConfig, RefusesImpossibleShapesByName) {
                          {"{head_dim: 33}", "head_dim"},
                          {"{hidden_size: -4}", "hidden_size"},
                          {"{rms_norm_eps: 0}", "rms_norm_eps"},
-                         {"{model_type: mistral}", "mistral"},
+                         {"{model_type: mixtral}", "mixtral"},
                          {"{memory: {layers: [12]}}", "block 12"},
                          {"{memory: {layers: [1, 1]}}", "twice"},
                          {"{memory: {layers: [1], key_dim: 7}}", "key_dim"},
@@ -215,7 +215,8 @@ TEST(ModelConfig, RefusesWhatItCannotCompute) {
         {R"({"model_type": "gpt2", "n_embd": 64})", "model_type is gpt2"},
         {R"({"partial_rotary_factor": 0.5})", "partial_rotary_factor"},
         {R"({"rope_scaling": {}})", "rope_scaling"},
-        {R"({"rope_parameters": {"rope_theta": 1e4}, "rope_theta": 5e5})", "rope_parameters.rope_theta is 1e4"},
+        {R"({"rope_parameters": {"rope_theta": 1e4}, "rope_theta": 5e5})",
+         "rope_theta is 5e5, but rope_parameters.rope_theta 1e4"},
         {R"({"rope_parameters": {"partial_rotary_factor": 0.5}})", "partial_rotary_factor"},
         {R"({"quantization_config": {"bits": 4}})", "quantization_config"},
         {R"([1, 2])", "keys and values"}}) {
