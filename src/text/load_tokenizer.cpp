@@ -45,7 +45,7 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const fs::path& path) {
       base::log_info(base::concat(json.string(), " is used, and not the ", kTokenizerModelFile, " beside it"));
     return load_tokenizer_json(json);
   }
-  if (fs::exists(model)) return load_sentencepiece(model);
+  if (fs::exists(model)) return load_sentencepiece(model, fs::exists(json) ? base::read_text(json) : std::string());
   if (config.is_null()) {
     throw IoError(folder, base::concat("holds no tokenizer (neither ", kTokenizerJsonFile, ", ", kTokenizerModelFile,
                                        " nor ", kTokenizerConfigFile, ")"));

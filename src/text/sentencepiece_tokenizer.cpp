@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "text/tokenizer_files.h"
+#include "text/tokenizer_json/from_sentencepiece.h"
 
 // Both libsentencepiece (an object of 32 bytes) and torch's libc10 (an int) export a variable of this name. The dynamic
 // linker gives both the one it finds first; were it the int, SentencePiece's constructor would overwrite what lies
@@ -36,7 +37,8 @@ constexpr size_t kMaxTrainingLine = 4096;
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  SentencePieceTokenizer(std::string model, const std::string& origin) : model_(std::move(model)) {
+  SentencePieceTokenizer(std::string model, const std::string& origin, std::string json = {})
+      : model_(std::move(model)), json_(std::move(json)) {
     const auto status = processor_.LoadFromSerializedProto(model_);
     if (!status.ok()) throw base::IoError(origin, std::string("not a SentencePiece model: ") + status.error_message());
     if (bos() < 0 || eos() < 0) throw base::IoError(origin, "this SentencePiece model has no begin or end of document");
@@ -74,6 +76,7 @@ class SentencePieceTokenizer : public Tokenizer {
 
   void save(const fs::path& folder) const override {
     base::write_text_atomically(folder / kTokenizerModelFile, model_);
+    if (!json_.empty()) base::write_text_atomically(folder / kTokenizerJsonFile, json_);
     // The class name and the token names are what Hugging Face's loader looks for beside a tokenizer.model.
     const nlohmann::ordered_json config = {{"kind", "sentencepiece"},
                                            {"tokenizer_class", "LlamaTokenizer"},
@@ -137,7 +140,7 @@ class SentencePieceTokenizer : public Tokenizer {
     return result;
   }
 
-  std::string model_;
+  std::string model_, json_;  // the latter for other programs
   SentencePieceProcessor processor_;
   std::array<int32_t, 256> byte_ids_;
   bool has_bytes_ = true;  // all 256
@@ -181,10 +184,23 @@ std::unordered_map<std::string, std::string> trainer_options(int32_t vocab_size,
           {"minloglevel", "4"}};
 }
 
+/// A model trained with trainer_options().
+std::string json_of(const std::string& model, bool unigram) {
+  SentencePieceProcessor processor;
+  const auto status = processor.LoadFromSerializedProto(model);
+  base::check(status.ok(), "tokenizer: ", status.error_message());
+  std::vector<Piece> pieces;
+  for (int id = 0; id < processor.GetPieceSize(); ++id) {
+    const bool special = processor.IsControl(id) || processor.IsUnknown(id) || processor.IsByte(id);
+    pieces.push_back({processor.IdToPiece(id), processor.GetScore(id), !special});
+  }
+  return tokenizer_json_of(pieces, unigram);
+}
+
 }  // namespace
 
-std::shared_ptr<const Tokenizer> load_sentencepiece(const fs::path& file) {
-  return std::make_shared<SentencePieceTokenizer>(base::read_text(file), file.string());
+std::shared_ptr<const Tokenizer> load_sentencepiece(const fs::path& file, std::string json) {
+  return std::make_shared<SentencePieceTokenizer>(base::read_text(file), file.string(), std::move(json));
 }
 
 std::shared_ptr<const Tokenizer> train_sentencepiece(const std::vector<std::string>& lines, int32_t vocab_size,
@@ -200,7 +216,8 @@ std::shared_ptr<const Tokenizer> train_sentencepiece(const std::vector<std::stri
   const auto status = SentencePieceTrainer::Train(trainer_options(vocab_size, model_type), &iterator, &model);
   base::check(status.ok(), "tokenizer: SentencePiece cannot train ", vocab_size, " pieces (", model_type, ") on ",
               lines.size(), " lines: ", status.error_message(), "; change tokenizer.vocab_size or use kind: bytes");
-  auto tokenizer = std::make_shared<SentencePieceTokenizer>(std::move(model), "trained tokenizer");
+  std::string json = json_of(model, model_type == "unigram");
+  auto tokenizer = std::make_shared<SentencePieceTokenizer>(std::move(model), "trained tokenizer", std::move(json));
   if (tokenizer->vocab_size() < vocab_size) {
     base::log_warning(base::concat("tokenizer: the text gives only ", tokenizer->vocab_size(), " pieces of the ",
                                    vocab_size, " asked for; the vocabulary is that large"));

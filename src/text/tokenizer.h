@@ -29,7 +29,8 @@ class Tokenizer {
   virtual std::string kind() const = 0;  // "bytes", "sentencepiece" or "tokenizer.json"
   /// Bytes that two tokenizers share when they give equal ids for every text.
   virtual std::string identity() const { return kind(); }
-  /// Writes the tokenizer's files into a folder: tokenizer_config.json, and tokenizer.model or tokenizer.json.
+  /// Writes the tokenizer's files into a folder: tokenizer_config.json, and tokenizer.model or tokenizer.json (both
+  /// where this program trained it, the latter for Hugging Face's library).
   virtual void save(const std::filesystem::path& folder) const = 0;
 };
 

@@ -8,6 +8,7 @@
 #include "support/temporary_folder.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_files.h"
+#include "text/tokenizer_json/tokenizer_json.h"
 
 namespace memlayers::text {
 namespace {
@@ -140,6 +141,33 @@ TEST(SentencePiece, RefusesWhatCannotBeTrained) {
   EXPECT_TRUE(contains(error_of<UsageError>([] { train_sentencepiece({}, 400); }), "no text"));
   EXPECT_TRUE(
       contains(error_of<UsageError>([] { train_sentencepiece(training_lines(), 400, "word"); }), "bpe or unigram"));
+}
+
+TEST(SentencePiece, IsWrittenAsATokenizerJsonThatGivesTheSameIds) {
+  const TemporaryFolder folder;
+  const auto trained = train_sentencepiece(training_lines(), 600);
+  trained->save(folder.path());
+  const auto json = load_tokenizer_json(folder.path() / kTokenizerJsonFile);
+  EXPECT_EQ(json->vocab_size(), trained->vocab_size());
+  EXPECT_EQ(json->before_text(), trained->before_text());
+  EXPECT_EQ(json->eos(), trained->eos());
+  std::vector<std::string> texts = training_lines();
+  base::RandomStream stream(11, "texts for a tokenizer.json");
+  for (int i = 0; i < 400; ++i) texts.push_back(random_text(stream));
+  texts.insert(texts.end(), {"", " ", "   ", "of", " of", "of the ", "aaaaaaaaaa", "banana\n\n of", "1987198719"});
+  size_t compared = 0;
+  for (const std::string& text : texts) {
+    if (text.find("\xE2\x96\x81") != std::string::npos || text.find('<') != std::string::npos) continue;
+    EXPECT_EQ(json->encode(text), trained->encode(text)) << text;
+    EXPECT_EQ(json->decode(trained->encode(text)), text);
+    ++compared;
+  }
+  EXPECT_GT(compared, 400u);
+  // Loaded and saved again, as a run does with the data's tokenizer, it is still there.
+  const TemporaryFolder again;
+  load_tokenizer(folder.path())->save(again.path());
+  EXPECT_EQ(base::read_text(again.path() / kTokenizerJsonFile), base::read_text(folder.path() / kTokenizerJsonFile));
+  EXPECT_EQ(load_tokenizer(again.path())->kind(), "sentencepiece");
 }
 
 TEST(LoadTokenizer, LoadsWhatSaveWroteFromTheFolderOrTheModelAlone) {
