@@ -145,11 +145,9 @@ int run_generate(int argc, char** argv) {
   std::vector<std::string> more;
   app.add_option("MODEL", command.model, "a checkpoint, or the output folder of a run (its newest checkpoint)")
       ->required();
-  // Without extra arguments, else "[a, b]" would be two prompts.
-  const CLI::Option* const prompts =
-      app.add_option("PROMPT", command.prompts, "texts to continue")->allow_extra_args(false);
+  const CLI::Option* const prompts = app.add_option("PROMPT", command.prompts, "texts to continue");
   const CLI::Option* const named =
-      app.add_option("--prompt", more, "a text to continue; may be given again")->take_all()->allow_extra_args(false);
+      app.add_option("--prompt", more, "a text to continue; may be given again")->take_all();
   app.add_option("--max-new-tokens", command.sampling.max_new_tokens, "tokens to add at most")->capture_default_str();
   // A model's folder may say how it wants to be sampled: generation_config.json.
   const CLI::Option* const temperature =
@@ -168,6 +166,8 @@ int run_generate(int argc, char** argv) {
       ->check(CLI::IsMember(base::enum_choices<model::ComputeDtype>()));
   if (const auto status = parse_command_line(app, argc, argv, {prompts, named})) return *status;
   command.prompts.insert(command.prompts.end(), more.begin(), more.end());
+  take_guards_off(command.prompts);
+  take_guard_off(command.model);
 
   if (command.prompts.empty()) check_standard_input("give the prompts as arguments");
   std::signal(SIGINT, SIG_DFL);  // nothing to save: Ctrl-C ends at once, at the prompt too

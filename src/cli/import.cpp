@@ -34,7 +34,8 @@ struct FolderCommand {
 /// The widest dtype of a folder's weights, so that nothing is lost and nothing doubled.
 at::ScalarType widest(const std::filesystem::path& folder) {
   bool half = false, brain = false;
-  for (const auto& [name, view] : model::WeightFiles(folder).tensors()) {
+  const model::WeightFiles files(folder);
+  for (const auto& [name, view] : files.tensors()) {
     const at::ScalarType dtype = model::tensor_dtype(view.dtype);
     if (dtype != at::kHalf && dtype != at::kBFloat16) return at::kFloat;
     (dtype == at::kHalf ? half : brain) = true;

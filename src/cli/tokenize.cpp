@@ -99,15 +99,15 @@ int run_tokenize(int argc, char** argv) {
   app.add_option("FOLDER", command.folder,
                  "a model's or prepared data's folder, a tokenizer.json, or a SentencePiece tokenizer.model")
       ->required();
-  // Without extra arguments, else "[a, b]" would be two texts.
-  const CLI::Option* const texts =
-      app.add_option("TEXT", command.texts, "texts; with --decode, token ids")->allow_extra_args(false);
+  const CLI::Option* const texts = app.add_option("TEXT", command.texts, "texts; with --decode, token ids");
   CLI::Option* const ids = app.add_flag("--ids", command.ids, "print ids only, a line a text");
   app.add_flag("--pieces", command.pieces, "print the tokens as the vocabulary writes them, a JSON list a text")
       ->excludes(ids);
   app.add_flag("--decode", command.decode, "the other way: token ids to text")->excludes(ids);
   app.add_flag("--bare", command.bare, "without the tokens that are put before a text");
   if (const auto status = parse_command_line(app, argc, argv, {texts})) return *status;
+  take_guards_off(command.texts);
+  take_guard_off(command.folder);
 
   if (command.texts.empty()) check_standard_input("give the texts as arguments");
   TokenPrinter printer(command, text::load_tokenizer(command.folder));

@@ -34,11 +34,12 @@ void fill_logits(at::Tensor& logits, const at::Tensor& hidden, const at::Tensor&
   }
 }
 
-// Of a chunk: grad_hidden is written, the weight's gradient added to.
+// Of a chunk: grad_hidden is written, the weight's gradient added to where there is one.
 void add_gradients(const at::Tensor& grad_logits, const at::Tensor& hidden, const at::Tensor& weight,
                    at::Tensor grad_hidden, at::Tensor& grad_weight) {
   const at::Tensor narrow = grad_logits.to(weight.scalar_type());
   at::mm_out(grad_hidden, narrow, weight);
+  if (!grad_weight.defined()) return;
   if (grad_weight.scalar_type() == weight.scalar_type()) {
     grad_weight.addmm_(narrow.t(), hidden);
   } else {
@@ -54,7 +55,8 @@ at::Tensor mean_in_order(const at::Tensor& losses) {
                            losses.options());
 }
 
-Result compute(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, bool with_gradient) {
+Result compute(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, bool with_gradient,
+               bool of_weight) {
   const int64_t rows = hidden.size(0), vocabulary = weight.size(0);
   const int64_t chunk = std::min(rows, std::max(kChunkRows, kChunkLogits / vocabulary));
   const at::TensorOptions sums = weight.options().dtype(wide(weight.scalar_type()));
@@ -62,7 +64,7 @@ Result compute(const at::Tensor& hidden, const at::Tensor& weight, const at::Ten
   Result result;
   if (with_gradient) {
     result.grad_hidden = at::empty(hidden.sizes(), hidden.options());
-    result.grad_weight = at::zeros(weight.sizes(), sums);
+    if (of_weight) result.grad_weight = at::zeros(weight.sizes(), sums);
   }
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     const int64_t count = std::min(chunk, rows - begin);
@@ -89,7 +91,8 @@ at::Tensor scaled(const at::Tensor& gradient, const at::Tensor& factor) {
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
                             const at::Tensor& targets) {
-    const Result result = compute(hidden, weight, targets, true);
+    const bool of_weight = weight.requires_grad();  // else it is frozen: a third of the work is saved
+    const Result result = compute(hidden, weight, targets, true, of_weight);
     context->save_for_backward({result.grad_hidden, result.grad_weight});
     context->saved_data["dtype"] = static_cast<int64_t>(weight.scalar_type());
     return result.loss;
@@ -98,7 +101,10 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const auto dtype = static_cast<at::ScalarType>(context->saved_data["dtype"].toInt());
-    return {scaled(saved[0], gradients[0]).to(dtype), scaled(saved[1], gradients[0]).to(dtype), at::Tensor()};
+    const auto own = [&](const at::Tensor& gradient) {
+      return gradient.defined() ? scaled(gradient, gradients[0]).to(dtype) : at::Tensor();
+    };
+    return {own(saved[0]), own(saved[1]), at::Tensor()};
   }
 };
 
@@ -108,7 +114,7 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weig
   const bool with_gradient = at::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
   if (with_gradient) return LinearCrossEntropy::apply(hidden, weight, targets);
   const at::NoGradGuard no_grad;
-  return compute(hidden, weight, targets, false).loss;
+  return compute(hidden, weight, targets, false, false).loss;
 }
 
 }  // namespace memlayers::model

@@ -9,10 +9,23 @@ namespace memlayers::training {
 
 double clip_factor(double norm, double limit) { return limit > 0 ? std::min(1.0, limit / (norm + 1e-6)) : 1.0; }
 
+namespace {
+
+layers::ParameterList trained_parameters(const model::Transformer& model) {
+  layers::ParameterList trained;
+  for (const layers::Parameter& parameter : model.parameters()) {
+    if (parameter.tensor->requires_grad()) trained.push_back(parameter);
+  }
+  return trained;
+}
+
+}  // namespace
+
 Optimizer::Optimizer(model::Transformer& model, const OptimizerConfig& config, int64_t total_steps, uint64_t seed)
     : config_(config),
       rates_(config, total_steps),
-      dense_(model.parameters(), config),
+      trained_(trained_parameters(model)),
+      dense_(trained_, config),
       tables_(model, config, rates_, seed) {}
 
 GradientNorms Optimizer::measure() {

@@ -15,8 +15,8 @@ struct GradientNorms {
 
 class Optimizer {
  public:
-  /// The model must outlive this; tables of the exact kind are brought up to date before they are read for as long as
-  /// it lives.
+  /// Of the parameters that require a gradient now, and of all tables. The model must outlive this; tables of the exact
+  /// kind are brought up to date before they are read for as long as it lives.
   Optimizer(model::Transformer& model, const OptimizerConfig& config, int64_t total_steps, uint64_t seed);
 
   /// Sums the tables' records into row gradients (and clears the records), and measures both groups.
@@ -46,6 +46,7 @@ class Optimizer {
  private:
   OptimizerConfig config_;
   StepRates rates_;
+  layers::ParameterList trained_;  // of the model's parameters
   DenseOptimizer dense_;
   TableOptimizer tables_;
 };

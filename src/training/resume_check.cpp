@@ -18,7 +18,8 @@ void flatten(const nlohmann::json& value, const std::string& key, std::map<std::
 
 bool must_not_change(const std::string& key) {
   if (key.starts_with("data.sources.")) return !key.ends_with(".path");
-  return key.starts_with("model.") || key.starts_with("data.") || key == "seed" || key == "optimizer.table_optimizer";
+  return key.starts_with("model.") || key.starts_with("data.") || key == "seed" || key == "optimizer.table_optimizer" ||
+         key == "trainable";
 }
 
 std::string value_or_none(const std::map<std::string, std::string>& leaves, const std::string& key) {

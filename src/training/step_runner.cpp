@@ -2,10 +2,12 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 
 #include <chrono>
 #include <cmath>
 
+#include "base/enum_names.h"
 #include "base/threads.h"
 #include "model/checkpoint.h"
 
@@ -33,6 +35,10 @@ class Lap {
 
 namespace {
 
+bool is_of_memory(const std::string& name) {
+  return name.find(".memory.") != std::string::npos || name.find(".ngrams.") != std::string::npos;
+}
+
 void require_finite_value(double value, const char* what, int64_t step) {
   if (!std::isfinite(value)) {
     throw NotFinite(base::concat("training stopped at step ", step, ": ", what, " is ", value));
@@ -49,7 +55,26 @@ void use_threads(int64_t threads) {
 model::Transformer model_of(const TrainConfig& config) {
   model::Transformer model(config.model, config.seed);
   model.set_compute_dtype(model::resolved_dtype(config.dtype));
+  base::check(config.trainable == Trainable::kAll || !model.tables().empty(), "trainable is ",
+              base::enum_name(config.trainable), ", but the model has neither memory nor n-gram layers");
+  for (const layers::Parameter& parameter : model.parameters()) {
+    const bool trained =
+        config.trainable == Trainable::kAll || (config.trainable == Trainable::kMemory && is_of_memory(parameter.name));
+    parameter.tensor->set_requires_grad(trained);
+  }
   return model;
+}
+
+void check_tables_can_learn(const model::Transformer& model, Trainable trainable) {
+  if (trainable != Trainable::kTable) return;
+  const at::NoGradGuard no_grad;
+  for (const layers::Parameter& parameter : model.parameters()) {
+    if (!parameter.name.ends_with(".memory.out_proj.weight")) continue;
+    base::check(
+        parameter.tensor->count_nonzero().item<int64_t>() > 0, "trainable is table, but ", parameter.name,
+        " is zero, so the table's gradient is zero and it could never learn: use trainable=memory, which trains "
+        "that projection too");
+  }
 }
 
 StepRunner::StepRunner(const TrainConfig& config)

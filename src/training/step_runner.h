@@ -58,8 +58,13 @@ class StepRunner {
   layers::Pass pass_;
 };
 
-/// A new model in the configuration's dtype.
+/// A new model in the configuration's dtype; what is not trained requires no gradient. Throws UsageError: nothing is
+/// left to be trained.
 model::Transformer model_of(const TrainConfig& config);
+
+/// Where only tables are trained, throws UsageError if a layer passes nothing on of what its table gives, since its
+/// output projection is zero: the table could never learn. For a model whose weights are there.
+void check_tables_can_learn(const model::Transformer& model, Trainable trainable);
 
 /// Sets torch's threads to a configuration's `threads`; no more than there are processors, with a warning.
 void use_threads(int64_t threads);

@@ -14,6 +14,13 @@ constexpr auto enum_names(Schedule) {
                     std::pair{Schedule::kConstant, "constant"}};
 }
 
+/// What a run changes: everything, memory and n-gram layers with their tables, or the tables alone.
+enum class Trainable { kAll, kMemory, kTable };
+constexpr auto enum_names(Trainable) {
+  return std::array{std::pair{Trainable::kAll, "all"}, std::pair{Trainable::kMemory, "memory"},
+                    std::pair{Trainable::kTable, "table"}};
+}
+
 struct OptimizerConfig {
   double learning_rate = 1e-3;
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip = 1.0;
@@ -68,6 +75,8 @@ struct TrainConfig {
   int64_t validation_batches = 8;
   int64_t threads = 0;
   bool tensorboard = true;
+  std::string init_from;
+  Trainable trainable = Trainable::kAll;
 
   static constexpr auto fields() {
     using base::field;
@@ -88,6 +97,9 @@ struct TrainConfig {
         field("validation_batches", &C::validation_batches, "batches of a validation loss"),
         field("threads", &C::threads, "CPU threads; 0: all cores"),
         field("tensorboard", &C::tensorboard, "also write TensorBoard event files"),
+        field("init_from", &C::init_from,
+              "folder of a model whose weights the run starts from; the model section is taken from there"),
+        field("trainable", &C::trainable, "all, memory (with n-gram layers and tables) or table; the rest is frozen"),
     };
   }
   /// Checks every number; throws base::UsageError. model.vocab_size may still be 0 (train() takes the data's).

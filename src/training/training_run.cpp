@@ -33,6 +33,13 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
+/// A model's folder, or a run's newest checkpoint.
+fs::path named_model(const fs::path& path) {
+  base::check(fs::is_directory(path), "init_from: there is no folder ", path.string());
+  if (fs::exists(path / "config.json")) return path;
+  return model::require_good_checkpoint(path).folder;
+}
+
 nlohmann::json read_state(const fs::path& path) {
   try {
     auto state = nlohmann::json::parse(base::read_text(path));
@@ -52,9 +59,12 @@ TrainingRun::TrainingRun(const TrainConfig& config, const TrainOptions& options)
   loader_ = std::make_unique<data::Loader>(config_.data, "train");
   if (config_.validate_every > 0) validation_loader_ = std::make_unique<data::Loader>(config_.data, "validation");
   tokenizer_ = text::load_tokenizer(loader_->tokenizer_folder());
-  take_vocabulary_of_data();
   const auto checkpoint = options.resume ? model::newest_good_checkpoint(config_.output) : std::nullopt;
+  take_model_of_folder(checkpoint);
+  take_vocabulary_of_data();
   runner_ = std::make_unique<StepRunner>(config_);
+  if (!config_.init_from.empty() && !checkpoint) model::load_weights(model(), named_model(config_.init_from));
+  if (!checkpoint) check_tables_can_learn(model(), config_.trainable);
   flops_per_token_ = planning::count_model(config_.model, config_.data.seq_len).flops_training;
   if (checkpoint) resume_from(*checkpoint);
   if (options.resume && !checkpoint) {
@@ -89,6 +99,48 @@ void TrainingRun::start_folder(const TrainOptions& options) {
     }
   }
   base::make_folder(run / "checkpoints");
+}
+
+// A model section that was not given is that of the folder; one that was must not say anything else.
+void TrainingRun::take_model_of_folder(const std::optional<model::RunCheckpoint>& checkpoint) {
+  if (config_.init_from.empty()) return;
+  const fs::path folder = checkpoint ? checkpoint->folder : named_model(config_.init_from);
+  const model::ModelConfig theirs = model::load_model_config(folder / "config.json");
+  model::ModelConfig usual, given = config_.model;
+  usual.validate();
+  if (given.vocab_size == 0) given.vocab_size = theirs.vocab_size;
+  given.bos_token_id = theirs.bos_token_id;  // the data's or the folder's, no part of the model
+  given.eos_token_id = theirs.eos_token_id;
+  usual.bos_token_id = theirs.bos_token_id;
+  usual.eos_token_id = theirs.eos_token_id;
+  const auto leaves_of = [](const model::ModelConfig& config) { return base::config_to_json(config).flatten(); };
+  const auto own = leaves_of(given), other = leaves_of(theirs), unset = leaves_of(usual);
+  for (const auto& [key, value] : own.items()) {
+    const bool said = !unset.contains(key) || unset[key] != value;
+    base::check(!said || (other.contains(key) && other[key] == value), "model", key, " is ", value.dump(),
+                ", but init_from ", config_.init_from, " has ", other.contains(key) ? other[key].dump() : "none",
+                " there; leave the model section out, or give what the folder has");
+  }
+  config_.model = theirs;
+  base::check(config_.data.seq_len <= theirs.max_position_embeddings, "data.seq_len ", config_.data.seq_len,
+              " is longer than the max_position_embeddings ", theirs.max_position_embeddings, " of init_from ",
+              config_.init_from);
+  check_tokenizer_of(folder);
+}
+
+// Ids mean nothing to a model that learned others.
+void TrainingRun::check_tokenizer_of(const fs::path& folder) const {
+  std::shared_ptr<const text::Tokenizer> theirs;
+  try {
+    theirs = text::load_tokenizer(folder);
+  } catch (const base::IoError&) {
+    base::log_warning(folder.string() +
+                      " holds no tokenizer: that the data's token ids are the model's is not checked");
+    return;
+  }
+  base::check(theirs->identity() == tokenizer_->identity(),
+              "the data was prepared with another tokenizer than the one of ", folder.string(),
+              "; prepare it with tokenizer: {kind: path, path: ", folder.string(), "}");
 }
 
 void TrainingRun::take_vocabulary_of_data() {

@@ -52,6 +52,9 @@ class TrainingRun {
 
   void prepare_folder(const TrainOptions& options);
   void start_folder(const TrainOptions& options);
+  /// Of the checkpoint that the run goes on from, else of config's init_from, where one is named.
+  void take_model_of_folder(const std::optional<model::RunCheckpoint>& checkpoint);
+  void check_tokenizer_of(const std::filesystem::path& folder) const;
   void take_vocabulary_of_data();
   void resume_from(const model::RunCheckpoint& checkpoint);
   /// Does `work`; says in what it throws as NotFinite where the run can go on from, and how.

@@ -158,8 +158,8 @@ class TestGenerationConfig:
 @pytest.mark.skipif(not TRAINED.exists(), reason="../shared/interchange is not there")
 def test_a_trained_model_of_the_library_goes_on_as_there():
     for item in json.loads((TRAINED / "greedy_text.json").read_text()):
-        if item["smallest_top2_gap"] < 1e-3:
-            continue  # too near to a tie
+        if item["smallest_top2_gap"] < 1e-3 or not item["prompt"]:
+            continue  # too near to a tie, or no prompt
         said = succeed("generate", TRAINED, "--json", "--max-new-tokens", len(item["new_ids"]), item["prompt"]).out
         assert json.loads(said)["text"] == item["new_text"]
         ids = succeed("tokenize", TRAINED, "--ids", item["prompt"]).out.split()

@@ -122,7 +122,7 @@ TEST(HuggingFace, RefusesBrokenFoldersAndNamesThem) {
 TEST_P(Folders, AreTheSameBitsWithAMemoryBeside) {
   const at::NoGradGuard no_grad;
   if (!model_) return;  // refused, as looked at above
-  const std::vector<std::string> settings = {"layers=[0, -1]", "num_sub_keys=8", "heads=2", "top_k=4", "key_dim=8"};
+  const std::vector<std::string> settings = {"layers=all", "num_sub_keys=8", "heads=2", "top_k=4", "key_dim=8"};
   const auto larger = with_memory(GetParam(), settings, 5);
   EXPECT_EQ(larger->config().model_type, "memlayers");
   EXPECT_EQ(larger->tables().size(), 1u);
