@@ -56,6 +56,8 @@ def test_an_unknown_flag_exits_2_and_says_so(script):
     (["--seeds", ""], "--seeds expects at least one number"),
     (["--experiment", "no_such"], "--experiment expects the name of a file in experiments/, got 'no_such'"),
     (["--experiment", "kinds", "--seeds", "1"], "--experiment takes facts, exposures and seeds from experiments/kinds.yaml"),
+    (["--jobs", "2"], "--jobs goes with --experiment"),
+    (["--experiment", "kinds", "--jobs", "0"], "--jobs expects at least 1, got 0"),
     (["extra"], "unknown argument extra"),
 ])
 def test_quickstart_refuses_a_bad_value_before_it_does_anything(arguments, reason):
