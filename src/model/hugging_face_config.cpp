@@ -253,6 +253,7 @@ ModelConfig hugging_face_defaults(const ConfigNode& root, const std::string& ori
   check(kTypes.contains(type), origin, ": model_type is ", type.substr(0, 60),
         "; supported are llama, mistral, qwen2, qwen3 and memlayers");
   ModelConfig config;
+  config.model_type = type;
   config.hidden_size = 4096;
   config.intermediate_size = 11008;
   config.num_hidden_layers = 32;

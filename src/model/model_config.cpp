@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
+#include "base/utf8.h"
 #include "model/hugging_face_config.h"
 
 namespace memlayers::model {
@@ -216,6 +218,30 @@ const char* class_of(const std::string& type) {
   return type == "qwen3" ? "Qwen3ForCausalLM" : "MemlayersForCausalLM";
 }
 
+// Hugging Face's library heeds no key that a model type does not have, and files in the wild hold many (of tools that
+// wrote them, of other versions): what it does not compute with is not computed with here either, and named once.
+void pass_over_unknown_keys(ConfigNode& root, const std::string& origin) {
+  std::set<std::string> known;
+  for (const std::string& key : base::detail::all_keys<ModelConfig>()) known.insert(key.substr(0, key.find('.')));
+  ConfigNode kept = root;
+  kept.keys.clear();
+  kept.items.clear();
+  std::string unknown;
+  for (size_t i = 0; i < root.items.size(); ++i) {
+    if (known.contains(root.keys[i].name)) {
+      kept.keys.push_back(root.keys[i]);
+      kept.items.push_back(root.items[i]);
+    } else {
+      unknown += (unknown.empty() ? "" : ", ") + root.keys[i].name.substr(0, 60);
+    }
+  }
+  constexpr size_t kMostShown = 400;
+  if (unknown.size() > kMostShown) unknown = unknown.substr(0, base::character_boundary(unknown, kMostShown)) + "...";
+  if (!unknown.empty())
+    base::log_warning(base::concat(origin, ": passed over, as Hugging Face's library does: ", unknown));
+  root = std::move(kept);
+}
+
 }  // namespace
 
 void ModelConfig::validate() {
@@ -252,7 +278,8 @@ ModelConfig load_model_config(const std::filesystem::path& path, const std::vect
   const ConfigNode* section = find_model_section(whole);
   const bool hugging_face = section == nullptr && path.extension() == ".json";
   ModelConfig config = hugging_face ? hugging_face_defaults(whole, origin) : ModelConfig();
-  const ConfigNode root = own_keys(section ? *section : whole, origin);
+  ConfigNode root = own_keys(section ? *section : whole, origin);
+  if (hugging_face && config.model_type != "memlayers") pass_over_unknown_keys(root, origin);
   base::ConfigReader reader(origin, base::detail::all_keys<ModelConfig>());
   base::detail::read_value(reader, root, config);
   try {

@@ -173,6 +173,20 @@ TEST(ModelConfig, TakesScaledRotationsInEitherSpelling) {
   }
 }
 
+TEST(ModelConfig, PassesOverKeysThatTheLibraryDoesNotHeedEither) {
+  const TemporaryFile file("config.json", R"({"model_type": "llama", "is_llama_config": true, "rope_interleaved": false,
+    "transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16"}}, "hidden_size": 64, "num_attention_heads": 4})");
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(model::load_model_config(file.path()).hidden_size, 64);
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  for (const char* key : {"is_llama_config", "rope_interleaved", "transformers.js_config"})
+    EXPECT_NE(said.find(key), std::string::npos) << said;
+  // What this program wrote holds no key that means nothing.
+  const TemporaryFile own("config.json", R"({"model_type": "memlayers", "is_llama_config": true})");
+  EXPECT_NE(error_of<base::UsageError>([&] { model::load_model_config(own.path()); }).find("is_llama_config"),
+            std::string::npos);
+}
+
 TEST(ModelConfig, AModelTypeSaysWhatItHasWithoutKeys) {
   const auto of = [](const std::string& text) {
     const TemporaryFile file("config.json", text);
