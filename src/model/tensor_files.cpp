@@ -178,6 +178,11 @@ WeightFiles::WeightFiles(const fs::path& folder) : folder_(folder) {
                                                             base::shown_name(name), "; it does not"));
     }
   }
+  // Hugging Face's library would read the one file and pass over the others without a word.
+  if (!files_.contains(kSingleFile) && fs::exists(folder / kSingleFile)) {
+    throw base::IoError(folder, base::concat("holds ", kSingleFile, " beside the files that ", kIndexFile,
+                                             " names; take away what is not the model's"));
+  }
 }
 
 void WeightFiles::add_file(const std::string& name) {

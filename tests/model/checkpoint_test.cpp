@@ -10,6 +10,7 @@
 #include "support/error_of.h"
 #include "support/parity_files.h"
 #include "support/temporary_file.h"
+#include "support/temporary_folder.h"
 #include "support/tiny_model.h"
 #include "support/tolerance.h"
 
@@ -110,6 +111,11 @@ TEST_F(Checkpoint, ShardsHoldEveryTensorOnceAndTheIndexFindsThem) {
   }
   model::save_model(model, folder_.path());  // in one file again: the index is of the past
   EXPECT_FALSE(fs::exists(folder_.path() / "model.safetensors.index.json"));
+  const tests::TemporaryFolder two;
+  model::save_model(model, two.path(), 20'000);
+  fs::copy_file(folder_.path() / "model.safetensors", two.path() / "model.safetensors");  // which of them is meant?
+  EXPECT_TRUE(
+      tests::contains(tests::error_of<base::IoError>([&] { model::load_model(two.path()); }), "not the model's"));
 }
 
 TEST_F(Checkpoint, ADenseCheckpointIsALlamaCheckpoint) {
